@@ -1,0 +1,1 @@
+"""The sweep file: schema, positions of mistakes, messages."""

@@ -1,0 +1,29 @@
+"""The errors this package raises; each message says the rule, the value, the place and the way out."""
+
+
+class HpoError(Exception):
+    """Base of every error that `hpo` raises on purpose."""
+
+
+class ConfigError(HpoError):
+    """A sweep file (or an option that overrides it) cannot be used; nothing was run."""
+
+
+class SpaceError(ConfigError):
+    """A parameter or a space breaks a rule, such as low above high."""
+
+
+class EngineError(ConfigError):
+    """A sampler cannot serve this space, or what it needs is not installed."""
+
+
+class ObjectiveError(ConfigError):
+    """The objective cannot be imported, or what it names (data, estimator, scorer) is not there."""
+
+
+class NothingFound(HpoError):
+    """No sweep, trial or finite result answers the question."""
+
+
+class TooManyFailures(HpoError):
+    """A sweep was stopped because `budget.max_failures` trials failed; the best so far is kept."""

@@ -1,0 +1,38 @@
+"""The Executor protocol: runs trials in slots."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from hpo.trial import Outcome, Trial
+
+
+class Executor(Protocol):
+    """Runs trials; a slot is one worker that runs one trial at a time.
+
+    The objective is given when the executor is made, so that it travels to each worker once.
+    """
+
+    @property
+    def slots(self) -> int:
+        """How many trials can run at once."""
+        ...
+
+    def submit(self, trial: Trial) -> None:
+        """Starts a trial in a free slot; submitting more than `slots` open trials is a programming error."""
+        ...
+
+    def wait(self, timeout: float | None) -> Sequence[Outcome]:
+        """What has ended since the last call; blocks up to `timeout` seconds for the first (None: for ever).
+
+        Every submitted trial ends in exactly one Outcome, also when its worker died; nothing is raised for a trial's
+        own faults. Empty where nothing ended in time or nothing is open.
+        """
+        ...
+
+    def cancel(self, trial: Trial) -> None:
+        """Ends a trial as soon as its kind of slot can (a process at once, a thread never); no Outcome follows."""
+        ...
+
+    def close(self) -> None:
+        """Ends all workers; open trials are dropped. Safe to call twice."""
+        ...

@@ -1,0 +1,71 @@
+"""The Objective protocol: evaluates one trial; and what an objective may use while it does."""
+
+from pathlib import Path
+from typing import Protocol
+
+from hpo.space import Params
+from hpo.trial import Metrics, SavedFile, SavedModel
+
+
+class TrialContext(Protocol):
+    """What an objective sees of its trial, and how it keeps what it made."""
+
+    @property
+    def number(self) -> int:
+        """The trial's number in its sweep, from 0."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """A seed from 0 to 2**32 - 1 of this trial alone, derived from the sweep's seed and the number."""
+        ...
+
+    @property
+    def dir(self) -> Path:
+        """An empty folder of this attempt alone; what is left in it is not kept."""
+        ...
+
+    def report(self, step: int, value: float) -> None:
+        """Records an intermediate value of the sweep's metric."""
+        ...
+
+    def log_metric(self, name: str, value: float, step: int = 0) -> None:
+        """Records a value of any metric at a step."""
+        ...
+
+    def log_artifact(self, path: str | Path, name: str | None = None) -> None:
+        """Keeps a file, or a folder with all it holds, under `name` (else its own name)."""
+        ...
+
+    def log_model(self, model: object, name: str = "model", input_example: object = None) -> None:
+        """Keeps a fitted scikit-learn compatible model, if the trial turns out good enough (`tracker.log_models`)."""
+        ...
+
+    def set_tag(self, name: str, value: object) -> None:
+        """Sets a tag on the trial's run."""
+        ...
+
+
+class Objective(Protocol):
+    """Evaluates one point.
+
+    It is pickled once to each worker process, so it holds names and settings, not live things.
+    """
+
+    def __call__(self, params: Params, trial: TrialContext) -> float | Metrics:
+        """The value of the sweep's metric, or several metrics by name with the sweep's among them."""
+        ...
+
+
+class TrialFiles(Protocol):
+    """Where a worker puts the files a trial keeps; picklable, so it can be sent to worker processes."""
+
+    def save_file(self, artifact_uri: str, source: Path, name: str) -> list[SavedFile]:
+        """Copies a file or a folder below the run's artifacts, each file whole or not at all."""
+        ...
+
+    def save_model(
+        self, artifact_uri: str, model: object, *, name: str, run_id: str, input_example: object
+    ) -> tuple[SavedModel, list[SavedFile]]:
+        """Writes a model folder below the run's artifacts."""
+        ...

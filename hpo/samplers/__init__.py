@@ -1,0 +1,1 @@
+"""Samplers: random, grid, and the engines behind one protocol."""

@@ -1,0 +1,124 @@
+"""A trial and what comes of it: the records that travel between driver, workers, samplers and store."""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from hpo.space import Params
+
+Metrics = Mapping[str, float]
+
+
+class State(StrEnum):
+    """Where a trial stands; the last three are ended."""
+
+    WAITING = "WAITING"
+    RUNNING = "RUNNING"
+    COMPLETE = "COMPLETE"
+    PRUNED = "PRUNED"
+    FAILED = "FAILED"
+
+
+class Goal(StrEnum):
+    """Which way a metric is better."""
+
+    MINIMIZE = "minimize"
+    MAXIMIZE = "maximize"
+
+    def better(self, value: float, than: float | None) -> bool:
+        """Whether a value strictly beats another; any value beats none."""
+        if than is None:
+            return True
+        return value < than if self is Goal.MINIMIZE else value > than
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One evaluated point; everything a worker needs to run it.
+
+    `directory` is a scratch folder of this attempt (made by the executor), `artifact_uri` the place its kept files go.
+    `bar` is the value a trial has to beat for its models to be kept: None keeps all, NaN keeps none.
+    """
+
+    number: int
+    params: Params
+    seed: int
+    run_id: str = ""
+    attempt: int = 1
+    directory: str = ""
+    artifact_uri: str = ""
+    bar: float | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a sampler is told of an ended trial: the value is None unless COMPLETE."""
+
+    state: State
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """One value of one metric at one step; `timestamp` is milliseconds since 1970, UTC."""
+
+    metric: str
+    value: float
+    step: int
+    timestamp: int
+
+
+@dataclass(frozen=True)
+class SavedFile:
+    """A file the trial kept: its path below the run's artifacts, bytes, and sha256 in hex."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model folder the trial kept, `path` below the run's artifacts; `model_id` is MLflow's `m-<32 hex digits>`."""
+
+    model_id: str
+    name: str
+    path: str
+    flavor: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one attempt of a trial ended.
+
+    `reason` of a failure is one of exception, timeout, oom, signal:N, exit:N, no_result, nonfinite, invalid_result,
+    lost, artifact; `error` its first line for people, `traceback` the rest. `started` is milliseconds since 1970, UTC;
+    `seconds` the measured (monotonic) duration. `metrics` holds the final values, `reports` the values with steps.
+    """
+
+    number: int
+    attempt: int
+    state: State
+    metrics: Metrics = field(default_factory=dict)
+    reports: Sequence[Report] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    files: Sequence[SavedFile] = ()
+    models: Sequence[SavedModel] = ()
+    reason: str = ""
+    error: str = ""
+    traceback: str = ""
+    started: int = 0
+    seconds: float = 0.0
+
+
+def derive_seed(seed: int, number: int, purpose: str = "trial") -> int:
+    """A seed from 0 to 2**32 - 1 that depends on nothing but its arguments, equal on every machine."""
+    digest = hashlib.sha256(f"{purpose}:{seed}:{number}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+def is_kept(value: float, bar: float | None, goal: Goal) -> bool:
+    """Whether a trial of this value is to keep its models, given its bar (see `Trial.bar`)."""
+    return bar is None or (not math.isnan(bar) and goal.better(value, bar))

@@ -1,0 +1,1 @@
+"""Tracking stores and model registries; never imports `hpo`."""

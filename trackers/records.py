@@ -1,0 +1,272 @@
+"""The nouns of tracking: runs and what is recorded of them, model versions, and changes to write."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Value = str | int | float | bool | None
+
+
+class Status(StrEnum):
+    """The status of a run, in MLflow's words."""
+
+    SCHEDULED = "SCHEDULED"
+    RUNNING = "RUNNING"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+
+
+STATUS_OF_STATE: Mapping[str, Status] = {
+    "WAITING": Status.SCHEDULED,
+    "RUNNING": Status.RUNNING,
+    "COMPLETE": Status.FINISHED,
+    "PRUNED": Status.KILLED,
+    "FAILED": Status.FAILED,
+}
+"""A trial's state as a run's status: MLflow's own mapping of optuna's states."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of one metric; `timestamp` is milliseconds since 1970, UTC. The value may be NaN or infinite."""
+
+    metric: str
+    value: float
+    step: int = 0
+    timestamp: int = 0
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A kept file: path below the run's artifact folder, bytes, sha256 in hex."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set that a run read; `digest` at most 36 characters, `schema` and `profile` JSON texts."""
+
+    name: str
+    digest: str
+    source_type: str = "local"
+    source: str = "{}"
+    schema: str | None = None
+    profile: str | None = None
+    context: str = "training"
+
+
+@dataclass(frozen=True)
+class LoggedModel:
+    """A model folder kept by a run; `path` below the run's artifact folder, `model_id` is `m-<32 hex digits>`."""
+
+    model_id: str
+    name: str
+    path: str
+    flavor: str = "sklearn"
+
+
+@dataclass(frozen=True)
+class SweepFacts:
+    """What our own table holds of a parent run: the sweep's settings, fixed when it starts."""
+
+    config: str
+    config_hash: str
+    metric: str
+    goal: str
+    seed: int
+    window: int | None
+    n_trials: int | None = None
+
+
+@dataclass(frozen=True)
+class TrialFacts:
+    """What our own table holds of a child run beyond MLflow's columns.
+
+    `params` are typed and in the order of the space; `value` is the sweep's metric, None unless the trial is COMPLETE.
+    `state` is WAITING, RUNNING, COMPLETE, PRUNED or FAILED; `error` the first line of a failure, `traceback` the rest.
+    """
+
+    number: int
+    params: Mapping[str, Value]
+    state: str = "RUNNING"
+    attempt: int = 1
+    seed: int = 0
+    value: float | None = None
+    reason: str = ""
+    error: str = ""
+    traceback: str = ""
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as read: `params` are typed where our table knows them, else the strings MLflow keeps.
+
+    `metrics` are the latest values; times are milliseconds since 1970, UTC.
+    """
+
+    id: str
+    name: str
+    experiment: str
+    status: Status
+    started: int | None
+    ended: int | None
+    artifact_uri: str
+    parent_id: str | None = None
+    params: Mapping[str, Value] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+    trial: TrialFacts | None = None
+    sweep: SweepFacts | None = None
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A run begins, or an existing one runs again: same id, larger `trial.attempt`.
+
+    The experiment is named by its name and must exist (see `Tracker.experiment`). The artifact folder is
+    `<experiment's artifact location>/<run id>/artifacts`, as MLflow has it.
+    """
+
+    run_id: str
+    name: str
+    experiment: str
+    started: int
+    parent_id: str | None = None
+    params: Mapping[str, Value] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+    datasets: Sequence[Dataset] = ()
+    trial: TrialFacts | None = None
+    sweep: SweepFacts | None = None
+
+
+@dataclass(frozen=True)
+class RunUpdated:
+    """More of a run, whatever its status: points and data sets are added, tags and params set."""
+
+    run_id: str
+    points: Sequence[Point] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, Value] = field(default_factory=dict)
+    datasets: Sequence[Dataset] = ()
+    artifacts: Sequence[Artifact] = ()
+    models: Sequence[LoggedModel] = ()
+    removed_artifacts: Sequence[str] = ()
+    removed_models: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class RunEnded:
+    """A run ends, with everything it made, at once.
+
+    A trial's `trial` repeats its facts with state, value, reason, error and seconds filled in; its attempt must be the
+    one that is running, else `Superseded`. Repeating the very same change is harmless.
+    """
+
+    run_id: str
+    status: Status
+    ended: int
+    points: Sequence[Point] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    artifacts: Sequence[Artifact] = ()
+    models: Sequence[LoggedModel] = ()
+    trial: TrialFacts | None = None
+
+
+Change = RunStarted | RunUpdated | RunEnded
+
+
+@dataclass(frozen=True)
+class Order:
+    """One key to sort by: `metrics.x`, `params.x`, `tags.x`, or an attribute (`number`, `started`, `ended`, `name`,
+    `status`, `seconds`, `value`).
+    """
+
+    key: str
+    descending: bool = False
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which runs to find. Unset fields do not restrict.
+
+    `parent`: children of that run; `roots`: runs without a parent; `sweeps`: runs that are a sweep of ours or the
+    parent of another run. `where` is a filter text (see `trackers.filters`). `finite`: only runs whose latest value of
+    this metric is a finite number. Order ties, and the default order, are by trial number, then start time, then id;
+    runs without the sorted key come last, whichever way is sorted.
+    """
+
+    parent: str | None = None
+    roots: bool = False
+    sweeps: bool = False
+    experiment: str | None = None
+    name: str | None = None
+    id_prefix: str | None = None
+    where: str = ""
+    finite: str | None = None
+    order: Sequence[Order] = ()
+    limit: int | None = None
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class NewVersion:
+    """A model version to register: where its files are, and where it came from.
+
+    `key` makes registering idempotent: the same key again gives the version that exists. `source` is the URI of the
+    model folder; `model_id` the logged model behind it, where there is one. `stage` and `aliases` are set in the same
+    transaction. `who` and `why` go into the history.
+    """
+
+    name: str
+    source: str
+    run_id: str | None
+    key: str
+    model_id: str | None = None
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    stage: str | None = None
+    aliases: Sequence[str] = ()
+    who: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A registered model version as read; `stage` is 'None', 'Staging', 'Production' or 'Archived'."""
+
+    name: str
+    version: int
+    source: str
+    run_id: str | None
+    stage: str
+    aliases: Sequence[str]
+    description: str
+    tags: Mapping[str, str]
+    created: int
+    model_id: str | None = None
+    user: str = ""
+
+
+@dataclass(frozen=True)
+class RegistryEvent:
+    """One line of a registered model's history, oldest first; `action` is register, alias, stage or annotate.
+
+    `before` and `after` hold the version an alias pointed to, or the stage a version had; '' where there was none.
+    """
+
+    at: int
+    who: str
+    action: str
+    name: str
+    version: int
+    what: str
+    before: str
+    after: str
+    why: str
