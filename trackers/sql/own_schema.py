@@ -1,0 +1,97 @@
+"""Our own tables beside MLflow's, all named `hpo_`, and our indexes on MLflow's tables.
+
+They survive MLflow's upgrades. None has an enforced foreign key to `runs`, which would break `mlflow gc`; a run that is
+gone leaves a row here that nothing finds any more.
+"""
+
+import sqlalchemy as sa
+
+from trackers.sql import schema
+
+VERSION = 1
+"""The number of this schema; a change to it is a new number and a step that upgrades an older database."""
+
+metadata = sa.MetaData()
+
+hpo_schema = sa.Table(
+    "hpo_schema",
+    metadata,
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+)
+hpo_sweeps = sa.Table(
+    "hpo_sweeps",
+    metadata,
+    sa.Column("run_uuid", sa.String(32), primary_key=True),
+    sa.Column("config", sa.Text, nullable=False),
+    sa.Column("config_hash", sa.String(64), nullable=False),
+    sa.Column("metric", sa.String(250), nullable=False),
+    sa.Column("goal", sa.String(8), nullable=False),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.Column("window", sa.Integer),
+    sa.Column("n_trials", sa.Integer),
+    # who drives it now: written by the driver that owns the sweep, fenced by the token
+    sa.Column("owner", sa.Text),
+    sa.Column("owner_token", sa.String(36)),
+    sa.Column("heartbeat", sa.BigInteger),
+    sa.Column("lease_until", sa.BigInteger),
+)
+hpo_trials = sa.Table(
+    "hpo_trials",
+    metadata,
+    sa.Column("run_uuid", sa.String(32), primary_key=True),
+    sa.Column("sweep_uuid", sa.String(32), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("reason", sa.String(64), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("params", sa.Text, nullable=False),
+    sa.Column("value", sa.Float(precision=53)),
+    sa.Column("seconds", sa.Float(precision=53)),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("traceback", sa.Text, nullable=False),
+    sa.Column("owner_token", sa.String(36)),
+    sa.Column("heartbeat", sa.BigInteger),
+    sa.UniqueConstraint("sweep_uuid", "number", name="hpo_trials_sweep_number"),
+    sa.Index("hpo_trials_sweep_value", "sweep_uuid", "value"),
+)
+hpo_artifacts = sa.Table(
+    "hpo_artifacts",
+    metadata,
+    sa.Column("run_uuid", sa.String(32), nullable=False),
+    sa.Column("path", sa.String(1000), nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.PrimaryKeyConstraint("run_uuid", "path", name="hpo_artifacts_pk"),
+)
+hpo_registry_keys = sa.Table(
+    "hpo_registry_keys",
+    metadata,
+    sa.Column("key", sa.String(250), primary_key=True),
+    sa.Column("name", sa.String(256), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+)
+hpo_registry_events = sa.Table(
+    "hpo_registry_events",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("who", sa.String(256), nullable=False),
+    sa.Column("action", sa.String(20), nullable=False),
+    sa.Column("name", sa.String(256), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("what", sa.String(256), nullable=False),
+    sa.Column("before", sa.String(256), nullable=False),
+    sa.Column("after", sa.String(256), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Index("hpo_registry_events_name", "name", "id"),
+)
+
+PARENT_TAG = "mlflow.parentRunId"
+
+MLFLOW_INDEXES: tuple[tuple[sa.Table, str, tuple[str, ...], str], ...] = (
+    (schema.latest_metrics, "hpo_latest_metrics_key_value", ("key", "value"), ""),
+    # children of a run: partial, because tag values in general are too long for an index on PostgreSQL
+    (schema.tags, "hpo_tags_parent", ("value",), f"key = '{PARENT_TAG}'"),
+)
+"""Indexes we add to MLflow's tables: table, name, columns, condition. Not in `schema`, which equals MLflow's."""
