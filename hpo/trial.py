@@ -39,7 +39,7 @@ class Trial:
     """One evaluated point; everything a worker needs to run it.
 
     `directory` is a scratch folder of this attempt (made by the executor), `artifact_uri` the place its kept files go.
-    `bar` is the value a trial has to beat for its models to be kept: None keeps all, NaN keeps none.
+    `bar` is the value a trial has to reach for its models to be kept: None keeps all, NaN keeps none.
     """
 
     number: int
@@ -121,4 +121,4 @@ def derive_seed(seed: int, number: int, purpose: str = "trial") -> int:
 
 def is_kept(value: float, bar: float | None, goal: Goal) -> bool:
     """Whether a trial of this value is to keep its models, given its bar (see `Trial.bar`)."""
-    return bar is None or (not math.isnan(bar) and goal.better(value, bar))
+    return bar is None or (not math.isnan(bar) and not goal.better(bar, than=value))

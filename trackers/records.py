@@ -61,12 +61,16 @@ class Dataset:
 
 @dataclass(frozen=True)
 class LoggedModel:
-    """A model folder kept by a run; `path` below the run's artifact folder, `model_id` is `m-<32 hex digits>`."""
+    """A model folder kept by a run; `path` below the run's artifact folder, `model_id` is `m-<32 hex digits>`.
+
+    `uri` is the whole place, filled in on reading; MLflow's own models lie outside the run's folder, with `path` ''.
+    """
 
     model_id: str
     name: str
     path: str
     flavor: str = "sklearn"
+    uri: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,7 @@ class Run:
     user: str = ""
     trial: TrialFacts | None = None
     sweep: SweepFacts | None = None
+    models: Sequence[LoggedModel] = ()
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,10 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class RunUpdated:
-    """More of a run, whatever its status: points and data sets are added, tags and params set."""
+    """More of a run, whatever its status: points and data sets are added, tags and params set.
+
+    `removed_artifacts` are paths, or whole folders where they end in '/'; `removed_models` are model ids.
+    """
 
     run_id: str
     points: Sequence[Point] = ()

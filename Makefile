@@ -1,0 +1,39 @@
+# `make` runs the demo sweep, `make test` the tests; both install what they need into .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := pyproject.toml uv.lock scripts/bootstrap.py
+
+.DEFAULT_GOAL := demo
+.PHONY: demo test test-all check bench help clean
+
+demo: .venv/.installed ## run the demo sweep: search, rank, register (default)
+	$(BIN)/hpo run configs/breast-cancer.yaml
+
+test: .venv/.installed-dev ## run the tests (under 8 minutes on 2 cores)
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
+
+test-all: .venv/.installed-dev ## run the tests and the slow ones
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: .venv/.installed-dev ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/.installed-dev ## measure against peers, side by side
+	$(BIN)/python scripts/bench/overhead.py
+	$(BIN)/python scripts/bench/query.py
+
+clean: ## remove what make installed and cached (not your sweeps)
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+help: ## show this
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+.venv/.installed: $(SETUP)
+	$(PYTHON) scripts/bootstrap.py
+	@touch $@
+
+.venv/.installed-dev: $(SETUP)
+	$(PYTHON) scripts/bootstrap.py dev
+	@touch .venv/.installed $@

@@ -1,0 +1,70 @@
+"""When a sweep stops asking: the budget's rules, judged in number order on the trials that were told."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hpo.trial import Goal, Result, State, Trial
+
+
+class Stop(StrEnum):
+    """Why a sweep asked for no more trials."""
+
+    N_TRIALS = "n_trials"
+    TIMEOUT = "timeout"
+    PATIENCE = "patience"
+    TARGET = "target"
+    FAILURES = "max_failures"
+    EXHAUSTED = "exhausted"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The limits of a sweep; None means no limit. `timeout` is in seconds, over all its drivers."""
+
+    n_trials: int
+    timeout: float | None = None
+    max_failures: int | None = None
+    patience: int | None = None
+    target: float | None = None
+
+
+class Judge:
+    """Follows the trials told and says when the budget is used up.
+
+    Judged on told trials only, so the same trials end a sweep for any number of workers and any timing; the clock
+    of `timeout` is the one exception.
+    """
+
+    def __init__(self, budget: Budget, goal: Goal) -> None:
+        self._budget = budget
+        self._goal = goal
+        self._best: float | None = None
+        self._since_best = 0
+        self._failures = 0
+
+    def tell(self, trial: Trial, result: Result) -> None:  # noqa: ARG002  # the same shape as Sampler.tell
+        """Takes in an ended trial."""
+        self._since_best += 1
+        self._failures += result.state is State.FAILED
+        if result.value is not None and self._goal.better(result.value, self._best):
+            self._best, self._since_best = result.value, 0
+
+    def verdict(self, number: int, seconds: float) -> Stop | None:
+        """Why trial `number` is not to be asked for, or None; `seconds` is the time used so far."""
+        budget = self._budget
+        if budget.max_failures is not None and self._failures >= budget.max_failures:
+            return Stop.FAILURES
+        if self._reached_target():
+            return Stop.TARGET
+        if number >= budget.n_trials:
+            return Stop.N_TRIALS
+        if budget.patience is not None and self._since_best >= budget.patience:
+            return Stop.PATIENCE
+        if budget.timeout is not None and seconds >= budget.timeout:
+            return Stop.TIMEOUT
+        return None
+
+    def _reached_target(self) -> bool:
+        target = self._budget.target
+        return target is not None and self._best is not None and not self._goal.better(target, self._best)

@@ -1,0 +1,219 @@
+"""The driver: asks a sampler for trials, runs them in slots, records them, and stops when the budget is used up."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from hpo.budget import Budget, Judge, Stop
+from hpo.executor import Executor
+from hpo.kept_models import KeptModels
+from hpo.progress import Progress
+from hpo.sampler import Sampler
+from hpo.sweep_records import SweepRecords
+from hpo.trial import Goal, Outcome, Result, State, Trial, derive_seed
+from hpo.window import Window
+from trackers.records import Change, Run
+from trackers.tracker import Tracker
+
+TICK = 0.2
+"""Seconds after which the driver looks up from waiting: for signals, and to let the watcher show the time."""
+
+
+class Watcher(Protocol):
+    """Somebody who watches a sweep; told only what is already durable in the store."""
+
+    def started(self, progress: Progress) -> None:
+        """The sweep began, or goes on."""
+        ...
+
+    def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
+        """A trial ended and is on record."""
+        ...
+
+    def waiting(self, progress: Progress) -> None:
+        """Trials were started, or nothing happened for a while; a chance to show that."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep is to do: settings that do not change while it runs."""
+
+    metric: str
+    goal: Goal
+    seed: int
+    window: int | None
+    budget: Budget
+
+
+class Sweep:
+    """Runs one search to its end. Everything it needs to go on stands in the store, nothing in this object."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        sampler: Sampler,
+        executor: Executor,
+        tracker: Tracker,
+        records: SweepRecords,
+        models: KeptModels,
+    ) -> None:
+        self._plan = plan
+        self._sampler = sampler
+        self._executor = executor
+        self._tracker = tracker
+        self._records = records
+        self._judge = Judge(plan.budget, plan.goal)
+        self._window = Window(plan.window, self._tell)
+        self._models = models
+        self._counts = dict.fromkeys(State, 0)
+        self._best: tuple[float, int] | None = None
+        self._open: dict[int, Trial] = {}
+        self._ended: list[tuple[Trial, Outcome, Progress]] = []  # not on record yet
+        self._again: list[Trial] = []
+        self._next = 0
+        self._used = 0.0
+        self._began = time.monotonic()
+        self._deadline = math.inf
+
+    def take_up(self, history: Sequence[Run], seconds: float) -> None:
+        """Goes on from what the store knows: ended trials count, open ones run again with the same params."""
+        self._used = seconds
+        known = {run.trial.number: run for run in history if run.trial is not None}
+        for number, run in sorted(known.items()):
+            trial, state, value = self._records.trial_of(run), *_end_of(run)
+            self._next = max(self._next, number + 1)
+            if state in (State.WAITING, State.RUNNING):
+                self._again.append(replace(trial, attempt=trial.attempt + 1))
+                continue
+            self._end(trial, state, value)
+            self._models.add(trial, value, run.models)
+
+    def run(self, watcher: Watcher) -> Stop:
+        """Runs until the budget is used up and every open trial has ended; says why no more were asked for.
+
+        However it ends, nothing stays RUNNING: what was open is put back to WAITING and the sweep can go on later.
+        """
+        self._began = time.monotonic()
+        watcher.started(self.progress())
+        try:
+            stop = self._run(watcher)
+        except BaseException:
+            self._put_back()
+            raise
+        if stop is Stop.INTERRUPTED:
+            self._put_back()
+        else:
+            self._tracker.record([self._records.sweep_ended(self.progress(), stop)])
+        return stop
+
+    def interrupt(self, grace: float) -> None:
+        """Asks for no more trials and ends after `grace` seconds, sooner if the open ones end; for signal handlers."""
+        self._deadline = min(self._deadline, time.monotonic() + grace)
+
+    def progress(self) -> Progress:
+        """Where the sweep stands now."""
+        value, number = self._best if self._best else (None, None)
+        running = len(self._open) - len(self._ended)
+        counts = {**self._counts, State.RUNNING: running, State.WAITING: len(self._again)}
+        seconds = self._used + time.monotonic() - self._began
+        return Progress(counts, self._plan.budget.n_trials, value, number, seconds)
+
+    def _run(self, watcher: Watcher) -> Stop:
+        while True:
+            interrupted = self._deadline < math.inf
+            stop = Stop.INTERRUPTED if interrupted else self._start(watcher)
+            if interrupted and (not self._open or time.monotonic() >= self._deadline):
+                return Stop.INTERRUPTED
+            if not self._open and not self._again:
+                return stop or Stop.N_TRIALS
+            outcomes = self._executor.wait(TICK)
+            if outcomes:
+                self._finish(outcomes, watcher)
+            else:
+                watcher.waiting(self.progress())
+
+    def _start(self, watcher: Watcher) -> Stop | None:
+        """Fills the free slots, as far as window and budget allow."""
+        trials: list[Trial] = []
+        stop: Stop | None = None
+        while len(self._open) < self._executor.slots:
+            trial = self._again.pop(0) if self._again else None
+            if trial is None:
+                if not self._window.admits(self._next):
+                    break
+                stop = self._judge.verdict(self._next, self.progress().seconds)
+                trial = None if stop else self._ask()
+                if trial is None:
+                    stop = stop or Stop.EXHAUSTED
+                    break
+            trial = replace(trial, bar=self._models.bar())
+            self._open[trial.number] = trial
+            trials.append(trial)
+        if trials:
+            progress = self.progress()
+            changes: list[Change] = [self._records.trial_started(trial) for trial in trials]
+            self._tracker.record([*changes, self._records.sweep_updated(progress)])
+            for trial in trials:
+                self._executor.submit(trial)
+            watcher.waiting(progress)
+        return stop
+
+    def _ask(self) -> Trial | None:
+        number = self._next
+        asked = self._sampler.ask(range(number, number + 1))
+        if not asked:
+            return None
+        self._next += 1
+        return self._records.new_trial(number, asked[0], derive_seed(self._plan.seed, number))
+
+    def _finish(self, outcomes: Sequence[Outcome], watcher: Watcher) -> None:
+        """Records what ended in one transaction; only then tells anybody."""
+        changes: list[Change] = []
+        for outcome in outcomes:
+            trial = self._open[outcome.number]
+            value = outcome.metrics.get(self._plan.metric) if outcome.state is State.COMPLETE else None
+            best_is_new = self._end(trial, outcome.state, value)
+            change = self._records.trial_ended(trial, outcome, value)
+            changes += [change, *self._models.add(trial, value, change.models)]
+            if best_is_new:
+                changes.append(self._records.best_found(self.progress()))
+            self._ended.append((trial, outcome, self.progress()))
+        self._tracker.record([*changes, self._records.sweep_updated(self.progress())])
+        self._models.delete_dropped()
+        for trial, outcome, progress in self._ended:
+            del self._open[trial.number]
+            watcher.trial_ended(trial, outcome, progress)
+        self._ended.clear()
+
+    def _end(self, trial: Trial, state: State, value: float | None) -> bool:
+        """Takes in an ended trial; whether it is the best so far (of equals the lowest number)."""
+        self._counts[state] += 1
+        self._window.end(trial, Result(state, value))
+        if value is None:
+            return False
+        best, number = self._best if self._best else (None, -1)
+        if self._plan.goal.better(value, best) or (value == best and trial.number < number):
+            self._best = (value, trial.number)
+            return True
+        return False
+
+    def _tell(self, trial: Trial, result: Result) -> None:
+        self._sampler.tell(trial, result)
+        self._judge.tell(trial, result)
+
+    def _put_back(self) -> None:
+        """Leaves nothing RUNNING behind: what was open is WAITING."""
+        self._executor.close()
+        waiting = [self._records.trial_put_back(trial) for trial in self._open.values()]
+        self._again += self._open.values()
+        self._open.clear()
+        self._tracker.record([*waiting, self._records.sweep_interrupted(self.progress())])
+
+
+def _end_of(run: Run) -> tuple[State, float | None]:
+    facts = run.trial
+    return (State(facts.state), facts.value) if facts else (State.FAILED, None)

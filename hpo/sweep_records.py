@@ -1,0 +1,138 @@
+"""How a sweep and its trials are written down: the changes the driver hands to the tracker."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from hpo.budget import Stop
+from hpo.progress import Progress
+from hpo.space import Params
+from hpo.trial import Outcome, State, Trial
+from trackers.records import (
+    STATUS_OF_STATE,
+    Artifact,
+    LoggedModel,
+    Point,
+    Run,
+    RunEnded,
+    RunStarted,
+    RunUpdated,
+    Status,
+    TrialFacts,
+)
+
+
+@dataclass(frozen=True)
+class SweepRecords:
+    """Makes the changes for one sweep. `clock` gives milliseconds since 1970, `new_id` fresh run ids.
+
+    `artifacts` is the experiment's artifact location, `tags` go onto every trial's run.
+    """
+
+    parent_id: str
+    experiment: str
+    metric: str
+    artifacts: str
+    user: str
+    clock: Callable[[], int]
+    new_id: Callable[[], str]
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def new_trial(self, number: int, params: Params, seed: int) -> Trial:
+        """A trial that nobody has run yet, with a run id of its own."""
+        run_id = self.new_id()
+        return Trial(number, params, seed, run_id, artifact_uri=f"{self.artifacts}/{run_id}/artifacts")
+
+    def trial_of(self, run: Run) -> Trial:
+        """The trial that a child run records."""
+        facts = run.trial or TrialFacts(number=-1, params=run.params)
+        return Trial(facts.number, facts.params, facts.seed, run.id, facts.attempt, artifact_uri=run.artifact_uri)
+
+    def trial_started(self, trial: Trial) -> RunStarted:
+        """The trial is RUNNING."""
+        return RunStarted(
+            run_id=trial.run_id,
+            name=f"trial-{trial.number}",
+            experiment=self.experiment,
+            started=self.clock(),
+            parent_id=self.parent_id,
+            params=trial.params,
+            tags=self.tags,
+            user=self.user,
+            trial=_facts(trial, State.RUNNING),
+        )
+
+    def trial_ended(self, trial: Trial, outcome: Outcome, value: float | None) -> RunEnded:
+        """The trial ended, with all that came of it."""
+        return RunEnded(
+            run_id=trial.run_id,
+            status=STATUS_OF_STATE[outcome.state],
+            ended=outcome.started + round(outcome.seconds * 1000),
+            points=points(outcome),
+            tags=outcome.tags,
+            artifacts=[Artifact(file.path, file.size, file.sha256) for file in outcome.files],
+            models=[LoggedModel(m.model_id, m.name, m.path, m.flavor) for m in outcome.models],
+            trial=TrialFacts(
+                number=trial.number,
+                params=trial.params,
+                state=outcome.state,
+                attempt=trial.attempt,
+                seed=trial.seed,
+                value=value,
+                reason=outcome.reason,
+                error=outcome.error,
+                traceback=outcome.traceback,
+                seconds=outcome.seconds,
+            ),
+        )
+
+    def trial_put_back(self, trial: Trial) -> RunEnded:
+        """The trial was interrupted and will run again under its number and params."""
+        facts = _facts(trial, State.WAITING)
+        return RunEnded(trial.run_id, Status.SCHEDULED, self.clock(), trial=facts)
+
+    def sweep_updated(self, progress: Progress) -> RunUpdated:
+        """What the parent run says of the sweep now."""
+        return RunUpdated(self.parent_id, tags=progress.tags())
+
+    def best_found(self, progress: Progress) -> RunUpdated:
+        """A new best: the parent's tags, and a point of its metric at the trial's number."""
+        point = Point(self.metric, progress.best or 0.0, progress.best_number or 0, self.clock())
+        return RunUpdated(self.parent_id, points=[point], tags=progress.best_tags())
+
+    def sweep_ended(self, progress: Progress, stop: Stop) -> RunEnded:
+        """The sweep is over; FAILED where failures stopped it or no trial gave a value."""
+        failed = stop is Stop.FAILURES or progress.best is None
+        status = Status.FAILED if failed else Status.FINISHED
+        return RunEnded(self.parent_id, status, self.clock(), tags={**progress.tags(), "hpo.stopped_by": stop})
+
+    def sweep_interrupted(self, progress: Progress) -> RunEnded:
+        """The driver ends before the sweep does."""
+        tags = {**progress.tags(), "hpo.stopped_by": Stop.INTERRUPTED.value}
+        return RunEnded(self.parent_id, Status.KILLED, self.clock(), tags=tags)
+
+
+def points(outcome: Outcome) -> list[Point]:
+    """The reports, then each final metric one millisecond after the last report of that name, at its step.
+
+    MLflow takes the point with the largest (step, timestamp) for the latest value; this makes it the final one.
+    """
+    latest: dict[str, tuple[int, int]] = {}
+    for report in outcome.reports:
+        latest[report.metric] = max(latest.get(report.metric, (0, 0)), (report.step, report.timestamp))
+    ended = outcome.started + round(outcome.seconds * 1000)
+    made = [Point(report.metric, report.value, report.step, report.timestamp) for report in outcome.reports]
+    for name, value in outcome.metrics.items():
+        step, timestamp = latest.get(name, (0, 0))
+        made.append(Point(name, value, step, max(timestamp + 1, ended) if name in latest else ended))
+    return made
+
+
+def _facts(trial: Trial, state: State) -> TrialFacts:
+    return TrialFacts(trial.number, trial.params, state, trial.attempt, trial.seed)
+
+
+def config_tags(config: str, source_name: str) -> dict[str, str]:
+    """The parent's tags that say what was to be done; the configuration stands there whole where it fits."""
+    kept = config if len(config) <= 5000 else json.dumps({"see": "artifact sweep.yaml"})
+    return {"hpo.config": kept, "mlflow.source.name": source_name}
