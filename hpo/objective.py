@@ -38,7 +38,13 @@ class TrialContext(Protocol):
         ...
 
     def log_model(self, model: object, name: str = "model", input_example: object = None) -> None:
-        """Keeps a fitted scikit-learn compatible model, if the trial turns out good enough (`tracker.log_models`)."""
+        """Keeps a fitted scikit-learn compatible model, if the trial turns out good enough (`tracker.log_models`).
+
+        Instead of a model, a plain function, lambda, method or `functools.partial` that takes nothing and returns one
+        may be given: it is called after the trial's value is known, and only if the model is kept. So an expensive
+        refit costs the good trials only: `trial.log_model(lambda: clone(estimator).fit(x, y))`. A callable object of
+        another kind (a torch module) is itself a model.
+        """
         ...
 
     def set_tag(self, name: str, value: object) -> None:
@@ -50,6 +56,8 @@ class Objective(Protocol):
     """Evaluates one point.
 
     It is pickled once to each worker process, so it holds names and settings, not live things.
+    It may have a method `prepare()` that imports and loads what every trial needs: each worker calls it once before
+    its first trial, and an error there ends the sweep before trial 1 instead of failing every trial.
     """
 
     def __call__(self, params: Params, trial: TrialContext) -> float | Metrics:

@@ -1,0 +1,122 @@
+"""One attempt of a trial: runs the objective and turns whatever happens into an Outcome."""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hpo.failure_text import failure_line, failure_traceback
+from hpo.gathered import Gathered, SaveFailed
+from hpo.live_trial import LiveTrial
+from hpo.objective import Objective, TrialFiles
+from hpo.plain import describe, plain_name, plain_number, plain_text
+from hpo.trial import Goal, Metrics, Outcome, State, Trial, is_kept
+
+
+def run_attempt(objective: Objective, trial: Trial, *, metric: str, goal: Goal, files: TrialFiles | None) -> Outcome:
+    """How the attempt ended, as plain data that can be pickled; whatever the objective raises becomes a FAILED outcome.
+
+    The one exception is a KeyboardInterrupt (or a subclass of it) in a main thread that listens to Ctrl-C: that is the
+    person at the keyboard, not the trial, so it passes through to the driver.
+    `metrics` holds every number of the result, `reports` what was recorded with steps. The sweep's metric must be
+    finite; other metrics may be NaN or infinite. What was gathered before a failure is kept.
+    """
+    gathered = Gathered(trial, files)
+    live = LiveTrial(trial, gathered, metric=metric)
+    started, clock = int(time.time() * 1000), time.perf_counter()
+    verdict = _evaluate(objective, trial, live, gathered, metric, goal)
+    return Outcome(
+        number=trial.number,
+        attempt=trial.attempt,
+        state=State.FAILED if verdict.reason else State.COMPLETE,
+        metrics=verdict.metrics,
+        reports=tuple(gathered.reports),
+        tags=dict(gathered.tags),
+        files=tuple(gathered.files.values()),
+        models=tuple(gathered.models.values()),
+        reason=verdict.reason,
+        error=verdict.error,
+        traceback=verdict.traceback,
+        started=started,
+        seconds=time.perf_counter() - clock,
+    )
+
+
+def failed(trial: Trial, reason: str, error: str, *, started: int = 0, seconds: float = 0.0) -> Outcome:
+    """The Outcome of an attempt that could not speak for itself, such as one whose worker died."""
+    return Outcome(
+        trial.number,
+        trial.attempt,
+        State.FAILED,
+        reason=reason,
+        error=plain_text(error),
+        started=started,
+        seconds=seconds,
+    )
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    metrics: Metrics
+    reason: str = ""
+    error: str = ""
+    traceback: str = ""
+
+
+def _evaluate(
+    objective: Objective, trial: Trial, live: LiveTrial, gathered: Gathered, metric: str, goal: Goal
+) -> _Verdict:
+    metrics: Metrics = {}
+    try:
+        verdict = _judge(objective(dict(trial.params), live), metric)
+        metrics = verdict.metrics
+        if not verdict.reason and gathered.offered and is_kept(metrics[metric], trial.bar, goal):
+            gathered.save_models()
+        return verdict
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and _listens_to_the_keyboard():
+            raise
+        return _Verdict(metrics, _reason(error), failure_line(error), failure_traceback(error))
+
+
+def _judge(result: object, metric: str) -> _Verdict:
+    try:
+        metrics = _metrics(result, metric)
+    except (TypeError, ValueError, OverflowError) as error:
+        return _Verdict({}, "invalid_result", plain_text(str(error)))
+    if metric not in metrics:
+        reported = ", ".join(repr(name) for name in metrics) or "no metric at all"
+        return _Verdict(metrics, "no_result", f"the result must hold the sweep's metric {metric!r}, got {reported}")
+    if not math.isfinite(metrics[metric]):
+        return _Verdict(metrics, "nonfinite", f"the result must be finite, got {metric} = {metrics[metric]}")
+    return _Verdict(metrics)
+
+
+def _metrics(result: object, metric: str) -> dict[str, float]:
+    if isinstance(result, Mapping):
+        return {plain_name(name, "metric"): _number(value, f"{name} of the result") for name, value in result.items()}
+    if result is None:
+        raise TypeError("the result must be a number or a mapping of metrics, got None; does the objective return?")
+    if isinstance(result, list | tuple):
+        raise TypeError(f"the result must be a number or a mapping of metrics, got {describe(result)}")
+    return {metric: _number(result, "the result")}
+
+
+def _number(value: object, what: str) -> float:
+    try:
+        return plain_number(value)
+    except (TypeError, OverflowError) as error:
+        raise TypeError(f"{what} {error}") from None
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, SaveFailed):
+        return "artifact"
+    return "oom" if isinstance(error, MemoryError) else "exception"
+
+
+def _listens_to_the_keyboard() -> bool:
+    # worker processes ignore SIGINT and only main threads receive it: anywhere else the objective raised it itself
+    return threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) != signal.SIG_IGN
