@@ -1,0 +1,113 @@
+"""From a ranked trial to a registered model version, with its lineage."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hpo.errors import HpoError, NothingFound
+from trackers.records import Artifact, LoggedModel, ModelVersion, NewVersion, Run
+from trackers.registry import Registry
+from trackers.tracker import Tracker
+
+Verify = Callable[[str, Sequence[Artifact]], Sequence[str]]
+"""Given a run's artifact URI and files of its manifest, the paths of those that are missing or altered."""
+
+LINEAGE = ("mlflow.source.git.commit", "hpo.git.dirty", "hpo.data.train", "hpo.data.test", "hpo.config_hash")
+"""The parent run's tags that a version repeats, so that it can be traced without the store's other tables."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What is asked for: which run goes under which name, pointed to by which alias, by whom and why."""
+
+    run: Run
+    name: str
+    who: str
+    alias: str | None = None
+    why: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def promote(promotion: Promotion, *, tracker: Tracker, registry: Registry, verify: Verify) -> ModelVersion:
+    """The registered version of a run's model; the same run again gives the same version.
+
+    Raises NothingFound where the run keeps no model, HpoError where a file of the model is missing or altered; then
+    nothing was registered.
+    """
+    run = promotion.run
+    model = model_of(run)
+    _check_files(run, model, tracker, verify)
+    sweep = tracker.get(run.parent_id) if run.parent_id else None
+    attempt = run.trial.attempt if run.trial else 1
+    version = registry.register(
+        NewVersion(
+            name=promotion.name,
+            source=model.uri,
+            run_id=run.id,
+            key=f"{promotion.name}:{run.id}:{attempt}",
+            model_id=model.model_id or None,
+            description=describe(run, sweep),
+            tags={**lineage(run, sweep), **promotion.tags},
+            aliases=(promotion.alias,) if promotion.alias else (),
+            who=promotion.who,
+            why=promotion.why,
+        )
+    )
+    if promotion.alias and promotion.alias not in version.aliases:  # it was registered before, without this alias
+        registry.set_alias(promotion.name, promotion.alias, version.version, who=promotion.who, why=promotion.why)
+        version = registry.get(promotion.name, version.version)
+    return version
+
+
+def model_of(run: Run) -> LoggedModel:
+    """The model that a run keeps: the one named model, else its first."""
+    if not run.models:
+        raise NothingFound(
+            f"{label(run)} keeps no model, so there is nothing to register; a sweep keeps the models of its best "
+            "trials with `tracker: {log_models: best}`, a Python objective also has to call trial.log_model(model)"
+        )
+    return next((model for model in run.models if model.name == "model"), run.models[0])
+
+
+def label(run: Run) -> str:
+    """How messages name a run."""
+    return f"trial {run.trial.number} ({run.id[:8]})" if run.trial else f"run {run.name} ({run.id[:8]})"
+
+
+def describe(run: Run, sweep: Run | None) -> str:
+    """The version's description, made from the facts on record."""
+    facts = sweep.sweep if sweep else None
+    lines = [f"{label(run)[0].upper()}{label(run)[1:]}" + (f" of sweep {sweep.name}." if sweep else ".")]
+    if facts and facts.metric in run.metrics:
+        lines.append(f"{facts.metric} {run.metrics[facts.metric]:.6g} by validation ({facts.goal}).")
+    tests = [f"{name} {value:.6g}" for name, value in run.metrics.items() if name.startswith("test_")]
+    if tests:
+        lines.append(f"Held-out test data: {', '.join(tests)}.")
+    if run.params:
+        lines.append("Parameters: " + ", ".join(f"{name}={value}" for name, value in run.params.items()) + ".")
+    text = "\n".join(lines)
+    return text if len(text) <= 5000 else text[:4985] + " ... (cut short)"
+
+
+def lineage(run: Run, sweep: Run | None) -> dict[str, str]:
+    """Tags that lead from a version back to its sweep, trial, data and code."""
+    tags = {"hpo.run_id": run.id}
+    if run.trial:
+        tags["hpo.trial"] = str(run.trial.number)
+    if sweep:
+        tags |= {"hpo.sweep": sweep.name, "hpo.sweep_run_id": sweep.id}
+        tags |= {name: sweep.tags[name] for name in LINEAGE if name in sweep.tags}
+    tags |= {f"hpo.metric.{name}": repr(value) for name, value in run.metrics.items()}
+    return {name[:250]: value for name, value in tags.items()}
+
+
+def _check_files(run: Run, model: LoggedModel, tracker: Tracker, verify: Verify) -> None:
+    """Refuses a model whose files are not what the manifest says; without a manifest (not our run) nothing is known."""
+    if not model.path:
+        return
+    files = [artifact for artifact in tracker.artifacts(run.id) if artifact.path.startswith(f"{model.path}/")]
+    spoiled = verify(run.artifact_uri, files) if files else [f"{model.path}/MLmodel"]
+    if spoiled:
+        raise HpoError(
+            f"{label(run)}: of its model {', '.join(spoiled)} is missing or altered below {run.artifact_uri}, so it "
+            "was not registered; register another trial, or run this one again"
+        )

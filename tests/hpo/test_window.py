@@ -1,0 +1,56 @@
+"""The rolling window tells in number order, exactly what a trial may know."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpo.trial import Result, State, Trial
+from hpo.window import Window
+
+
+def trial(number: int) -> Trial:
+    return Trial(number, {}, seed=0)
+
+
+DONE = Result(State.COMPLETE, 1.0)
+
+
+def test_the_first_trials_of_a_window_know_nothing() -> None:
+    told: list[int] = []
+    window = Window(4, lambda trial, result: told.append(trial.number))
+    assert all(window.admits(number) for number in range(4))
+    assert not window.admits(4)
+    assert told == []
+
+
+def test_a_trial_knows_exactly_those_up_to_its_number_minus_the_window() -> None:
+    told: list[int] = []
+    window = Window(2, lambda trial, result: told.append(trial.number))
+    for number in (1, 0, 3, 2):
+        window.end(trial(number), DONE)
+    assert window.admits(3)
+    assert told == [0, 1]  # 2 and 3 have ended too, and are not told yet
+
+
+def test_a_free_window_tells_at_once_and_admits_always() -> None:
+    told: list[int] = []
+    window = Window(None, lambda trial, result: told.append(trial.number))
+    window.end(trial(5), DONE)
+    assert window.admits(99)
+    assert told == [5]
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.randoms(use_true_random=False))
+def test_what_is_known_does_not_depend_on_order_or_slots(size: int, slots: int, random) -> None:  # type: ignore[no-untyped-def]
+    slots = min(slots, size)
+    told: list[int] = []
+    known: dict[int, list[int]] = {}
+    window = Window(size, lambda trial, result: told.append(trial.number))
+    running: list[int] = []
+    number = 0
+    while number < 15 or running:
+        while number < 15 and len(running) < slots and window.admits(number):
+            known[number] = list(told)
+            running.append(number)
+            number += 1
+        window.end(trial(running.pop(random.randrange(len(running)))), DONE)
+    assert known == {n: list(range(max(0, n - size + 1))) for n in range(15)}

@@ -1,0 +1,100 @@
+"""Imports point down only, and heavy libraries stay inside the one file that wraps them (docs/architecture.md)."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HPO_LAYERS = [
+    ("hpo.errors", "hpo.space", "hpo.trial"),
+    ("hpo.sampler", "hpo.pruner", "hpo.objective", "hpo.executor", "hpo.live_trial", "hpo.attempt"),
+    ("hpo.samplers", "hpo.pruners", "hpo.executors", "hpo.objectives", "hpo.config", "hpo.provenance"),
+    (
+        "hpo.budget", "hpo.window", "hpo.progress", "hpo.kept_models", "hpo.sweep_records", "hpo.sweep", "hpo.ranking",
+        "hpo.trials_table", "hpo.promotion", "hpo.naming",
+    ),
+    ("hpo.build", "hpo.search", "hpo.result", "hpo.pipeline", "hpo.report", "hpo"),
+    ("hpo.cli", "hpo.web", "scripts"),
+]  # fmt: skip
+TRACKER_LAYERS = [
+    ("trackers.errors", "trackers.records"),
+    ("trackers.tracker", "trackers.registry"),
+    (
+        "trackers.memory_tracker", "trackers.memory_registry", "trackers.sql", "trackers.artifacts", "trackers.models",
+        "trackers.filters",
+    ),
+    ("trackers.opening",),
+]  # fmt: skip
+OWN_SIBLINGS = ("hpo.samplers", "hpo.executors", "hpo.objectives", "hpo.config", "hpo.provenance")
+HEAVY = {"mlflow", "sklearn", "hyperopt", "optuna", "pandas", "skops"}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for package in ("hpo", "trackers"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            found[name] = path
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def layer(name: str, layers: list[tuple[str, ...]]) -> int | None:
+    best: tuple[int, int] | None = None
+    for height, members in enumerate(layers):
+        for member in members:
+            if (name == member or name.startswith(member + ".")) and (best is None or len(member) > best[0]):
+                best = (len(member), height)
+    return best[1] if best else None
+
+
+@pytest.mark.parametrize("name", [name for name in modules() if name.startswith("hpo.")])
+def test_every_module_of_hpo_imports_only_downwards(name: str) -> None:
+    own = layer(name, HPO_LAYERS)
+    assert own is not None, f"{name} stands in no layer"
+    for imported in imports(modules()[name]):
+        if imported.split(".")[0] == "trackers":
+            assert own >= 3, f"{name} (layer {own + 1}) must not know {imported}"
+        if imported.startswith("hpo.") and imported in modules():
+            assert (layer(imported, HPO_LAYERS) or 0) <= own, f"{name} imports {imported}, which is above it"
+
+
+@pytest.mark.parametrize("name", [name for name in modules() if name.startswith(OWN_SIBLINGS)])
+def test_implementations_do_not_know_each_other(name: str) -> None:
+    package = ".".join(name.split(".")[:2])
+    others = {other for other in OWN_SIBLINGS if other != package}
+    assert not [imported for imported in imports(modules()[name]) if imported.startswith(tuple(others))]
+
+
+@pytest.mark.parametrize("name", [name for name in modules() if name.startswith("trackers.")])
+def test_every_module_of_trackers_imports_only_downwards_and_never_hpo(name: str) -> None:
+    own = layer(name, TRACKER_LAYERS)
+    assert own is not None, f"{name} stands in no layer"
+    for imported in imports(modules()[name]):
+        assert imported.split(".")[0] not in ("hpo", "mlflow"), f"{name} imports {imported}"
+        if imported in modules() and imported.startswith("trackers."):
+            assert (layer(imported, TRACKER_LAYERS) or 0) <= own, f"{name} imports {imported}, which is above it"
+
+
+def test_no_module_has_the_name_of_a_library_it_wraps() -> None:
+    names = {name.rpartition(".")[2] for name in modules()}
+    assert not names & {"optuna", "hyperopt", "sklearn", "mlflow", "joblib", "sqlalchemy", "dask", "ray"}
+    assert not (ROOT / "scripts" / "hpo.py").exists()
+
+
+def test_importing_hpo_loads_nothing_heavy() -> None:
+    code = "import sys, hpo; from hpo import run, load; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & {name.split(".")[0] for name in done.stdout.split()}
