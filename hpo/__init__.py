@@ -1,1 +1,14 @@
 """tracked-hpo: one YAML file in, a registered, reproducible model out, and every trial on record."""
+
+from importlib import import_module
+
+__all__ = ["SweepResult", "load", "run"]
+
+_HOME = {"run": "hpo.search", "load": "hpo.search", "SweepResult": "hpo.result"}
+
+
+def __getattr__(name: str) -> object:
+    """The public names, imported when first used: `import hpo` itself costs nothing."""
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'hpo' has no attribute {name!r}; it has: {', '.join(__all__)}")

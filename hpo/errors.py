@@ -27,3 +27,7 @@ class NothingFound(HpoError):
 
 class TooManyFailures(HpoError):
     """A sweep was stopped because `budget.max_failures` trials failed; the best so far is kept."""
+
+
+class SweepOwned(HpoError):
+    """Another live driver is at work on this sweep."""

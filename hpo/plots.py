@@ -1,0 +1,65 @@
+"""Pictures of a sweep, drawn with matplotlib."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from hpo.errors import EngineError
+from hpo.trial import Goal
+from trackers.records import Run
+
+try:
+    from matplotlib.figure import Figure
+except ImportError as error:
+    raise EngineError('plots need matplotlib; install it with: pip install "tracked-hpo[plots]"') from error
+
+
+def plot(kind: str, runs: Sequence[Run], *, metric: str, goal: Goal) -> Figure:
+    """The figure of that kind over the trials that have a value; EngineError for an unknown kind."""
+    if kind not in PLOTS:
+        raise EngineError(f"no plot named {kind!r}; there are: {', '.join(PLOTS)}")
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    PLOTS[kind](figure, [run for run in runs if run.trial and run.trial.value is not None], metric, goal)
+    return figure
+
+
+def _history(figure: Figure, runs: Sequence[Run], metric: str, goal: Goal) -> None:
+    axes = figure.add_subplot()
+    numbers = [run.trial.number for run in runs if run.trial]
+    values = [_value(run) for run in runs]
+    best: list[float] = []
+    for value in values:
+        best.append(value if not best or goal.better(value, best[-1]) else best[-1])
+    axes.plot(numbers, values, "o", alpha=0.5, label="trial")
+    axes.step(numbers, best, where="post", label="best so far")
+    axes.set(xlabel="trial", ylabel=f"{metric} ({goal})")
+    axes.legend()
+
+
+def _parallel(figure: Figure, runs: Sequence[Run], metric: str, goal: Goal) -> None:
+    axes = figure.add_subplot()
+    names = list(dict.fromkeys(name for run in runs for name in run.params))
+    scales: Mapping[str, dict[object, float]] = {name: _heights([run.params.get(name) for run in runs]) for name in names}
+    heights = _heights([_value(run) for run in runs])
+    # the best on top of the others: drawn last, in full colour
+    for run in sorted(runs, key=_value, reverse=goal is Goal.MINIMIZE):
+        line = [scales[name][run.params.get(name)] for name in names] + [heights[_value(run)]]
+        share = heights[_value(run)] if goal is Goal.MAXIMIZE else 1 - heights[_value(run)]
+        axes.plot(range(len(line)), line, color=(0.1, 0.3, 0.7), alpha=0.1 + 0.9 * share**2)
+    axes.set_xticks(range(len(names) + 1), [*names, metric], rotation=30, ha="right")
+    axes.set_yticks([])
+
+
+def _heights(values: Sequence[object]) -> dict[object, float]:
+    """Each value's place from 0 to 1: numbers by size, others by their order of appearance, None below all."""
+    given = list(dict.fromkeys(value for value in values if value is not None))
+    if given and all(isinstance(value, int | float) and not isinstance(value, bool) for value in given):
+        low, high = min(given), max(given)  # type: ignore[type-var]  # all are numbers
+        span = (high - low) or 1  # type: ignore[operator]
+        return {None: -0.05, **{value: (value - low) / span for value in given}}  # type: ignore[operator]
+    return {None: -0.05, **{value: place / max(len(given) - 1, 1) for place, value in enumerate(given)}}
+
+
+def _value(run: Run) -> float:
+    return run.trial.value if run.trial and run.trial.value is not None else float("nan")
+
+
+PLOTS: Mapping[str, Callable[[Figure, Sequence[Run], str, Goal], None]] = {"history": _history, "parallel": _parallel}

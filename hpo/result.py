@@ -1,0 +1,92 @@
+"""A sweep as Python code and notebooks see it."""
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hpo import ranking
+from hpo.budget import Stop
+from hpo.errors import NothingFound
+from hpo.space import Value
+from hpo.trial import Goal
+from trackers.opening import Store, open_store
+from trackers.records import ModelVersion, Query, Run
+
+if TYPE_CHECKING:  # for the reader's types only: pandas and matplotlib are imported when a table or a plot is asked for
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """One sweep on record; everything is read from the store when asked for.
+
+    `stop` says why the driver ended (None where the sweep was only loaded), `registered` what this call registered,
+    `not_registered` why nothing was.
+    """
+
+    uri: str
+    run_id: str
+    name: str
+    metric: str
+    goal: Goal
+    stop: Stop | None = None
+    registered: ModelVersion | None = None
+    not_registered: str = ""
+    note: str = ""
+
+    @property
+    def best_trial(self) -> Run:
+        """The run of the best trial; NothingFound where no trial has a finite value."""
+        runs = self.best_runs(1)
+        if not runs:
+            raise NothingFound(f"no trial of sweep {self.name} has a finite {self.metric}; see: hpo trials {self.name}")
+        return runs[0]
+
+    @property
+    def best_params(self) -> Mapping[str, Value]:
+        """The best trial's params, with their types."""
+        return self.best_trial.params
+
+    @property
+    def best_value(self) -> float:
+        """The best trial's value of the sweep's metric."""
+        return self.best_trial.metrics[self.metric]
+
+    def best_runs(self, n: int = 10, where: str = "") -> Sequence[Run]:
+        """The runs of the best n trials, best first."""
+        with self._store() as store:
+            return ranking.best(store.tracker, self.run_id, self.metric, self.goal, limit=n, where=where)
+
+    def best(self, n: int = 10, where: str = "") -> "DataFrame":
+        """The best n trials as a table, best first; `where` filters, as in "params.lr < .01"."""
+        from hpo.trials_table import table
+
+        return table(self.best_runs(n, where))
+
+    def trials(self) -> Sequence[Run]:
+        """The runs of all trials, by number."""
+        with self._store() as store:
+            return store.tracker.find(Query(parent=self.run_id))
+
+    def trials_dataframe(self) -> "DataFrame":
+        """All trials as a table, by number."""
+        from hpo.trials_table import table
+
+        return table(self.trials())
+
+    def plot(self, kind: str = "history") -> "Figure":
+        """A matplotlib figure: `history` (values and the best so far) or `parallel` (parallel coordinates)."""
+        from hpo.plots import plot
+
+        return plot(kind, self.trials(), metric=self.metric, goal=self.goal)
+
+    def _repr_html_(self) -> str:
+        """Name, best value and the first five trials, for notebooks; everything from trials is escaped."""
+        summary = f"sweep {self.name}: {self.metric} ({self.goal})"
+        frame = self.best(5)
+        return f"<p>{html.escape(summary)}</p>" + str(frame.to_html(index=False, escape=True))
+
+    def _store(self) -> Store:
+        return open_store(self.uri, read_only=True)
