@@ -6,6 +6,7 @@ gone leaves a row here that nothing finds any more.
 
 import sqlalchemy as sa
 
+from trackers.rows import PARENT_TAG
 from trackers.sql import schema
 
 VERSION = 1
@@ -86,8 +87,6 @@ hpo_registry_events = sa.Table(
     sa.Column("why", sa.Text, nullable=False),
     sa.Index("hpo_registry_events_name", "name", "id"),
 )
-
-PARENT_TAG = "mlflow.parentRunId"
 
 MLFLOW_INDEXES: tuple[tuple[sa.Table, str, tuple[str, ...], str], ...] = (
     (schema.latest_metrics, "hpo_latest_metrics_key_value", ("key", "value"), ""),

@@ -1,0 +1,297 @@
+"""A tracker in memory: the reference of what a tracker does, and the store of other tests.
+
+It keeps nothing on disk and shares nothing between processes. Every rule is written the plain way here, so that the
+SQL tracker can be held to it.
+"""
+
+import copy
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from trackers.checks import check_change, check_experiment
+from trackers.conditions import Condition, Key
+from trackers.errors import InvalidRecord, NotFound, Superseded
+from trackers.filters import parse_filter, parse_order
+from trackers.matching import matches, sort_value
+from trackers.records import (
+    Artifact,
+    Change,
+    Dataset,
+    LoggedModel,
+    Point,
+    Query,
+    Run,
+    RunEnded,
+    RunStarted,
+    RunUpdated,
+    Status,
+    SweepFacts,
+    TrialFacts,
+)
+from trackers.rows import (
+    NAME_TAG,
+    PARENT_TAG,
+    STATE_OF_STATUS,
+    MetricRow,
+    artifact_uri,
+    below,
+    is_finite,
+    latest,
+    merged_params,
+    metric_row,
+    plain_trial,
+    run_tags,
+    status_at_start,
+    text_of,
+)
+from trackers.tracker import Tracker
+
+
+@dataclass
+class _Kept:
+    """A run as kept, changed in place by `record`."""
+
+    id: str
+    name: str
+    experiment: str
+    status: Status
+    started: int | None
+    ended: int | None
+    artifact_uri: str
+    user: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[MetricRow, None] = field(default_factory=dict)
+    latest: dict[str, MetricRow] = field(default_factory=dict)
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+    models: dict[str, LoggedModel] = field(default_factory=dict)
+    datasets: dict[tuple[str, str], Dataset] = field(default_factory=dict)
+    trial: TrialFacts | None = None
+    sweep: SweepFacts | None = None
+
+    def as_run(self) -> Run:
+        return Run(
+            id=self.id,
+            name=self.name,
+            experiment=self.experiment,
+            status=self.status,
+            started=self.started,
+            ended=self.ended,
+            artifact_uri=self.artifact_uri,
+            parent_id=self.tags.get(PARENT_TAG),
+            params=merged_params(self.params, self.trial),
+            metrics={key: self.latest[key].number for key in sorted(self.latest)},
+            tags=dict(sorted(self.tags.items())),
+            user=self.user,
+            trial=self.trial,
+            sweep=self.sweep,
+        )
+
+
+class MemoryTracker:
+    """Runs in a dictionary; safe to use from several threads."""
+
+    def __init__(self, artifacts: str = "mlruns") -> None:
+        self._artifacts = artifacts
+        self._lock = threading.RLock()
+        self._locations: dict[str, str] = {"Default": below(artifacts, "0")}
+        self._ids: dict[str, str] = {"Default": "0"}
+        self._runs: dict[str, _Kept] = {}
+
+    def experiment(self, name: str, artifact_location: str | None = None) -> str:
+        """The id of the experiment of that name, made if missing."""
+        check_experiment(name)
+        with self._lock:
+            if name not in self._ids:
+                self._ids[name] = str(len(self._ids))
+                self._locations[name] = artifact_location or below(self._artifacts, self._ids[name])
+            return self._ids[name]
+
+    def record(self, changes: Sequence[Change]) -> None:
+        """Applies all changes in order, or none."""
+        for change in changes:
+            check_change(change)
+        with self._lock:
+            before = {change.run_id: copy.deepcopy(self._runs.get(change.run_id)) for change in changes}
+            try:
+                for change in changes:
+                    self._apply(change)
+            except BaseException:
+                self._put_back(before)
+                raise
+
+    def get(self, run_id: str) -> Run:
+        """One run by its whole id."""
+        with self._lock:
+            return self._kept(run_id).as_run()
+
+    def find(self, query: Query) -> Sequence[Run]:
+        """The runs that answer the query, in its order."""
+        condition = parse_filter(query.where)
+        keys = [(parse_order(order), order.descending) for order in query.order]
+        with self._lock:
+            parents = {kept.tags[PARENT_TAG] for kept in self._runs.values() if PARENT_TAG in kept.tags}
+            runs = [kept.as_run() for kept in self._runs.values()]
+        found = [run for run in runs if _answers(run, query, condition, parents)]
+        found.sort(key=lambda run: _default_order(run))
+        for key, descending in reversed(keys):
+            found = _sorted(found, key, descending=descending)
+        end = None if query.limit is None else query.offset + query.limit
+        return found[query.offset : end]
+
+    def history(self, run_id: str, metric: str | None = None) -> Sequence[Point]:
+        """Every recorded point of one metric, or of all, by metric, step, timestamp, value."""
+        with self._lock:
+            rows = [row for row in self._kept(run_id).metrics if metric in (None, row.key)]
+        rows.sort(key=lambda row: (row.key, row.step, row.timestamp, row.value, row.is_nan))
+        return [Point(row.key, row.number, row.step, row.timestamp) for row in rows]
+
+    def artifacts(self, run_id: str) -> Sequence[Artifact]:
+        """The manifest of the files the run keeps, by path."""
+        with self._lock:
+            return [artifact for _, artifact in sorted(self._kept(run_id).artifacts.items())]
+
+    def counts(self, parents: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+        """For each parent run its children counted by trial state."""
+        counted: dict[str, Counter[str]] = {parent: Counter() for parent in parents}
+        with self._lock:
+            for kept in self._runs.values():
+                parent = kept.tags.get(PARENT_TAG)
+                if parent in counted:
+                    counted[parent][kept.trial.state if kept.trial else STATE_OF_STATUS[kept.status]] += 1
+        return {parent: dict(counts) for parent, counts in counted.items()}
+
+    def _kept(self, run_id: str) -> _Kept:
+        if run_id not in self._runs:
+            raise NotFound(f"no run {run_id!r} in this memory")
+        return self._runs[run_id]
+
+    def _put_back(self, before: Mapping[str, _Kept | None]) -> None:
+        for run_id, kept in before.items():
+            if kept is None:
+                self._runs.pop(run_id, None)
+            else:
+                self._runs[run_id] = kept
+
+    def _apply(self, change: Change) -> None:
+        if isinstance(change, RunStarted):
+            self._start(change)
+        elif isinstance(change, RunUpdated):
+            self._update(change)
+        else:
+            self._end(change)
+
+    def _start(self, change: RunStarted) -> None:
+        if change.experiment not in self._locations:
+            raise NotFound(f"no experiment {change.experiment!r}; there are {', '.join(self._ids)}")
+        uri = artifact_uri(self._locations[change.experiment], change.run_id)
+        kept = self._runs.get(change.run_id)
+        if kept is None:
+            kept = _Kept(change.run_id, "", change.experiment, Status.RUNNING, None, None, uri)
+            self._runs[change.run_id] = kept
+        if change.trial is not None:
+            self._check_attempt(change, change.trial, kept.trial)
+            kept.trial = plain_trial(change.trial)
+        kept.sweep = change.sweep or kept.sweep
+        kept.name, kept.user = change.name, change.user
+        kept.status, kept.started, kept.ended = status_at_start(change), change.started, None
+        kept.params |= {key: text_of(value) for key, value in change.params.items()}
+        kept.tags |= run_tags(change)
+        kept.datasets |= {(data.name, data.digest): data for data in change.datasets}
+
+    def _check_attempt(self, change: RunStarted, trial: TrialFacts, known: TrialFacts | None) -> None:
+        if known is not None and not _may_start(trial, known):
+            raise Superseded(
+                f"trial {trial.number} (run {change.run_id}) is {known.state} in attempt {known.attempt} already"
+            )
+        for other in self._runs.values():
+            same = other.trial and other.tags.get(PARENT_TAG) == change.parent_id
+            if same and other.trial and other.trial.number == trial.number and other.id != change.run_id:
+                raise Superseded(f"trial {trial.number} of sweep {change.parent_id} is run {other.id} already")
+
+    def _update(self, change: RunUpdated) -> None:
+        kept = self._kept(change.run_id)
+        kept.params |= {key: text_of(value) for key, value in change.params.items()}
+        kept.datasets |= {(data.name, data.digest): data for data in change.datasets}
+        _add(kept, change)
+        for path in change.removed_artifacts:
+            kept.artifacts.pop(path, None)
+        for model_id in change.removed_models:
+            kept.models.pop(model_id, None)
+
+    def _end(self, change: RunEnded) -> None:
+        kept = self._kept(change.run_id)
+        if change.trial is not None:
+            kept.trial = _ended_trial(change, change.trial, kept.trial)
+        elif kept.trial is not None:
+            raise InvalidRecord(f"run {kept.id} is trial {kept.trial.number}; it ends with its trial's facts only")
+        kept.status, kept.ended = change.status, change.ended
+        _add(kept, change)
+
+
+def _may_start(trial: TrialFacts, known: TrialFacts) -> bool:
+    if trial.attempt == known.attempt:
+        return known.state in ("RUNNING", "WAITING")
+    return trial.attempt > known.attempt
+
+
+def _ended_trial(change: RunEnded, trial: TrialFacts, known: TrialFacts | None) -> TrialFacts:
+    if known is None:
+        raise NotFound(f"run {change.run_id} is no trial")
+    trial = plain_trial(trial)
+    ended = replace(
+        known,
+        state=trial.state,
+        value=trial.value,
+        reason=trial.reason,
+        error=trial.error,
+        traceback=trial.traceback,
+        seconds=trial.seconds,
+    )
+    if known.attempt == trial.attempt and (known.state == "RUNNING" or known == ended):
+        return ended
+    raise Superseded(
+        f"trial {known.number} (run {change.run_id}) is {known.state} in attempt {known.attempt}; "
+        f"the late end of attempt {trial.attempt} was refused"
+    )
+
+
+def _add(kept: _Kept, change: RunUpdated | RunEnded) -> None:
+    rows = [metric_row(point) for point in change.points]
+    kept.metrics |= dict.fromkeys(rows)
+    kept.latest = latest(rows, kept.latest)
+    kept.tags |= change.tags
+    kept.name = change.tags.get(NAME_TAG, kept.name)
+    kept.artifacts |= {artifact.path: artifact for artifact in change.artifacts}
+    kept.models |= {model.model_id: model for model in change.models}
+
+
+def _answers(run: Run, query: Query, condition: Condition | None, parents: set[str]) -> bool:
+    return (
+        (query.parent is None or run.parent_id == query.parent)
+        and (not query.roots or run.parent_id is None)
+        and (not query.sweeps or run.sweep is not None or run.id in parents)
+        and (query.experiment is None or run.experiment == query.experiment)
+        and (query.name is None or run.name == query.name)
+        and (query.id_prefix is None or run.id.startswith(query.id_prefix))
+        and (query.finite is None or is_finite(run.metrics.get(query.finite, float("nan"))))
+        and (condition is None or matches(condition, run))
+    )
+
+
+def _default_order(run: Run) -> tuple[bool, int, bool, int, str]:
+    number = run.trial.number if run.trial else None
+    return number is None, number or 0, run.started is None, run.started or 0, run.id
+
+
+def _sorted(runs: list[Run], key: Key, *, descending: bool) -> list[Run]:
+    values = [(sort_value(key, run), run) for run in runs]
+    present = [(value, run) for value, run in values if value is not None]
+    # a stable sort both ways: reverse=True keeps the order of ties
+    present.sort(key=lambda pair: pair[0], reverse=descending)
+    return [run for _, run in present] + [run for value, run in values if value is None]
+
+
+_: type[Tracker] = MemoryTracker
