@@ -1,0 +1,86 @@
+"""The table of samplers by engine and name; an engine is imported only when one of its samplers is made."""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+
+from hpo.errors import EngineError
+from hpo.sampler import Sampler
+from hpo.samplers.options import check_options
+from hpo.space import Space
+from hpo.trial import Goal
+
+Options = Mapping[str, object]
+Make = Callable[[Space, str, int, Goal, int | None, Options], Sampler]
+
+
+def make_sampler(
+    engine: str, name: str, space: Space, *, seed: int, goal: Goal, window: int | None, options: Options
+) -> Sampler:
+    """A fresh sampler that was told nothing yet.
+
+    `window` is the window of the sweep, None where it is free; `options` are the engine's own for this sampler.
+    EngineError for an unknown name or option, a space that the sampler cannot search, or a missing extra.
+    """
+    make = SAMPLERS.get((engine, name))
+    if make is None:
+        raise EngineError(_unknown(engine, name))
+    return make(space, name, seed, goal, window, options)
+
+
+def sampler_names(engine: str) -> list[str]:
+    """The samplers of an engine; empty where there is no such engine."""
+    return [name for known, name in SAMPLERS if known == engine]
+
+
+def _random(space: Space, kind: str, seed: int, goal: Goal, window: int | None, options: Options) -> Sampler:  # noqa: ARG001
+    from hpo.samplers.random_sampler import RandomSampler
+
+    check_options(kind, options, {})
+    return RandomSampler(space, seed=seed)
+
+
+def _grid(space: Space, kind: str, seed: int, goal: Goal, window: int | None, options: Options) -> Sampler:  # noqa: ARG001
+    from hpo.samplers.grid_sampler import GridSampler
+
+    check_options(kind, options, {})
+    return GridSampler(space, seed=seed)
+
+
+def _optuna(space: Space, kind: str, seed: int, goal: Goal, window: int | None, options: Options) -> Sampler:
+    from hpo.samplers.optuna_sampler import OptunaSampler
+
+    return OptunaSampler(space, kind=kind, seed=seed, goal=goal, window=window, options=options)
+
+
+def _hyperopt(space: Space, kind: str, seed: int, goal: Goal, window: int | None, options: Options) -> Sampler:
+    from hpo.samplers.hyperopt_sampler import HyperoptSampler
+
+    return HyperoptSampler(space, kind=kind, seed=seed, goal=goal, window=window, options=options)
+
+
+def _unknown(engine: str, name: str) -> str:
+    engines = list(dict.fromkeys(known for known, _ in SAMPLERS))
+    if engine not in engines:
+        return f"there is no engine {engine!r}; there are {' and '.join(engines)}"
+    if (engine, name) == ("hyperopt", "atpe"):
+        return (
+            "hyperopt's atpe is left out: it draws from the global generators, so no sweep could be repeated; use tpe"
+        )
+    names = sampler_names(engine)
+    near = get_close_matches(name, names, n=1)
+    hint = f" - did you mean {near[0]!r}?" if near else ""
+    return f"engine {engine} has no sampler {name!r}{hint}; it has {', '.join(names)}"
+
+
+SAMPLERS: Mapping[tuple[str, str], Make] = {
+    ("optuna", "tpe"): _optuna,
+    ("optuna", "gp"): _optuna,
+    ("optuna", "cmaes"): _optuna,
+    ("optuna", "qmc"): _optuna,
+    ("optuna", "random"): _random,
+    ("optuna", "grid"): _grid,
+    ("hyperopt", "tpe"): _hyperopt,
+    ("hyperopt", "anneal"): _hyperopt,
+    ("hyperopt", "random"): _random,
+    ("hyperopt", "grid"): _grid,
+}

@@ -1,0 +1,177 @@
+"""optuna's tpe, gp, cmaes and qmc as pure samplers."""
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+
+from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, QMCSampler, TPESampler
+from optuna.study import Study
+
+from hpo.errors import EngineError
+from hpo.sampler import Sampler
+from hpo.samplers.options import Option, check_options
+from hpo.samplers.optuna_axes import Group, always_active, axes, everything, grouped_by_conditions
+from hpo.samplers.optuna_study import Notes, ToldStudy, quiet
+from hpo.space import Parameter, Params, Space
+from hpo.trial import Goal, Result, Trial, derive_seed
+
+_OPTIONS = {
+    "tpe": {
+        "n_startup_trials": Option(int),
+        "n_ei_candidates": Option(int, low=1),
+        "multivariate": Option(bool),
+        "group": Option(bool),
+    },
+    "gp": {"n_startup_trials": Option(int, low=1), "deterministic_objective": Option(bool)},
+    "cmaes": {
+        "n_startup_trials": Option(int),
+        "popsize": Option(int, low=4),  # with fewer, cmaes divides by zero
+        "use_separable_cma": Option(bool),
+        "with_margin": Option(bool),
+        "lr_adapt": Option(bool),
+    },
+    "qmc": {"qmc_type": Option(str, words=("sobol", "halton")), "scramble": Option(bool)},
+}
+
+
+class OptunaSampler:
+    """One of optuna's samplers: tpe, gp, cmaes or qmc.
+
+    For every ask a fresh optuna sampler, seeded by the trial's number, looks at the told trials. `options` are
+    optuna's own. EngineError where the sampler cannot serve the space or is not installed.
+
+    tpe draws parameters under the same conditions together (`group: false`: only those without any, `multivariate:
+    false`: each alone). gp models the parameters that are always active, cmaes the numeric ones among them; both draw
+    the others at random. qmc spreads its points over all parameters, active or not, and is scrambled by the seed
+    unless `scramble: false`; it learns nothing.
+    """
+
+    def __init__(
+        self, space: Space, *, kind: str, seed: int, goal: Goal, window: int | None, options: Mapping[str, object]
+    ) -> None:
+        check_options(kind, options, _OPTIONS[kind])
+        if kind == "gp" and importlib.util.find_spec("torch") is None:
+            raise EngineError('sampler gp needs torch, which is not installed: pip install "tracked-hpo[gp]"')
+        self._space = space
+        self._kind = kind
+        self._seed = seed
+        self._window = window
+        self._axes = axes(space)
+        groups = self._groups(options)
+        self._group_of = {name: group for group in groups for name in group}
+        self._make = _maker(kind, options, len(self._group_of))
+        self._told = ToldStudy(goal)
+        self._told_count = 0
+        self._ahead: dict[int, tuple[Params, Notes]] = {}  # cmaes: asked for and not told yet
+        self._next_ahead = 0
+        self._sequence: list[Params] = []  # qmc: its points from the first on
+        self._sequence_sampler = self._make(derive_seed(seed, 0, "qmc"))
+
+    def ask(self, numbers: range) -> Sequence[Params]:
+        """One point a number; never exhausted, points may come twice."""
+        return [self._answer(number) for number in numbers]
+
+    def tell(self, trial: Trial, result: Result) -> None:
+        """Takes in an ended trial; one without a finite value is told as failed."""
+        notes = self._notes_on(trial) if self._kind == "cmaes" else {}
+        self._told.add(self._axes, trial, result, notes)
+        self._told_count += 1
+
+    def _answer(self, number: int) -> Params:
+        if self._kind == "qmc":
+            while len(self._sequence) <= number:
+                self._sequence.append(self._draw(self._sequence_sampler))
+            return self._sequence[number]
+        if self._kind != "cmaes":
+            return self._draw(self._sampler_for(number))
+        self._go_ahead()
+        if number in self._ahead:
+            return self._ahead[number][0]
+        answer = self._draw_with_notes(number)
+        if self._window is None:
+            self._ahead[number] = answer
+        return answer[0]
+
+    def _go_ahead(self) -> None:
+        """Asks for every number whose turn it is.
+
+        cmaes writes its state onto the trial it is asked for. A fresh instance that is told a history must therefore
+        ask for those trials once more, each at the moment when just 0..number-window are told.
+        """
+        while self._window is not None and self._next_ahead < self._told_count + self._window:
+            self._ahead[self._next_ahead] = self._draw_with_notes(self._next_ahead)
+            self._next_ahead += 1
+
+    def _notes_on(self, trial: Trial) -> Notes:
+        self._go_ahead()
+        if trial.number not in self._ahead:
+            self._ahead[trial.number] = self._draw_with_notes(trial.number)
+        params, notes = self._ahead.pop(trial.number)
+        if "x_for_tell" in notes and params != trial.params:
+            return {}  # with_margin notes the very point, and this trial is another one: a free window was resumed
+        return notes
+
+    def _draw_with_notes(self, number: int) -> tuple[Params, Notes]:
+        self._told.take_notes()
+        params = self._draw(self._sampler_for(number))
+        return params, self._told.take_notes()
+
+    def _sampler_for(self, number: int) -> BaseSampler:
+        return self._make(derive_seed(self._seed, number, self._kind))
+
+    def _draw(self, sampler: BaseSampler) -> Params:
+        study: Study = self._told.look(sampler)
+        drawn: dict[str, object] = {}
+
+        def value_of(parameter: Parameter) -> object:
+            name = parameter.name
+            if name not in self._axes:
+                return parameter.domain.at(0)
+            if name not in drawn and name in self._group_of:
+                drawn.update(sampler.sample_relative(study, self._told.asked, dict(self._group_of[name])))
+            if name not in drawn:  # the engine has too few trials yet, or does not model this one
+                distribution = self._axes[name].distribution
+                drawn[name] = sampler.sample_independent(study, self._told.asked, name, distribution)
+            return self._axes[name].decode(drawn[name])
+
+        return self._space.draw(value_of)
+
+    def _groups(self, options: Mapping[str, object]) -> list[Group]:
+        """The parameters that the engine models together; the rest is drawn one by one."""
+        if self._kind == "qmc":
+            return everything(self._axes)
+        if self._kind == "tpe" and not options.get("multivariate", True):
+            return []
+        if self._kind == "tpe" and options.get("group", True):
+            return grouped_by_conditions(self._axes)
+        groups = always_active(self._axes, numeric=self._kind == "cmaes")
+        if not groups and self._kind in ("gp", "cmaes"):
+            searched = "numeric parameter" if self._kind == "cmaes" else "parameter to search"
+            raise EngineError(f"sampler {self._kind} needs a {searched} that has no `when`; use tpe for this space")
+        return groups
+
+
+def _maker(kind: str, options: Mapping[str, object], dimensions: int) -> Callable[[int], BaseSampler]:
+    """What makes a seeded optuna sampler; EngineError at once where optuna has something against the options."""
+    if options.get("use_separable_cma") and dimensions < 2:
+        raise EngineError("sampler cmaes: use_separable_cma needs two numeric parameters that have no `when`")
+    own = {name: value for name, value in options.items() if name not in ("multivariate", "group")}
+
+    def make(seed: int) -> BaseSampler:
+        if kind == "tpe":
+            return TPESampler(seed=seed, constant_liar=False, **own)  # type: ignore[arg-type]  # types were checked
+        with quiet():
+            if kind == "gp":
+                return GPSampler(seed=seed, warn_independent_sampling=False, **own)  # type: ignore[arg-type]
+            if kind == "cmaes":
+                return CmaEsSampler(seed=seed, warn_independent_sampling=False, **own)  # type: ignore[arg-type]
+            settings = {"scramble": True, **own}
+            return QMCSampler(seed=seed, warn_independent_sampling=False, **settings)  # type: ignore[arg-type]
+
+    try:
+        make(0)
+    except ValueError as error:
+        raise EngineError(f"sampler {kind}: {error}") from error
+    return make
+
+
+_: type[Sampler] = OptunaSampler

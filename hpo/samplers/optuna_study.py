@@ -1,0 +1,79 @@
+"""An optuna study of told trials alone, looked at afresh each time, and free of noise."""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler
+from optuna.storages import InMemoryStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from hpo.samplers.optuna_axes import Axis, encode
+from hpo.samplers.told_value import told_value
+from hpo.trial import Goal, Result, State, Trial
+
+_NAME = "told"
+Notes = dict[str, object]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silences optuna's news of studies and its warnings of experimental features; its logging is left as it was."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+class ToldStudy:
+    """Told trials, and the trial that is being asked for, which is never among them."""
+
+    def __init__(self, goal: Goal) -> None:
+        self._storage = _Notebook()
+        with quiet():
+            self._study = optuna.create_study(study_name=_NAME, storage=self._storage, direction=goal.value)
+        self.asked: FrozenTrial = create_trial(state=TrialState.RUNNING)
+
+    def look(self, sampler: BaseSampler) -> Study:
+        """The study as it is now: one that is kept would go on with the trials it saw first."""
+        return optuna.load_study(study_name=_NAME, storage=self._storage, sampler=sampler)
+
+    def take_notes(self) -> Notes:
+        """What samplers wrote about the asked trial since the last call."""
+        notes, self._storage.notes = self._storage.notes, {}
+        return notes
+
+    def add(self, axes: Mapping[str, Axis], trial: Trial, result: Result, notes: Notes) -> None:
+        """Takes in an ended trial together with what its sampler wrote about it when it was asked for."""
+        params = encode(axes, trial.params)
+        value = told_value(result)
+        state = TrialState.COMPLETE if value is not None else TrialState.FAIL
+        if result.state is State.PRUNED:
+            state = TrialState.PRUNED
+        self._study.add_trial(
+            create_trial(
+                state=state,
+                value=value,
+                params=params,
+                distributions={name: axes[name].distribution for name in params},
+                system_attrs=notes,
+            )
+        )
+
+
+class _Notebook(InMemoryStorage):
+    """Keeps what is written about the asked trial, which it does not hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: Notes = {}
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: object) -> None:  # noqa: ARG002  # only one is asked for
+        self.notes[key] = value
