@@ -1,0 +1,64 @@
+"""The executors by the names a sweep file calls them (`parallel.backend`)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from hpo.errors import ConfigError
+from hpo.executor import Executor
+from hpo.executors.work import Work
+from hpo.objective import Objective, TrialFiles
+from hpo.trial import Goal
+
+
+def _loky(work: Work, slots: int) -> Executor:
+    from hpo.executors.process_executor import ProcessExecutor  # joblib takes 0.3 s to import
+
+    return ProcessExecutor(work, slots=slots)
+
+
+def _threading(work: Work, slots: int) -> Executor:
+    from hpo.executors.thread_executor import ThreadExecutor
+
+    return ThreadExecutor(work, slots=slots)
+
+
+def _serial(work: Work, slots: int) -> Executor:
+    from hpo.executors.serial_executor import SerialExecutor
+
+    if slots != 1:
+        raise ConfigError(f"parallel: backend serial runs one trial at a time, got n_jobs {slots}; use loky")
+    return SerialExecutor(work)
+
+
+EXECUTORS: Mapping[str, Callable[[Work, int], Executor]] = {"loky": _loky, "threading": _threading, "serial": _serial}
+"""Backend name to what makes its executor."""
+
+
+def make_executor(
+    backend: str,
+    *,
+    slots: int,
+    objective: Objective,
+    metric: str,
+    goal: Goal,
+    files: TrialFiles | None,
+    scratch: Path,
+    inner_threads: int | None = 1,
+    search_path: Sequence[str] = (),
+) -> Executor:
+    """An executor whose workers have the objective ready; ObjectiveError where they cannot.
+
+    `scratch` is a folder for this driver alone, made if needed and not removed. Close the executor when done.
+    """
+    if backend not in EXECUTORS:
+        raise ConfigError(f"parallel.backend must be one of {', '.join(EXECUTORS)}, got {backend!r}")
+    work = Work(
+        objective=objective,
+        metric=metric,
+        goal=goal,
+        files=files,
+        scratch=scratch.absolute(),
+        inner_threads=inner_threads,
+        search_path=tuple(search_path),
+    )
+    return EXECUTORS[backend](work, slots)

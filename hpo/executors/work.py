@@ -1,0 +1,69 @@
+"""What stays the same from trial to trial: every worker gets it once, and then runs trials with it."""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hpo.attempt import run_attempt
+from hpo.errors import HpoError, ObjectiveError
+from hpo.failure_text import failure_line, failure_traceback
+from hpo.objective import Objective, TrialFiles
+from hpo.trial import Goal, Outcome, Trial
+
+
+@dataclass(frozen=True)
+class Work:
+    """An objective and what running it needs.
+
+    `scratch` is a folder of this sweep's driver alone; each attempt gets `<scratch>/<number>-<attempt>`, made when the
+    objective asks for it and removed afterwards. `search_path` comes first when modules are imported.
+    `inner_threads` limits the threads of BLAS and OpenMP in each slot; None leaves them alone.
+    """
+
+    objective: Objective
+    metric: str
+    goal: Goal
+    files: TrialFiles | None
+    scratch: Path
+    inner_threads: int | None = None
+    search_path: Sequence[str] = ()
+
+    def prepare(self) -> None:
+        """Gets ready for trials; ObjectiveError where the objective cannot be."""
+        search_first(self.search_path)
+        prepare = getattr(self.objective, "prepare", None)
+        if prepare is None:
+            return
+        try:
+            prepare()
+        except HpoError:
+            raise
+        except Exception as error:
+            text = f"the objective cannot get ready: {failure_line(error)}\n{failure_traceback(error)}"
+            raise ObjectiveError(text) from error
+
+    def run(self, trial: Trial) -> Outcome:
+        """Runs one attempt in a scratch folder of its own."""
+        placed = replace(trial, directory=attempt_folder(self.scratch, trial))
+        try:
+            return run_attempt(self.objective, placed, metric=self.metric, goal=self.goal, files=self.files)
+        finally:
+            remove_folder(placed.directory)
+
+
+def attempt_folder(scratch: Path, trial: Trial) -> str:
+    """The path of an attempt's scratch folder."""
+    return f"{scratch}/{trial.number}-{trial.attempt}"
+
+
+def remove_folder(directory: str) -> None:
+    """Removes a scratch folder if it was made; what cannot be removed stays for `scratch`'s owner."""
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def search_first(folders: Sequence[str]) -> None:
+    """Puts folders at the front of Python's search path, in their order."""
+    absolute = [str(Path(folder).absolute()) for folder in folders]
+    sys.path[:] = [*absolute, *(entry for entry in sys.path if entry not in absolute)]

@@ -1,0 +1,107 @@
+"""What runs in a worker process: it is set up once, gets its work once, and then runs trial after trial."""
+
+import pickle
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hpo.attempt import failed
+from hpo.errors import HpoError
+from hpo.executors.inner_threads import InnerThreads
+from hpo.executors.lifeline import Lifeline
+from hpo.executors.output_log import OutputLog
+from hpo.executors.work import Work, search_first
+from hpo.failure_text import failure_line
+from hpo.objective import TrialFiles
+from hpo.trial import Outcome, SavedFile, Trial
+
+OUTPUT_NAME = "logs/output.log"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything a new worker process is told; `work` is a pickled Work."""
+
+    lifeline: Lifeline
+    output: Path
+    search_path: Sequence[str]
+    work: bytes
+
+
+class _Worker:
+    """The state of this process."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.output = OutputLog(setup.output)
+        self.work: Work | None = None
+        self.threads = InnerThreads(None)
+
+    def load(self) -> Work:
+        if self.work is None:
+            search_first(self.setup.search_path)
+            work: Work = pickle.loads(self.setup.work)  # noqa: S301  # made by our own driver
+            work.prepare()
+            self.threads = InnerThreads(work.inner_threads)
+            self.work = work
+        return self.work
+
+
+_workers: list[_Worker] = []  # one in a worker process, none in any other
+
+
+def set_up(setup: Setup) -> None:
+    """Makes the calling process a worker: it dies with its driver, leaves Ctrl-C to it, and prints into a file."""
+    setup.lifeline.hold()
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP})
+    worker = _Worker(setup)
+    worker.output.redirect()
+    _workers.append(worker)
+
+
+def get_ready() -> str:
+    """Loads the work; what is wrong with it, or an empty text."""
+    try:
+        _workers[0].load()
+    except HpoError as error:
+        return str(error)
+    except BaseException as error:
+        return f"the objective cannot be loaded in a worker process: {failure_line(error)}"
+    finally:
+        _workers[0].output.flush()
+        _workers[0].output.clear()
+    return ""
+
+
+def run(trial: Trial) -> Outcome:
+    """Runs one attempt; what it printed is kept as one more file of the run."""
+    worker = _workers[0]
+    try:
+        work = worker.load()
+        worker.threads.apply()
+        return _with_output(work.run(trial), trial, work.files, worker.output)
+    except BaseException as error:  # outside the objective
+        return failed(trial, "lost", failure_line(error))
+
+
+def _with_output(outcome: Outcome, trial: Trial, files: TrialFiles | None, output: OutputLog) -> Outcome:
+    path = output.flush()
+    if path is None:
+        return outcome
+    outcome = keep_output(outcome, trial, files, path)
+    output.clear()
+    return outcome
+
+
+def keep_output(outcome: Outcome, trial: Trial, files: TrialFiles | None, output: Path) -> Outcome:
+    """The outcome with a trial's printed output among its files; where it cannot be saved, a tag says so."""
+    if files is None:
+        return outcome
+    try:
+        saved: Sequence[SavedFile] = files.save_file(trial.artifact_uri, output, OUTPUT_NAME)
+    except Exception as error:  # a finished result is worth more than what was printed on the way
+        return replace(outcome, tags={**outcome.tags, "hpo.output_lost": failure_line(error)})
+    return replace(outcome, files=(*outcome.files, *saved))

@@ -1,0 +1,354 @@
+"""What every executor must do, over the table of their names; and what only processes can."""
+
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cloudpickle
+import pytest
+
+from hpo.errors import ConfigError, ObjectiveError
+from hpo.executor import Executor
+from hpo.executors.names import EXECUTORS, make_executor
+from hpo.objective import TrialContext
+from hpo.trial import Goal, Outcome, SavedFile, SavedModel, State, Trial
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import a test file
+
+PATIENCE = 60.0
+NAMES = sorted(EXECUTORS)
+
+
+@dataclass(frozen=True)
+class FolderFiles:
+    """Real files in a folder."""
+
+    root: Path
+
+    def save_file(self, artifact_uri: str, source: Path, name: str) -> list[SavedFile]:
+        target = self.root / artifact_uri / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        return [SavedFile(name, target.stat().st_size, "0" * 64)]
+
+    def save_model(
+        self, artifact_uri: str, model: object, *, name: str, run_id: str, input_example: object
+    ) -> tuple[SavedModel, list[SavedFile]]:
+        raise NotImplementedError
+
+
+Make = Callable[..., Executor]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    made: list[Executor] = []
+
+    def make(backend: str, objective: object, slots: int = 2, **more: object) -> Executor:
+        settings: dict[str, object] = {
+            "metric": "loss",
+            "goal": Goal.MINIMIZE,
+            "files": FolderFiles(tmp_path / "kept"),
+            "scratch": tmp_path / "scratch",
+        }
+        slots = 1 if backend == "serial" else slots
+        made.append(make_executor(backend, slots=slots, objective=objective, **settings | more))
+        return made[-1]
+
+    yield make
+    for executor in made:
+        executor.close()
+
+
+def trial(number: int, **params: object) -> Trial:
+    return Trial(number, params, seed=1000 + number, artifact_uri=f"run{number}")
+
+
+def run(executor: Executor, *trials: Trial) -> dict[int, Outcome]:
+    """Runs all trials with every slot busy; fails where a trial has no outcome or two."""
+    waiting, outcomes, submitted = list(trials), {}, 0
+    deadline = time.monotonic() + PATIENCE
+    while len(outcomes) < len(trials) and time.monotonic() < deadline:
+        while waiting and submitted - len(outcomes) < executor.slots:
+            executor.submit(waiting.pop(0))
+            submitted += 1
+        for outcome in executor.wait(PATIENCE):
+            assert outcome.number not in outcomes
+            outcomes[outcome.number] = outcome
+    assert sorted(outcomes) == sorted(each.number for each in trials)
+    assert executor.wait(0) == []
+    return outcomes
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_every_trial_ends_in_exactly_one_outcome(backend: str, make: Make) -> None:
+    outcomes = run(make(backend, lambda params, trial: params["x"] * 2), *(trial(n, x=n) for n in range(25)))
+
+    assert [outcomes[n].metrics for n in range(25)] == [{"loss": 2.0 * n} for n in range(25)]
+    assert {outcome.state for outcome in outcomes.values()} == {State.COMPLETE}
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_params_and_seed_arrive_typed(backend: str, make: Make) -> None:
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        trial.set_tag("types", ",".join(type(value).__name__ for value in params.values()))
+        trial.set_tag("seed", trial.seed)
+        trial.set_tag("number", trial.number)
+        return 0.0
+
+    outcome = run(make(backend, objective), trial(7, a=1, b=1.0, c=True, d="1", e=None))[7]
+
+    assert outcome.tags == {"types": "int,float,bool,str,NoneType", "seed": "1007", "number": "7"}
+
+
+FAULTS: Mapping[str, tuple[Callable[[], object], str, str]] = {
+    "an exception": (lambda: 1 / 0, "exception", "ZeroDivisionError: division by zero"),
+    "sys.exit": (lambda: sys.exit(3), "exception", "SystemExit: 3"),
+    "NaN": (lambda: float("nan"), "nonfinite", "nan"),
+    "None": (lambda: None, "invalid_result", "got None"),
+    "text": (lambda: "0.5", "invalid_result", "str '0.5'"),
+    "another metric": (lambda: {"accuracy": 1.0}, "no_result", "'loss', got 'accuracy'"),
+    "an exception that cannot be pickled": (lambda: _raise_unpicklable(), "exception", "Unpicklable: no way"),
+    "an endless message": (lambda: _raise(ValueError("x" * 1_000_000)), "exception", "ValueError: xxx"),
+}
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def _raise_unpicklable() -> None:
+    class Unpicklable(BaseException):
+        def __init__(self) -> None:
+            super().__init__("no way")
+            self.lock = threading.Lock()
+
+    raise Unpicklable
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_a_trial_that_goes_wrong_costs_itself_alone(backend: str, make: Make) -> None:
+    kinds = list(FAULTS)
+
+    def objective(params: Mapping[str, object], trial: TrialContext) -> object:
+        return FAULTS[str(params["fault"])][0]() if params["fault"] else 1.0
+
+    trials = [trial(n, fault=kinds[n // 2] if n % 2 else "") for n in range(2 * len(kinds))]
+    outcomes = run(make(backend, objective), *trials)
+
+    for n, kind in enumerate(kinds):
+        healthy, faulty = outcomes[2 * n], outcomes[2 * n + 1]
+        assert healthy.state is State.COMPLETE
+        assert (faulty.state, faulty.reason) == (State.FAILED, FAULTS[kind][1])
+        assert FAULTS[kind][2] in faulty.error
+        assert len(faulty.error) <= 500
+        assert len(faulty.traceback) < 21_000
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_what_a_trial_does_to_its_params_stays_there(backend: str, make: Make) -> None:
+    def objective(params: dict[str, object], trial: TrialContext) -> float:
+        params["x"] = 99
+        return 0.0
+
+    mine = trial(0, x=1)
+    run(make(backend, objective), mine)
+
+    assert mine.params == {"x": 1}
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_each_attempt_has_an_empty_folder_that_is_gone_afterwards(backend: str, make: Make, tmp_path: Path) -> None:
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        trial.set_tag("dir", trial.dir.name)
+        found = len(list(trial.dir.iterdir()))
+        (trial.dir / "left.txt").write_text("left")
+        return found
+
+    outcomes = run(make(backend, objective), trial(3), trial(4))
+
+    assert [outcomes[n].metrics["loss"] for n in (3, 4)] == [0.0, 0.0]
+    assert [outcomes[n].tags["dir"] for n in (3, 4)] == ["3-1", "4-1"]
+    assert [path.name for path in (tmp_path / "scratch").glob("[34]-*")] == []
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_what_a_trial_keeps_comes_back_and_is_on_disk(backend: str, make: Make, tmp_path: Path) -> None:
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        (trial.dir / "note.txt").write_text("hello")
+        trial.log_artifact(trial.dir / "note.txt", "notes/note.txt")
+        trial.log_metric("speed", 2, step=5)
+        trial.report(1, 0.5)
+        return 0.0
+
+    outcome = run(make(backend, objective), trial(0))[0]
+
+    assert [file.path for file in outcome.files] == ["notes/note.txt"]
+    assert [(r.metric, r.value, r.step) for r in outcome.reports] == [("speed", 2.0, 5), ("loss", 0.5, 1)]
+    assert (tmp_path / "kept/run0/notes/note.txt").read_text() == "hello"
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_submitting_to_a_busy_executor_is_an_error(backend: str, make: Make) -> None:
+    executor = make(backend, lambda params, trial: 0.0, slots=1)
+    executor.submit(trial(0))
+
+    with pytest.raises(RuntimeError, match="trial 1 was submitted while"):
+        executor.submit(trial(1))
+    assert [outcome.number for outcome in executor.wait(PATIENCE)] == [0]
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_waiting_for_nothing_returns_at_once(backend: str, make: Make) -> None:
+    executor = make(backend, lambda params, trial: 0.0)
+
+    assert executor.wait(None) == []
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_a_cancelled_trial_has_no_outcome(backend: str, make: Make) -> None:
+    executor = make(backend, lambda params, trial: float(params["x"]))
+    executor.submit(trial(0, x=0))
+    executor.cancel(trial(0, x=0))
+    executor.cancel(trial(8, x=0))  # not open: nothing happens
+
+    assert run(executor, trial(1, x=1))[1].metrics == {"loss": 1.0}
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_closing_twice_is_harmless(backend: str, make: Make) -> None:
+    executor = make(backend, lambda params, trial: 0.0)
+    executor.submit(trial(0))
+
+    executor.close()
+    executor.close()
+
+    assert executor.wait(0) == []
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_an_objective_that_cannot_get_ready_is_known_before_trial_1(backend: str, make: Make) -> None:
+    class Broken:
+        def prepare(self) -> None:
+            raise FileNotFoundError("no data.csv")
+
+        def __call__(self, params: Mapping[str, object], trial: TrialContext) -> float:
+            return 0.0
+
+    with pytest.raises(ObjectiveError, match=r"cannot get ready: FileNotFoundError: no data\.csv"):
+        make(backend, Broken())
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_modules_are_found_on_the_search_path(backend: str, make: Make, tmp_path: Path) -> None:
+    name = f"beside_the_sweep_{backend}"
+    (tmp_path / f"{name}.py").write_text("LOSS = 4.5")
+
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        return __import__(str(params["module"])).LOSS
+
+    before = list(sys.path)
+    try:
+        outcomes = run(make(backend, objective, search_path=[str(tmp_path)]), trial(0, module=name))
+    finally:
+        sys.path[:] = before
+
+    assert outcomes[0].metrics == {"loss": 4.5}
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_inner_threads_limit_what_numpy_and_openmp_use(backend: str, make: Make) -> None:
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        from threadpoolctl import threadpool_info
+
+        return max(pool["num_threads"] for pool in threadpool_info())
+
+    outcomes = run(make(backend, objective, slots=1, inner_threads=1), trial(0), trial(1))
+
+    assert outcomes[1].metrics == {"loss": 1.0}  # a library loaded inside a trial is limited from the next one on
+
+
+def test_an_unknown_backend_is_refused_with_the_known_ones(make: Make) -> None:
+    with pytest.raises(ConfigError, match="loky, threading, serial, got 'fork'"):
+        make("fork", None)
+
+
+def test_the_serial_executor_has_one_slot(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="n_jobs 2"):
+        make_executor(
+            "serial", slots=2, objective=lambda p, t: 0.0, metric="m", goal=Goal.MINIMIZE, files=None, scratch=tmp_path
+        )
+
+
+def test_ctrl_c_passes_through_the_serial_executor(make: Make) -> None:
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        signal.raise_signal(signal.SIGINT)
+        return 0.0
+
+    executor = make("serial", objective)
+    executor.submit(trial(0))
+
+    with pytest.raises(KeyboardInterrupt):
+        executor.wait(None)
+    assert executor.wait(None) == []
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_trials_run_side_by_side(backend: str, make: Make, tmp_path: Path) -> None:
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        (tmp_path / f"here{trial.number}").touch()
+        until((tmp_path / f"here{1 - trial.number}").exists)
+        return 0.0
+
+    outcomes = run(make(backend, objective), trial(0), trial(1))
+
+    assert {outcome.state for outcome in outcomes.values()} == {State.COMPLETE}
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_waiting_ends_with_its_timeout(backend: str, make: Make, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        until(go.exists)
+        return 0.0
+
+    executor = make(backend, objective)
+    executor.submit(trial(0))
+    began = time.monotonic()
+
+    assert executor.wait(0.05) == []
+    assert executor.wait(0) == []
+    assert 0.05 <= time.monotonic() - began < PATIENCE
+    go.touch()
+    assert [outcome.number for outcome in executor.wait(PATIENCE)] == [0]
+
+
+def test_a_cancelled_thread_runs_on_but_the_next_trial_follows(make: Make, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        if trial.number == 0:
+            until(go.exists)
+        return 0.0
+
+    executor = make("threading", objective, slots=1)
+    executor.submit(trial(0))
+    executor.cancel(trial(0))
+    executor.submit(trial(1))
+    assert executor.wait(0) == []
+    go.touch()
+
+    assert [outcome.number for outcome in executor.wait(PATIENCE)] == [1]
