@@ -65,6 +65,17 @@ class Objective(Protocol):
         ...
 
 
+class HeldOut(Protocol):
+    """An objective that also knows test data which no trial sees."""
+
+    def score_test(self, params: Params, seed: int) -> Metrics:
+        """Fits on all data but the test part, as the trial of this seed did, and scores once on the test part.
+
+        Metrics are named `test_<name>`.
+        """
+        ...
+
+
 class TrialFiles(Protocol):
     """Where a worker puts the files a trial keeps; picklable, so it can be sent to worker processes."""
 

@@ -25,7 +25,7 @@ class Progress:
         """The parent run's tags that change with every trial."""
         counts = {f"hpo.{state.lower()}": str(self.counts[state]) for state in State if self.counts[state]}
         counts.setdefault("hpo.running", "0")
-        return {**counts, "hpo.budget_used": f"{self.ended} of {self.n_trials} trials, {self.seconds:.1f} s"}
+        return {**counts, "hpo.ended": f"{self.ended} of {self.n_trials}", "hpo.seconds": f"{self.seconds:.3f}"}
 
     def best_tags(self) -> dict[str, str]:
         """The parent run's tags that change with a new best."""

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from trackers.opening import Store, open_store
+
 from hpo import ranking
 from hpo.budget import Stop
 from hpo.errors import NothingFound
 from hpo.space import Value
 from hpo.trial import Goal
-from trackers.opening import Store, open_store
 from trackers.records import ModelVersion, Query, Run
 
 if TYPE_CHECKING:  # for the reader's types only: pandas and matplotlib are imported when a table or a plot is asked for
@@ -34,7 +35,6 @@ class SweepResult:
     stop: Stop | None = None
     registered: ModelVersion | None = None
     not_registered: str = ""
-    note: str = ""
 
     @property
     def best_trial(self) -> Run:
@@ -75,6 +75,11 @@ class SweepResult:
         from hpo.trials_table import table
 
         return table(self.trials())
+
+    def counts(self) -> Mapping[str, int]:
+        """How many trials are in each state."""
+        with self._store() as store:
+            return store.tracker.counts([self.run_id])[self.run_id]
 
     def plot(self, kind: str = "history") -> "Figure":
         """A matplotlib figure: `history` (values and the best so far) or `parallel` (parallel coordinates)."""

@@ -41,7 +41,9 @@ def standing(existing: Run | None, *, config: str, config_hash: str, n_trials: i
     driver = existing.tags.get(DRIVER_TAG, "")
     if existing.status is Status.RUNNING and is_alive(driver):
         raise SweepOwned(f"the sweep {existing.name!r} is run by pid {driver}; nothing was done")
-    if existing.status in (Status.RUNNING, Status.KILLED, Status.SCHEDULED) or n_trials > max(ended, facts.n_trials or 0):
+    if existing.status in (Status.RUNNING, Status.KILLED, Status.SCHEDULED) or n_trials > max(
+        ended, facts.n_trials or 0
+    ):
         return Standing.UNFINISHED
     budget_changed = _budget(facts.config) != _budget(config)
     stopped_by = existing.tags.get(STOPPED_TAG, Stop.N_TRIALS)

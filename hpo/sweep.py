@@ -1,6 +1,5 @@
 """The driver: asks a sampler for trials, runs them in slots, records them, and stops when the budget is used up."""
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +7,7 @@ from typing import Protocol
 
 from hpo.budget import Budget, Judge, Stop
 from hpo.executor import Executor
+from hpo.interruption import Interruption
 from hpo.kept_models import KeptModels
 from hpo.progress import Progress
 from hpo.sampler import Sampler
@@ -37,6 +37,22 @@ class Watcher(Protocol):
         ...
 
 
+class Silence:
+    """A watcher that says nothing."""
+
+    def started(self, progress: Progress) -> None:
+        """Nothing."""
+
+    def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
+        """Nothing."""
+
+    def waiting(self, progress: Progress) -> None:
+        """Nothing."""
+
+
+_: type[Watcher] = Silence
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a sweep is to do: settings that do not change while it runs."""
@@ -60,6 +76,7 @@ class Sweep:
         tracker: Tracker,
         records: SweepRecords,
         models: KeptModels,
+        interruption: Interruption,
     ) -> None:
         self._plan = plan
         self._sampler = sampler
@@ -69,6 +86,7 @@ class Sweep:
         self._judge = Judge(plan.budget, plan.goal)
         self._window = Window(plan.window, self._tell)
         self._models = models
+        self._interruption = interruption
         self._counts = dict.fromkeys(State, 0)
         self._best: tuple[float, int] | None = None
         self._open: dict[int, Trial] = {}
@@ -77,7 +95,6 @@ class Sweep:
         self._next = 0
         self._used = 0.0
         self._began = time.monotonic()
-        self._deadline = math.inf
 
     def take_up(self, history: Sequence[Run], seconds: float) -> None:
         """Goes on from what the store knows: ended trials count, open ones run again with the same params."""
@@ -110,10 +127,6 @@ class Sweep:
             self._tracker.record([self._records.sweep_ended(self.progress(), stop)])
         return stop
 
-    def interrupt(self, grace: float) -> None:
-        """Asks for no more trials and ends after `grace` seconds, sooner if the open ones end; for signal handlers."""
-        self._deadline = min(self._deadline, time.monotonic() + grace)
-
     def progress(self) -> Progress:
         """Where the sweep stands now."""
         value, number = self._best if self._best else (None, None)
@@ -124,9 +137,8 @@ class Sweep:
 
     def _run(self, watcher: Watcher) -> Stop:
         while True:
-            interrupted = self._deadline < math.inf
-            stop = Stop.INTERRUPTED if interrupted else self._start(watcher)
-            if interrupted and (not self._open or time.monotonic() >= self._deadline):
+            stop = None if self._interruption.asked else self._start(watcher)
+            if self._interruption.over or (self._interruption.asked and not self._open):
                 return Stop.INTERRUPTED
             if not self._open and not self._again:
                 return stop or Stop.N_TRIALS

@@ -1,0 +1,125 @@
+"""From a sweep file to the parts that run it: the only place that picks implementations."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpo.budget import Budget
+from hpo.config.conversion import components_of, space_of
+from hpo.config.schema import SweepConfig
+from hpo.executor import Executor
+from hpo.executors.names import make_executor
+from hpo.objective import HeldOut, Objective, TrialFiles
+from hpo.objectives.held_out import HeldOutScore
+from hpo.sampler import Sampler
+from hpo.samplers.names import make_sampler
+from hpo.space import Space
+from hpo.sweep import Plan
+from hpo.trial import Goal
+from trackers.records import Dataset
+
+URI_VARIABLES = ("HPO_TRACKER", "MLFLOW_TRACKING_URI")
+DEFAULT_URI = "sqlite:///mlflow.db"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything a sweep needs beside a store, checked as far as it can be without running a trial."""
+
+    config: SweepConfig
+    space: Space
+    objective: Objective
+    held_out: HeldOut | None
+    datasets: Sequence[Dataset]
+    search_path: Sequence[str]
+
+    @property
+    def plan(self) -> Plan:
+        """The settings of the driver."""
+        config = self.config
+        budget = config.budget
+        return Plan(
+            metric=config.metric.name,
+            goal=Goal(config.metric.goal),
+            seed=config.engine.seed,
+            window=config.parallel.rolling_window,
+            budget=Budget(
+                n_trials=budget.n_trials,
+                timeout=budget.timeout,
+                max_failures=budget.max_failures,
+                patience=budget.patience,
+                target=config.metric.target,
+            ),
+        )
+
+    @property
+    def keep(self) -> int | None:
+        """How many models stay: None for all."""
+        top = self.config.registration.top if self.config.registration else 1
+        return {"all": None, "none": 0, "best": top}[self.config.tracker.log_models]
+
+    def sampler(self) -> Sampler:
+        """A fresh sampler; EngineError where the engine cannot serve this space."""
+        engine, plan = self.config.engine, self.plan
+        return make_sampler(
+            engine.name,
+            engine.sampler,
+            self.space,
+            seed=engine.seed,
+            goal=plan.goal,
+            window=plan.window,
+            options=engine.options,
+        )
+
+    def executor(self, files: TrialFiles, scratch: Path) -> Executor:
+        """Workers for the trials of the search."""
+        return self._executor(self.objective, self.config.metric.name, files, scratch)
+
+    def test_executor(self, files: TrialFiles, scratch: Path) -> Executor | None:
+        """Workers that score the winners on the held-out test part; None where there is no such part."""
+        if self.held_out is None:
+            return None
+        return self._executor(HeldOutScore(self.held_out), f"test_{self.config.metric.name}", files, scratch)
+
+    def _executor(self, objective: Objective, metric: str, files: TrialFiles, scratch: Path) -> Executor:
+        parallel = self.config.parallel
+        return make_executor(
+            parallel.backend,
+            slots=parallel.slots(os.cpu_count() or 1),
+            objective=objective,
+            metric=metric,
+            goal=Goal(self.config.metric.goal),
+            files=files,
+            scratch=scratch,
+            inner_threads=parallel.inner_threads,
+            search_path=self.search_path,
+        )
+
+
+def parts_of(config: SweepConfig, folder: Path) -> Parts:
+    """The parts of a sweep file that lies in `folder`.
+
+    Imports what the file names. ObjectiveError or EngineError where it cannot be run as it is.
+    """
+    search_path = list(dict.fromkeys([str(folder.resolve()), str(Path.cwd())]))
+    sys.path[:] = [*search_path, *(entry for entry in sys.path if entry not in search_path)]
+    space = space_of(config)
+    if config.objective.python is not None:
+        from hpo.objectives.python_objective import PythonObjective
+
+        python = PythonObjective(config.objective.python, search_path=tuple(search_path))
+        python.resolve()
+        return Parts(config, space, python, None, (), search_path)
+    return _sklearn_parts(config, space, folder, search_path)
+
+
+def tracker_uri(config: SweepConfig, environment: Mapping[str, str]) -> str:
+    """The tracking database: the file's, else $HPO_TRACKER, else $MLFLOW_TRACKING_URI, else mlflow.db here."""
+    given = (environment.get(name) for name in URI_VARIABLES)
+    return config.tracker.uri or next((uri for uri in given if uri), DEFAULT_URI)
+
+
+def _sklearn_parts(config: SweepConfig, space: Space, folder: Path, search_path: Sequence[str]) -> Parts:
+    raise NotImplementedError

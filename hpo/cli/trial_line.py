@@ -1,0 +1,28 @@
+"""A trial that ended, as one line."""
+
+from hpo.cli.text import cell, one_line
+from hpo.progress import Progress
+from hpo.space import Params
+from hpo.trial import Outcome, State, Trial
+
+LONGEST = 300
+
+
+def trial_line(trial: Trial, outcome: Outcome, progress: Progress, metric: str) -> str:
+    """Such as `trial 17 COMPLETE roc_auc=0.9958 best=0.9958(#17) 0.4s clf=svc clf__C=3.1`."""
+    words = [f"trial {trial.number} {outcome.state}"]
+    if outcome.state is State.FAILED:
+        words.append(f"{outcome.reason}: {outcome.error}" if outcome.error else outcome.reason)
+    elif metric in outcome.metrics:
+        words.append(f"{metric}={outcome.metrics[metric]:.6g}")
+    if progress.best is not None:
+        words.append(f"best={progress.best:.6g}(#{progress.best_number})")
+    words.append(f"{outcome.seconds:.1f}s")
+    words.append(params_text(trial.params))
+    line = one_line(" ".join(words))
+    return line if len(line) <= LONGEST else line[: LONGEST - 3] + "..."
+
+
+def params_text(params: Params) -> str:
+    """Params as `name=value` words."""
+    return " ".join(f"{name}={cell(value)}" for name, value in params.items())

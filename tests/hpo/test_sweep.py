@@ -1,0 +1,225 @@
+"""The driver on the reference tracker: what it asks, records, keeps and tells."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from hpo.budget import Budget, Stop
+from hpo.executors.names import make_executor
+from hpo.interruption import Interruption
+from hpo.kept_models import KeptModels
+from hpo.objective import TrialContext
+from hpo.progress import Progress
+from hpo.samplers.names import make_sampler
+from hpo.space import FloatRange, Parameter, Params, Space
+from hpo.sweep import Plan, Silence, Sweep
+from hpo.sweep_records import SweepRecords
+from hpo.trial import Goal, Outcome, State, Trial
+from trackers.memory_tracker import MemoryTracker
+from trackers.records import Query, Run, RunStarted, Status, SweepFacts
+
+SPACE = Space((Parameter("x", FloatRange(0.0, 1.0)), Parameter("y", FloatRange(1e-3, 1.0, log=True))))
+Objective = Callable[[Params, TrialContext], float | Mapping[str, float]]
+
+
+def square(params: Params, trial: TrialContext) -> float:
+    return (float(params["x"] or 0) - 0.3) ** 2
+
+
+def every_third_fails(params: Params, trial: TrialContext) -> float:
+    if trial.number % 3 == 2:
+        raise ValueError("third")
+    return float(params["x"] or 0)
+
+
+class Bench:
+    """A sweep on a tracker that outlives it."""
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
+        self.tracker = MemoryTracker()
+        self.tracker.experiment("bench")
+        self.ids = 0
+        self.parent = "f" * 32
+        facts = SweepFacts("{}", "hash", "loss", "minimize", 1, 1)
+        self.tracker.record([RunStarted(self.parent, "bench", "bench", started=1, sweep=facts)])
+
+    def new_id(self) -> str:
+        self.ids += 1
+        return f"{self.ids:032x}"
+
+    def run(
+        self,
+        objective: Objective = square,
+        *,
+        n_trials: int = 8,
+        window: int | None = 1,
+        slots: int = 1,
+        backend: str = "serial",
+        sampler: str = "random",
+        watcher: Silence | None = None,
+        interruption: Interruption | None = None,
+        **budget: float,
+    ) -> Stop:
+        plan = Plan("loss", Goal.MINIMIZE, 7, window, Budget(n_trials, **budget))
+        executor = make_executor(
+            backend,
+            slots=slots,
+            objective=objective,
+            metric="loss",
+            goal=plan.goal,
+            files=None,
+            scratch=self.scratch,
+            inner_threads=None,
+        )
+        try:
+            sweep = Sweep(
+                plan,
+                sampler=make_sampler("optuna", sampler, SPACE, seed=7, goal=plan.goal, window=window, options={}),
+                executor=executor,
+                tracker=self.tracker,
+                records=SweepRecords(self.parent, "bench", "loss", "mem", "me", lambda: 1000, self.new_id),
+                models=KeptModels(1, plan.goal, lambda uri, path: None),
+                interruption=interruption or Interruption(),
+            )
+            sweep.take_up(self.trials(), 0.0)
+            return sweep.run(watcher or Silence())
+        finally:
+            executor.close()
+
+    def trials(self) -> list[Run]:
+        return list(self.tracker.find(Query(parent=self.parent)))
+
+    def facts(self) -> list[tuple[int, str, Mapping[str, object]]]:
+        return [(run.trial.number, run.trial.state, run.trial.params) for run in self.trials() if run.trial]
+
+    def tags(self) -> Mapping[str, str]:
+        return self.tracker.get(self.parent).tags
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_every_trial_is_a_child_run_with_typed_params_and_its_value(bench: Bench) -> None:
+    assert bench.run(n_trials=5) is Stop.N_TRIALS
+    runs = bench.trials()
+    assert [run.trial.number for run in runs if run.trial] == [0, 1, 2, 3, 4]
+    assert all(run.parent_id == bench.parent and run.status is Status.FINISHED for run in runs)
+    for run in runs:
+        assert run.trial is not None
+        assert SPACE.contains(run.trial.params)
+        assert run.metrics["loss"] == run.trial.value == pytest.approx((float(run.params["x"] or 0) - 0.3) ** 2)
+
+
+def test_the_parent_tells_the_truth_when_the_sweep_is_over(bench: Bench) -> None:
+    bench.run(every_third_fails, n_trials=6)
+    parent = bench.tracker.get(bench.parent)
+    assert parent.status is Status.FINISHED
+    assert (parent.tags["hpo.complete"], parent.tags["hpo.failed"], parent.tags["hpo.running"]) == ("4", "2", "0")
+    best = min(
+        (run for run in bench.trials() if run.trial and run.trial.value is not None), key=lambda r: r.metrics["loss"]
+    )
+    assert best.trial is not None
+    assert parent.tags["hpo.best_trial"] == str(best.trial.number)
+    assert parent.metrics["loss"] == best.trial.value
+
+
+def test_the_parent_tells_the_truth_while_the_sweep_runs(bench: Bench) -> None:
+    seen: list[tuple[str, str]] = []
+
+    class Looking(Silence):
+        def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
+            seen.append((bench.tags()["hpo.complete"], bench.tags()["hpo.best_trial"]))
+            recorded = [run for run in bench.trials() if run.trial and run.trial.number == trial.number]
+            assert recorded[0].status is Status.FINISHED  # told only after it is on record
+
+    bench.run(n_trials=3, watcher=Looking())
+    assert [complete for complete, _ in seen] == ["1", "2", "3"]
+
+
+def test_a_failure_is_recorded_with_its_reason_and_does_not_stop_the_sweep(bench: Bench) -> None:
+    assert bench.run(every_third_fails, n_trials=6) is Stop.N_TRIALS
+    failed = [run.trial for run in bench.trials() if run.trial and run.trial.state == "FAILED"]
+    assert [trial.number for trial in failed] == [2, 5]
+    assert failed[0].reason == "exception"
+    assert "ValueError: third" in failed[0].error
+    assert "every_third_fails" in failed[0].traceback
+
+
+def test_max_failures_stops_the_sweep_and_marks_the_parent(bench: Bench) -> None:
+    assert bench.run(every_third_fails, n_trials=50, max_failures=2) is Stop.FAILURES
+    assert len(bench.trials()) == 6
+    assert bench.tracker.get(bench.parent).status is Status.FAILED
+
+
+def test_a_grid_smaller_than_the_budget_ends_early(
+    tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = Space((Parameter("x", FloatRange(0.0, 1.0, step=0.25)),))
+    monkeypatch.setitem(globals(), "SPACE", space)
+    assert bench.run(n_trials=20, sampler="grid") is Stop.EXHAUSTED
+    assert sorted(float(params["x"]) for _, _, params in bench.facts()) == [0.0, 0.25, 0.5, 0.75, 1.0]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+@pytest.mark.parametrize(("backend", "slots"), [("serial", 1), ("threading", 2), ("threading", 4), ("loky", 2)])
+def test_the_same_window_gives_the_same_trials_for_any_workers(
+    bench: Bench, tmp_path: Path, backend: str, slots: int, sampler: str
+) -> None:
+    golden = Bench(tmp_path)
+    golden.run(every_third_fails, n_trials=24, window=4, sampler=sampler)
+    bench.run(every_third_fails, n_trials=24, window=4, sampler=sampler, backend=backend, slots=slots)
+    assert bench.facts() == golden.facts()
+
+
+def test_patience_ends_at_the_same_trial_for_any_workers(bench: Bench, tmp_path: Path) -> None:
+    golden = Bench(tmp_path)
+    assert golden.run(n_trials=100, window=4, patience=5) is Stop.PATIENCE
+    assert bench.run(n_trials=100, window=4, patience=5, backend="threading", slots=4) is Stop.PATIENCE
+    assert bench.facts() == golden.facts()
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+@pytest.mark.parametrize("cut", [1, 4, 9])
+def test_an_interrupted_sweep_goes_on_to_the_same_trials(bench: Bench, tmp_path: Path, cut: int, sampler: str) -> None:
+    golden = Bench(tmp_path)
+    golden.run(every_third_fails, n_trials=15, window=3, sampler=sampler)
+    interruption = Interruption()
+
+    class Interrupting(Silence):
+        def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
+            if progress.ended == cut:
+                interruption.ask(grace=0.0)
+
+    stop = bench.run(
+        every_third_fails, n_trials=15, window=3, sampler=sampler, backend="threading", slots=2,
+        watcher=Interrupting(), interruption=interruption,
+    )  # fmt: skip
+    assert stop is Stop.INTERRUPTED
+    assert "RUNNING" not in {state for _, state, _ in bench.facts()}
+    assert bench.tracker.get(bench.parent).status is Status.KILLED
+    assert bench.run(every_third_fails, n_trials=15, window=3, sampler=sampler) is Stop.N_TRIALS
+    assert bench.facts() == golden.facts()
+
+
+def test_a_complete_sweep_grows_to_what_a_larger_budget_gives_at_once(bench: Bench, tmp_path: Path) -> None:
+    golden = Bench(tmp_path)
+    golden.run(n_trials=20, sampler="tpe")
+    bench.run(n_trials=12, sampler="tpe")
+    bench.run(n_trials=20, sampler="tpe")
+    assert bench.facts() == golden.facts()
+
+
+def test_ctrl_c_in_a_trial_leaves_nothing_running(bench: Bench) -> None:
+    def interrupted(params: Params, trial: TrialContext) -> float:
+        if trial.number == 2:
+            raise KeyboardInterrupt
+        return 1.0
+
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(interrupted, n_trials=5)
+    states = [state for _, state, _ in bench.facts()]
+    assert states == [State.COMPLETE, State.COMPLETE, State.WAITING]
