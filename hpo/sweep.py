@@ -21,6 +21,10 @@ TICK = 0.2
 """Seconds after which the driver looks up from waiting: for signals, and to let the watcher show the time."""
 
 
+SLOW_ASK = 0.002
+"""Seconds of an ask from which on results are put on record before the next one and not together with it."""
+
+
 class Watcher(Protocol):
     """Somebody who watches a sweep; told only what is already durable in the store."""
 
@@ -33,7 +37,7 @@ class Watcher(Protocol):
         ...
 
     def waiting(self, progress: Progress) -> None:
-        """Trials were started, or nothing happened for a while; a chance to show that."""
+        """Nothing ended for a while; a chance to show the time."""
         ...
 
 
@@ -90,7 +94,10 @@ class Sweep:
         self._counts = dict.fromkeys(State, 0)
         self._best: tuple[float, int] | None = None
         self._open: dict[int, Trial] = {}
-        self._ended: list[tuple[Trial, Outcome, Progress]] = []  # not on record yet
+        self._starting: list[Trial] = []  # these three are not on record yet
+        self._ended: list[tuple[Trial, Outcome, Progress]] = []
+        self._changes: list[Change] = []
+        self._ask_seconds = 0.0
         self._again: list[Trial] = []
         self._next = 0
         self._used = 0.0
@@ -130,76 +137,76 @@ class Sweep:
     def progress(self) -> Progress:
         """Where the sweep stands now."""
         value, number = self._best if self._best else (None, None)
-        running = len(self._open) - len(self._ended)
+        running = len(self._open) + len(self._starting) - len(self._ended)
         counts = {**self._counts, State.RUNNING: running, State.WAITING: len(self._again)}
         seconds = self._used + time.monotonic() - self._began
         return Progress(counts, self._plan.budget.n_trials, value, number, seconds)
 
     def _run(self, watcher: Watcher) -> Stop:
         while True:
-            stop = None if self._interruption.asked else self._start(watcher)
+            stop = None if self._interruption.asked else self._fill_slots()
+            self._commit(watcher)
             if self._interruption.over or (self._interruption.asked and not self._open):
                 return Stop.INTERRUPTED
             if not self._open and not self._again:
                 return stop or Stop.N_TRIALS
-            outcomes = self._executor.wait(TICK)
-            if outcomes:
-                self._finish(outcomes, watcher)
-            else:
-                watcher.waiting(self.progress())
+            self._take(self._executor.wait(TICK))
+            if self._ask_seconds > SLOW_ASK:  # what has ended should not wait for it
+                self._commit(watcher)
 
-    def _start(self, watcher: Watcher) -> Stop | None:
-        """Fills the free slots, as far as window and budget allow."""
-        trials: list[Trial] = []
-        stop: Stop | None = None
-        while len(self._open) < self._executor.slots:
+    def _fill_slots(self) -> Stop | None:
+        """Finds a trial for every free slot, as far as window and budget allow; why not, where the budget does not."""
+        while len(self._open) + len(self._starting) - len(self._ended) < self._executor.slots:
             trial = self._again.pop(0) if self._again else None
             if trial is None:
                 if not self._window.admits(self._next):
-                    break
+                    return None
                 stop = self._judge.verdict(self._next, self.progress().seconds)
                 trial = None if stop else self._ask()
                 if trial is None:
-                    stop = stop or Stop.EXHAUSTED
-                    break
-            trial = replace(trial, bar=self._models.bar())
-            self._open[trial.number] = trial
-            trials.append(trial)
-        if trials:
-            progress = self.progress()
-            changes: list[Change] = [self._records.trial_started(trial) for trial in trials]
-            self._tracker.record([*changes, self._records.sweep_updated(progress)])
-            for trial in trials:
-                self._executor.submit(trial)
-            watcher.waiting(progress)
-        return stop
+                    return stop or Stop.EXHAUSTED
+            self._starting.append(replace(trial, bar=self._models.bar()))
+        return None
 
     def _ask(self) -> Trial | None:
-        number = self._next
+        number, began = self._next, time.monotonic()
         asked = self._sampler.ask(range(number, number + 1))
+        self._ask_seconds = time.monotonic() - began
         if not asked:
             return None
         self._next += 1
         return self._records.new_trial(number, asked[0], derive_seed(self._plan.seed, number))
 
-    def _finish(self, outcomes: Sequence[Outcome], watcher: Watcher) -> None:
-        """Records what ended in one transaction; only then tells anybody."""
-        changes: list[Change] = []
+    def _take(self, outcomes: Sequence[Outcome]) -> None:
+        """Takes in what ended; it counts at once, and stands on record after the next commit."""
         for outcome in outcomes:
             trial = self._open[outcome.number]
             value = outcome.metrics.get(self._plan.metric) if outcome.state is State.COMPLETE else None
             best_is_new = self._end(trial, outcome.state, value)
             change = self._records.trial_ended(trial, outcome, value)
-            changes += [change, *self._models.add(trial, value, change.models)]
+            self._changes += [change, *self._models.add(trial, value, change.models)]
             if best_is_new:
-                changes.append(self._records.best_found(self.progress()))
+                self._changes.append(self._records.best_found(self.progress()))
             self._ended.append((trial, outcome, self.progress()))
-        self._tracker.record([*changes, self._records.sweep_updated(self.progress())])
-        self._models.delete_dropped()
-        for trial, outcome, progress in self._ended:
+
+    def _commit(self, watcher: Watcher) -> None:
+        """Puts on record what ended and what starts, in one transaction; only then tells and submits."""
+        if not self._ended and not self._starting:
+            watcher.waiting(self.progress())
+            return
+        started = [self._records.trial_started(trial) for trial in self._starting]
+        self._tracker.record([*self._changes, *started, self._records.sweep_updated(self.progress())])
+        ended, self._ended = self._ended, []
+        starting, self._starting = self._starting, []
+        self._changes = []
+        for trial, _, _ in ended:
             del self._open[trial.number]
+        for trial in starting:
+            self._open[trial.number] = trial
+            self._executor.submit(trial)
+        self._models.delete_dropped()
+        for trial, outcome, progress in ended:
             watcher.trial_ended(trial, outcome, progress)
-        self._ended.clear()
 
     def _end(self, trial: Trial, state: State, value: float | None) -> bool:
         """Takes in an ended trial; whether it is the best so far (of equals the lowest number)."""
@@ -218,12 +225,16 @@ class Sweep:
         self._judge.tell(trial, result)
 
     def _put_back(self) -> None:
-        """Leaves nothing RUNNING behind: what was open is WAITING."""
+        """Leaves nothing RUNNING behind: what ended is put on record, what was open is WAITING."""
         self._executor.close()
-        waiting = [self._records.trial_put_back(trial) for trial in self._open.values()]
-        self._again += self._open.values()
+        ended = {trial.number for trial, _, _ in self._ended}
+        interrupted = [trial for trial in self._open.values() if trial.number not in ended]
         self._open.clear()
-        self._tracker.record([*waiting, self._records.sweep_interrupted(self.progress())])
+        self._starting.clear()
+        self._ended.clear()
+        self._again += interrupted
+        waiting = [self._records.trial_put_back(trial) for trial in interrupted]
+        self._tracker.record([*self._changes, *waiting, self._records.sweep_interrupted(self.progress())])
 
 
 def _end_of(run: Run) -> tuple[State, float | None]:
