@@ -1,11 +1,13 @@
 """The parent run of a sweep: put on record when the sweep starts or goes on."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpo.build import Parts
 from hpo.config.conversion import canonical, config_hash
+from hpo.config.schema import SweepConfig
 from hpo.driver import identity
 from hpo.provenance.git import git_tags
 from hpo.standing import DRIVER_TAG
@@ -15,6 +17,12 @@ from trackers.tracker import Tracker
 
 TRIAL_TAGS = ("mlflow.source.name", "mlflow.source.type", "mlflow.source.git.commit")
 """The parent's tags that every trial's run repeats, because MLflow shows them per run."""
+
+
+def recorded(config: SweepConfig) -> str:
+    """What the store keeps of a sweep file, as JSON: what decides its trials, and the budget that cuts them."""
+    budget = {**config.budget.model_dump(mode="json"), "target": config.metric.target}
+    return json.dumps({**json.loads(canonical(config)), "budget": budget}, sort_keys=True, allow_nan=False)
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ class ParentRun:
     def _facts(self) -> SweepFacts:
         config, plan = self.parts.config, self.parts.plan
         return SweepFacts(
-            config=canonical(config),
+            config=recorded(config),
             config_hash=config_hash(config),
             metric=plan.metric,
             goal=plan.goal.value,

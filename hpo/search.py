@@ -13,13 +13,13 @@ from trackers.opening import Store, open_store
 
 from hpo.budget import Stop
 from hpo.build import DEFAULT_URI, URI_VARIABLES, Parts, parts_of, tracker_uri
-from hpo.config.conversion import canonical, config_hash
+from hpo.config.conversion import config_hash
 from hpo.config.reading import read_sweep
 from hpo.errors import HpoError, NothingFound
 from hpo.interruption import Interruption
 from hpo.kept_models import KeptModels
 from hpo.naming import find_sweep
-from hpo.parent_run import TRIAL_TAGS, ParentRun
+from hpo.parent_run import TRIAL_TAGS, ParentRun, recorded
 from hpo.result import SweepResult
 from hpo.standing import Standing, standing
 from hpo.sweep import Silence, Sweep, Watcher
@@ -96,7 +96,7 @@ def _standing(parts: Parts, existing: Run | None, history: Sequence[Run]) -> Sta
     open_states = (State.WAITING, State.RUNNING)
     return standing(
         existing,
-        config=canonical(parts.config),
+        config=recorded(parts.config),
         config_hash=config_hash(parts.config),
         n_trials=parts.plan.budget.n_trials,
         ended=sum(run.trial is not None and State(run.trial.state) not in open_states for run in history),

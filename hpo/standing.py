@@ -45,7 +45,7 @@ def standing(existing: Run | None, *, config: str, config_hash: str, n_trials: i
         ended, facts.n_trials or 0
     ):
         return Standing.UNFINISHED
-    budget_changed = _budget(facts.config) != _budget(config)
+    budget_changed = json.loads(facts.config).get("budget") != json.loads(config).get("budget")
     stopped_by = existing.tags.get(STOPPED_TAG, Stop.N_TRIALS)
     can_go_on = stopped_by not in (Stop.N_TRIALS, Stop.EXHAUSTED) and ended < n_trials
     return Standing.UNFINISHED if budget_changed and can_go_on else Standing.COMPLETE
@@ -53,11 +53,12 @@ def standing(existing: Run | None, *, config: str, config_hash: str, n_trials: i
 
 def difference(recorded: str, given: str) -> str:
     """The lines in which two configurations differ, `-` on record, `+` in the file."""
-    lines = [json.dumps(json.loads(text), indent=1, sort_keys=True).splitlines() for text in (recorded, given)]
-    diff = list(difflib.unified_diff(*lines, "on record", "this file", lineterm="", n=1))
-    return "\n".join(diff)
+    before, after = (
+        json.dumps(_trials_only(text), indent=1, sort_keys=True).splitlines() for text in (recorded, given)
+    )
+    return "\n".join(difflib.unified_diff(before, after, "on record", "this file", lineterm="", n=1))
 
 
-def _budget(config: str) -> object:
-    loaded = json.loads(config)
-    return loaded.get("budget"), loaded.get("metric", {}).get("target")
+def _trials_only(config: str) -> dict[str, object]:
+    """Without the budget, which may change."""
+    return {key: value for key, value in json.loads(config).items() if key != "budget"}
