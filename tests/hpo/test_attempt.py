@@ -315,6 +315,7 @@ def test_a_model_is_kept_only_if_the_value_reaches_the_bar(attempt: Attempt, tmp
     assert [model.name for model in kept.models] == ["model"]
     assert [file.path for file in kept.files] == ["model/model.txt"]
     assert (tmp_path / "kept/run3/model/model.txt").read_text() == "'a model' abc [1]"
+    shutil.rmtree(tmp_path / "kept")
     assert len(attempt(objective, bar=0.6, goal=Goal.MINIMIZE).models) == 1
 
 
