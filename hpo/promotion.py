@@ -17,7 +17,10 @@ LINEAGE = ("mlflow.source.git.commit", "hpo.git.dirty", "hpo.data.train", "hpo.d
 
 @dataclass(frozen=True)
 class Promotion:
-    """What is asked for: which run goes under which name, pointed to by which alias, by whom and why."""
+    """What is asked for: which run goes under which name, pointed to by which alias, by whom and why.
+
+    `note` is put below the description that is made from the facts on record.
+    """
 
     run: Run
     name: str
@@ -25,6 +28,7 @@ class Promotion:
     alias: str | None = None
     why: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
 
 def promote(promotion: Promotion, *, tracker: Tracker, registry: Registry, verify: Verify) -> ModelVersion:
@@ -45,7 +49,7 @@ def promote(promotion: Promotion, *, tracker: Tracker, registry: Registry, verif
             run_id=run.id,
             key=f"{promotion.name}:{run.id}:{attempt}",
             model_id=model.model_id or None,
-            description=describe(run, sweep),
+            description=describe(run, sweep, promotion.note),
             tags={**lineage(run, sweep), **promotion.tags},
             aliases=(promotion.alias,) if promotion.alias else (),
             who=promotion.who,
@@ -73,8 +77,8 @@ def label(run: Run) -> str:
     return f"trial {run.trial.number} ({run.id[:8]})" if run.trial else f"run {run.name} ({run.id[:8]})"
 
 
-def describe(run: Run, sweep: Run | None) -> str:
-    """The version's description, made from the facts on record."""
+def describe(run: Run, sweep: Run | None, note: str = "") -> str:
+    """The version's description, made from the facts on record, and the note below them."""
     facts = sweep.sweep if sweep else None
     lines = [f"{label(run)[0].upper()}{label(run)[1:]}" + (f" of sweep {sweep.name}." if sweep else ".")]
     if facts and facts.metric in run.metrics:
@@ -84,7 +88,7 @@ def describe(run: Run, sweep: Run | None) -> str:
         lines.append(f"Held-out test data: {', '.join(tests)}.")
     if run.params:
         lines.append("Parameters: " + ", ".join(f"{name}={value}" for name, value in run.params.items()) + ".")
-    text = "\n".join(lines)
+    text = "\n".join([*lines, note] if note else lines)
     return text if len(text) <= 5000 else text[:4985] + " ... (cut short)"
 
 

@@ -39,10 +39,11 @@ def run(
     overrides: Sequence[str] = (),
     tracker: str | None = None,
     new: bool = False,
+    register: bool = True,
     watcher: Watcher | None = None,
     interruption: Interruption | None = None,
 ) -> SweepResult:
-    """Runs the sweep that a file describes, and registers its winner if the file says so.
+    """Runs the sweep that a file describes, and registers its winner if the file says so and `register` is true.
 
     Calling it again continues an unfinished sweep of that name and leaves a complete one alone; `new` starts another
     beside it, named `name-2`. `overrides` are `key=value` texts that change the file, such as "budget.n_trials=10".
@@ -63,7 +64,7 @@ def run(
         if where is not Standing.COMPLETE:
             parent = ParentRun(parts, path, getpass.getuser(), _now()).start(store.tracker, run_id, name, existing)
             stop = _drive(parts, store, parent, history, watcher or Silence(), interruption or Interruption())
-        registered, why_not = _register(parts, store, run_id, stop)
+        registered, why_not = _register(parts, store, run_id, stop) if register else (None, "not asked for")
     plan = parts.plan
     return SweepResult(uri, run_id, name, plan.metric, plan.goal, stop, registered, why_not)
 
