@@ -1,0 +1,85 @@
+"""What a configuration means to the rest: its space, its components, and the hash of what decides its trials."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from hpo.config.parameters import ChoiceParameter, conditions_of, domain_of
+from hpo.config.schema import SweepConfig
+from hpo.space import Choice, Domain, FloatRange, IntRange, Parameter, Space, Value
+
+
+def space_of(config: SweepConfig) -> Space:
+    """The space the sweep searches."""
+    domains = {name: domain_of(spec) for name, spec in config.parameters.items()}
+    return Space(
+        tuple(
+            Parameter(name, domains[name], when=_typed(conditions_of(spec), domains))
+            for name, spec in config.parameters.items()
+        )
+    )
+
+
+def components_of(config: SweepConfig) -> Mapping[str, Mapping[str, str]]:
+    """For each parameter whose choices stand for estimators: the dotted path of each choice."""
+    return {
+        name: dict(spec.choices)
+        for name, spec in config.parameters.items()
+        if isinstance(spec, ChoiceParameter) and isinstance(spec.choices, Mapping)
+    }
+
+
+def canonical(config: SweepConfig) -> str:
+    """What decides the sweep's trials and what they mean, as strict JSON that is the same for the same meaning.
+
+    Defaults are filled in. Left out is what only cuts the sequence of trials (budget, metric.target), where and how
+    fast they run (n_jobs, backend, inner_threads: they matter through the window alone), and what is done with them
+    (name, experiment, description, tags, tracker, register). So a sweep may go on with a larger budget, on another
+    machine, with its results kept elsewhere, and still be the same sweep. The order of parameters and of choices
+    stays in: samplers draw in that order.
+    """
+    document = {
+        "version": config.version,
+        "metric": {"name": config.metric.name, "goal": config.metric.goal},
+        "objective": _objective(config),
+        "parameters": [_parameter(parameter, config) for parameter in space_of(config).parameters],
+        "engine": config.engine.model_dump(mode="json"),
+        "window": config.parallel.rolling_window or "free",
+    }
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def config_hash(config: SweepConfig) -> str:
+    """The sha256 of `canonical`, in hex: equal for two files exactly if they make the same trials."""
+    return hashlib.sha256(canonical(config).encode()).hexdigest()
+
+
+def _typed(conditions: Mapping[str, list[Value]], domains: Mapping[str, Domain]) -> dict[str, list[Value]]:
+    # `when: {x: 1}` on a float means 1.0: values are compared with their types
+    return {name: [domains[name].conform(value) for value in values] for name, values in conditions.items()}
+
+
+def _objective(config: SweepConfig) -> dict[str, object]:
+    sklearn = config.objective.sklearn
+    if sklearn is None:
+        return {"python": config.objective.python}
+    return {"sklearn": {**sklearn.model_dump(mode="json"), "scoring": list(config.scorers)}}
+
+
+def _parameter(parameter: Parameter, config: SweepConfig) -> dict[str, object]:
+    components = components_of(config).get(parameter.name)
+    return {
+        "name": parameter.name,
+        **_domain(parameter.domain),
+        **({"components": list(components.items())} if components else {}),
+        "when": {name: list(values) for name, values in parameter.when.items()},
+    }
+
+
+def _domain(domain: Domain) -> dict[str, object]:
+    if isinstance(domain, FloatRange | IntRange):
+        kind = "float" if isinstance(domain, FloatRange) else "int"
+        return {"type": kind, "low": domain.low, "high": domain.high, "log": domain.log, "step": domain.step}
+    if isinstance(domain, Choice):
+        return {"type": "choice", "choices": list(domain.choices)}
+    return {"type": "constant", "value": domain.value}

@@ -1,0 +1,147 @@
+"""Reads sweep files: all mistakes at once, each with its place; nothing that a file names is imported."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from hpo.config.encoding import decoded, first_unprintable
+from hpo.config.fields import Section
+from hpo.config.messages import Explainer, find
+from hpo.config.nearest import did_you_mean
+from hpo.config.overrides import override
+from hpo.config.parameters import ParameterSpec
+from hpo.config.rules import Facts, findings
+from hpo.config.schema import Metric, Objective, Registration, SweepConfig, TrackerSettings
+from hpo.config.source import MAX_BYTES, MappingNode, Node, Place, Problem, Unreadable, parse, plain
+from hpo.errors import ConfigError
+
+_S = TypeVar("_S", bound=Section)
+
+
+class SweepFileError(ConfigError):
+    """A sweep file is wrong; its text lists every problem in the order they stand in the file."""
+
+    def __init__(self, name: str, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        count = len(self.problems)
+        last = f"{count} error{'s' if count > 1 else ''} in {name}; nothing was run"
+        super().__init__("\n".join([*map(str, self.problems), last]))
+
+
+def read_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepConfig:
+    """The sweep a file describes, `-` being standard input; SweepFileError with all that is wrong.
+
+    Overrides are texts such as `budget.n_trials=20`, their values read as YAML, applied before the file is judged.
+    """
+    name = "<stdin>" if str(path) == "-" else str(path)
+    try:
+        content = sys.stdin.buffer.read(MAX_BYTES + 1) if str(path) == "-" else _content(Path(path))
+        return _read(decoded(content, name), name, overrides)
+    except Unreadable as error:
+        raise SweepFileError(name, [error.problem]) from error
+
+
+def read_sweep_text(text: str, name: str = "<text>", overrides: Sequence[str] = ()) -> SweepConfig:
+    """The sweep a text describes; `name` is what messages call it. SweepFileError as for a file."""
+    try:
+        return _read(text, name, overrides)
+    except Unreadable as error:
+        raise SweepFileError(name, [error.problem]) from error
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise Unreadable(_whole(str(path)), f"no such file{_similar_files(path)}") from None
+    except IsADirectoryError:
+        raise Unreadable(_whole(str(path)), "is a folder; name a sweep file") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise Unreadable(_whole(str(path)), f"cannot be read: {reason}") from error
+
+
+def _similar_files(path: Path) -> str:
+    try:
+        names = [found.name for found in path.parent.iterdir() if found.suffix in (".yaml", ".yml")]
+    except OSError:
+        return ""
+    return did_you_mean(path.name, names)
+
+
+def _whole(name: str) -> Place:
+    return Place(0, 0, 0, name)
+
+
+def _read(text: str, name: str, overrides: Sequence[str]) -> SweepConfig:
+    root, problems = _tree(text, name)
+    for rank, change in enumerate(overrides, start=1):
+        problems += override(root, change, rank)
+    data = plain(root)
+    try:
+        config = SweepConfig.model_validate(data)
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+        problems += Explainer(root).explain(errors)
+        problems += _broken_rules(data, errors, root)
+        raise SweepFileError(name, set(problems)) from error
+    if problems:
+        raise SweepFileError(name, problems)
+    return config
+
+
+def _tree(text: str, name: str) -> tuple[MappingNode, list[Problem]]:
+    def placing(line: int, column: int) -> Place:
+        return Place(0, line + 1, column + 1, f"{name}:{line + 1}:{column + 1}")
+
+    if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise Unreadable(_whole(name), f"is larger than {MAX_BYTES:,} bytes: that is no sweep file")
+    if (bad := first_unprintable(text)) is not None:
+        line, column, character = bad
+        raise Unreadable(placing(line, column), f"control character U+{ord(character):04X} is not allowed")
+    root, problems = parse(text, placing)
+    if root is None or plain(root) is None:
+        raise Unreadable(_whole(name), "is empty; `hpo init` writes a sweep file to begin with")
+    if not isinstance(root, MappingNode):
+        raise Unreadable(root.place, "must be a mapping of keys such as name, metric, objective and parameters")
+    return root, problems
+
+
+def _broken_rules(data: object, errors: Iterable[ErrorDetails], root: Node) -> Iterable[Problem]:
+    """The rules between sections, judged on what is right by itself: the schema looks at them only if all is."""
+    if not isinstance(data, dict):
+        return
+    wrong = {error["loc"][: 2 if error["loc"][:1] == ("parameters",) else 1] for error in errors}
+    for finding in findings(_facts(data, wrong)):
+        spot = find(root, finding.at)
+        yield Problem(spot.key_place if finding.on_key else spot.node.place, spot.name, finding.message)
+
+
+def _facts(data: dict[str, object], wrong: set[tuple[int | str, ...]]) -> Facts:
+    def section(name: str, model: type[_S]) -> _S | None:
+        is_right = (name,) not in wrong and data.get(name) is not None
+        return model.model_validate(data[name]) if is_right else None
+
+    metric = section("metric", Metric)
+    objective = section("objective", Objective)
+    tracker = section("tracker", TrackerSettings)
+    parameters = data.get("parameters")
+    parameters = parameters if isinstance(parameters, dict) else {}
+    right = {name: spec for name, spec in parameters.items() if ("parameters", name) not in wrong}
+    sklearn = objective.sklearn if objective else None
+    return Facts(
+        metric=metric.name if metric else None,
+        goal=metric.goal if metric else None,
+        is_sklearn=sklearn is not None if objective else None,
+        scoring=sklearn.scoring if sklearn else None,
+        steps=sklearn.steps if sklearn else (),
+        parameters=TypeAdapter(dict[str, ParameterSpec]).validate_python(right),
+        names=list(parameters),
+        keeps_models=tracker is None or tracker.log_models != "none",
+        registers=section("register", Registration) is not None,
+    )

@@ -1,0 +1,136 @@
+"""The rules between sections of a sweep file; each looks only at what is right by itself."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hpo.config.nearest import did_you_mean, shown
+from hpo.config.parameters import ChoiceParameter, Ranged, conditions_of, domain_of
+from hpo.space import Choice, Constant, Domain, Value
+
+ERROR_METRICS = frozenset({"rmse", "mae", "mse"})
+"""Scorers of ours that are better when lower."""
+
+SCORERS = frozenset(
+    """
+    accuracy adjusted_mutual_info_score adjusted_rand_score average_precision balanced_accuracy completeness_score
+    explained_variance f1 f1_macro f1_micro f1_samples f1_weighted fowlkes_mallows_score homogeneity_score jaccard
+    jaccard_macro jaccard_micro jaccard_samples jaccard_weighted matthews_corrcoef mutual_info_score
+    normalized_mutual_info_score positive_likelihood_ratio precision precision_macro precision_micro precision_samples
+    precision_weighted r2 rand_score recall recall_macro recall_micro recall_samples recall_weighted roc_auc roc_auc_ovo
+    roc_auc_ovo_weighted roc_auc_ovr roc_auc_ovr_weighted top_k_accuracy v_measure_score
+    """.split()  # noqa: SIM905  # a list of forty quoted words reads worse
+)
+"""Scikit-learn's scorers, all of them better when higher, apart from those in neg_ and d2_."""
+
+
+PIPELINE_SETTINGS = ("memory", "transform_input", "verbose")
+"""What a scikit-learn pipeline has besides its steps."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a file; None or absent where a section is missing or wrong."""
+
+    metric: str | None = None
+    goal: str | None = None
+    is_sklearn: bool | None = None
+    scoring: Sequence[str] | None = None
+    steps: Sequence[str] = ()
+    parameters: Mapping[str, Ranged | Value] = field(default_factory=dict)
+    names: Sequence[str] = ()
+    keeps_models: bool = True
+    registers: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A broken rule: the keys that lead to it, and whether the last key itself is what is wrong."""
+
+    at: tuple[str | int, ...]
+    message: str
+    on_key: bool = False
+
+
+def findings(facts: Facts) -> Iterator[Finding]:
+    """Every broken rule."""
+    yield from _metric(facts)
+    yield from _names_of_steps(facts)
+    yield from _conditions(facts)
+    yield from _choices_of_estimators(facts)
+    if facts.registers and not facts.keeps_models:
+        yield Finding(("register",), "needs the models of trials, but tracker.log_models is none", on_key=True)
+
+
+def _metric(facts: Facts) -> Iterator[Finding]:
+    name = facts.metric
+    if name is None or not facts.is_sklearn:
+        return
+    if facts.scoring is not None and name not in facts.scoring:
+        hint = did_you_mean(name, facts.scoring)
+        yield Finding(
+            ("metric", "name"), f"'{name}' is not among objective.sklearn.scoring: {', '.join(facts.scoring)}{hint}"
+        )
+    elif facts.goal == "minimize" and (name in SCORERS or name.startswith(("neg_", "d2_"))):
+        yield Finding(("metric", "goal"), f"scikit-learn's '{name}' is better when higher: write goal: maximize")
+    elif facts.goal == "maximize" and name in ERROR_METRICS:
+        yield Finding(("metric", "goal"), f"'{name}' is better when lower: write goal: minimize")
+
+
+def _names_of_steps(facts: Facts) -> Iterator[Finding]:
+    for name in facts.names if facts.steps else ():
+        step = name.partition("__")[0]
+        if step not in (*facts.steps, *PIPELINE_SETTINGS):
+            hint = did_you_mean(step, facts.steps)
+            message = f"the pipeline has no step '{step}'; it has {', '.join(facts.steps)}{hint}"
+            yield Finding(("parameters", name), message, on_key=True)
+
+
+def _choices_of_estimators(facts: Facts) -> Iterator[Finding]:
+    if facts.is_sklearn is not False:
+        return
+    for name, spec in facts.parameters.items():
+        if isinstance(spec, ChoiceParameter) and isinstance(spec.choices, Mapping):
+            yield Finding(
+                ("parameters", name, "choices"),
+                "names with dotted paths are for objective.sklearn; a Python objective is given the name: write a list",
+            )
+
+
+def _conditions(facts: Facts) -> Iterator[Finding]:
+    for name, spec in facts.parameters.items():
+        for other, values in conditions_of(spec).items():
+            at = ("parameters", name, "when", other)
+            if other not in facts.names:
+                hint = did_you_mean(other, facts.names)
+                yield Finding(at, f"no parameter '{other}'{hint}", on_key=True)
+            elif other in facts.parameters:
+                domain = domain_of(facts.parameters[other])
+                for position, value in enumerate(values):
+                    if not domain.contains(value):
+                        yield Finding((*at, position), f"{other} is never {shown(value)}{_possible(value, domain)}")
+    yield from _circles(facts)
+
+
+def _possible(value: Value, domain: Domain) -> str:
+    """What the value could be instead."""
+    if isinstance(domain, Constant):
+        return f"; it is always {shown(domain.value)}"
+    if not isinstance(domain, Choice):
+        return f"; it goes from {domain.low} to {domain.high}"
+    for choice in domain.choices:
+        if str(choice).lower() == str(value).lower():
+            return f" - did you mean {shown(choice)}?"
+    words = [choice for choice in domain.choices if isinstance(choice, str)]
+    hint = did_you_mean(value, words) if isinstance(value, str) else ""
+    return hint or f"; it is one of {', '.join(map(shown, domain.choices[:20]))}"
+
+
+def _circles(facts: Facts) -> Iterator[Finding]:
+    waiting = {name: set(conditions_of(spec)) & set(facts.parameters) for name, spec in facts.parameters.items()}
+    while ready := [name for name, others in waiting.items() if not others & set(waiting)]:
+        for name in ready:
+            del waiting[name]
+    if waiting:
+        names = list(waiting)
+        message = "depends on itself" if len(names) == 1 else f"{' and '.join(names)} wait for each other"
+        yield Finding(("parameters", names[0], "when"), message, on_key=True)

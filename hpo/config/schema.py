@@ -1,0 +1,355 @@
+"""The sweep file's keys: what each means, what it may hold, and what it is where the file is silent."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic_core import InitErrorDetails
+
+from hpo.config.fields import (
+    WHOLE,
+    Alias,
+    CallablePath,
+    DataPath,
+    DottedPath,
+    Duration,
+    ModelName,
+    Name,
+    Option,
+    Section,
+    Seed,
+    StepName,
+    TestPart,
+    Text,
+    WindowSize,
+    broken,
+    listed,
+)
+from hpo.config.nearest import did_you_mean
+from hpo.config.parameters import ParameterSpec
+from hpo.config.rules import Facts, findings
+from hpo.config.words import VALUES
+from hpo.trial import Goal
+
+SAMPLERS: Mapping[str, tuple[str, ...]] = {
+    "optuna": ("tpe", "gp", "cmaes", "qmc", "random", "grid"),
+    "hyperopt": ("tpe", "anneal", "random", "grid"),
+}
+"""The samplers of each engine; random and grid are the same under both."""
+
+
+class Metric(Section):
+    """What trials are ranked by."""
+
+    name: Name
+    """The metric's name: one of `scoring` for a scikit-learn objective, a key of what a Python objective returns."""
+    goal: Literal["minimize", "maximize"] = "minimize"
+    """Which way is better."""
+    target: float | None = None
+    """The sweep ends once the best trial is this good."""
+
+
+class Data(Section):
+    """The data a scikit-learn objective learns from: a loader, or a file and the column to predict."""
+
+    loader: DottedPath | None = None
+    """A function that returns X and y, such as sklearn.datasets.load_breast_cancer."""
+    path: DataPath | None = None
+    """A .csv or .parquet file, as seen from the current folder."""
+    target: Text | None = None
+    """The column of the file to predict; all others are features."""
+    test: TestPart | None = None
+    """The part no trial sees, for judging the winners: a share such as 0.2, or another file with the same columns."""
+    seed: Seed = 0
+    """Decides which rows a share of test data takes."""
+
+    @model_validator(mode="after")
+    def _is_a_loader_or_a_file(self) -> "Data":
+        if self.loader is None and self.path is None:
+            raise broken("give loader (a function that returns X and y) or path (a file)")
+        if self.loader is not None and self.path is not None:
+            raise broken("give loader or path, not both", "path", on_key=True)
+        if self.path is not None and self.target is None:
+            raise broken("missing key 'target': name the column of the file to predict")
+        if self.path is None and self.target is not None:
+            raise broken("target names a column of a file: it needs path, not loader", "target", on_key=True)
+        if self.path is None and isinstance(self.test, str):
+            raise broken("a test file needs path, not loader: give a share such as 0.2", "test")
+        return self
+
+
+def _with_default_folds(value: object) -> object:
+    if isinstance(value, dict) and value.get("folds") is None and value.get("holdout") is None:
+        return {**value, "folds": 5}
+    return value
+
+
+class Validation(Section):
+    """How a trial is validated: by folds, or by one part held out. Classes are kept in proportion."""
+
+    folds: Annotated[int, Field(ge=2, le=1000), WHOLE] | None = None
+    """Cross-validation with this many folds; 5 where neither folds nor holdout is given."""
+    holdout: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The share of the data to validate on, instead of folds."""
+    seed: Seed = 0
+    """Decides how the data is split; the same for every trial, so that trials can be compared."""
+    shuffle: bool = True
+    """Mix the rows before splitting; turn it off where their order matters."""
+
+    @model_validator(mode="after")
+    def _is_folds_or_holdout(self) -> "Validation":
+        if self.folds is not None and self.holdout is not None:
+            raise broken("give folds or holdout, not both", "holdout", on_key=True)
+        return self
+
+
+_Step = Annotated[dict[StepName, DottedPath], Field(min_length=1, max_length=1)]
+
+
+class SklearnObjective(Section):
+    """Fits and validates a scikit-learn estimator with the params of each trial."""
+
+    data: Data
+    """The data to learn from."""
+    estimator: DottedPath | None = None
+    """The class to fit; its set_params() names are the names of the parameters."""
+    pipeline: Annotated[list[_Step], Field(min_length=1)] | None = None
+    """Steps by name, instead of one estimator; parameters are named step__param, and a step itself can be a choice."""
+    cv: Annotated[Validation, BeforeValidator(_with_default_folds)] = Validation(folds=5)
+    """How a trial is validated."""
+    scoring: (
+        Annotated[
+            list[Name],
+            Field(min_length=1),
+            BeforeValidator(listed, json_schema_input_type=Name | Annotated[list[Name], Field(min_length=1)]),
+        ]
+        | None
+    ) = None
+    """What is measured: names of scorers, the sweep's metric among them; that metric alone where left out."""
+
+    @model_validator(mode="after")
+    def _is_an_estimator_or_a_pipeline(self) -> "SklearnObjective":
+        if self.estimator is None and self.pipeline is None:
+            raise broken("give estimator (a dotted path) or pipeline (a list of steps)")
+        if self.estimator is not None and self.pipeline is not None:
+            raise broken("give estimator or pipeline, not both", "pipeline", on_key=True)
+        _check_steps(self.pipeline or [])
+        if self.scoring is not None and len(set(self.scoring)) < len(self.scoring):
+            raise broken("each scorer may be named once", "scoring")
+        return self
+
+    @property
+    def steps(self) -> list[str]:
+        """The names of the pipeline's steps; none without a pipeline."""
+        return [name for step in self.pipeline or [] for name in step]
+
+
+def _check_steps(pipeline: list[dict[str, str]]) -> None:
+    seen: set[str] = set()
+    for position, step in enumerate(pipeline):
+        name = next(iter(step))
+        if name in seen:
+            raise broken(
+                f"each step needs a name of its own, got '{name}' twice", "pipeline", position, name, on_key=True
+            )
+        seen.add(name)
+
+
+class Objective(Section):
+    """What a trial does: exactly one of these."""
+
+    sklearn: SklearnObjective | None = None
+    """Fit and validate a scikit-learn estimator."""
+    python: CallablePath | None = None
+    """Call `module:function` with (params, trial); found from the sweep file's folder and the current folder."""
+
+    @model_validator(mode="after")
+    def _is_exactly_one(self) -> "Objective":
+        if self.sklearn is None and self.python is None:
+            raise broken("give sklearn or python")
+        if self.sklearn is not None and self.python is not None:
+            raise broken("give sklearn or python, not both", "python", on_key=True)
+        return self
+
+
+class Engine(Section):
+    """What proposes the trials."""
+
+    name: Literal["optuna", "hyperopt"] = "optuna"
+    """The library that searches."""
+    sampler: Annotated[
+        Text, WithJsonSchema({"enum": sorted({name for names in SAMPLERS.values() for name in names})})
+    ] = "tpe"
+    """Its way of searching. optuna: tpe, gp, cmaes, qmc; hyperopt: tpe, anneal; both: random, grid."""
+    seed: Seed = 0
+    """Decides every draw of the sweep: the same seed gives the same trials."""
+    options: dict[str, Option] = Field(default={})
+    """Settings of the sampler, under the engine's own names."""
+
+    @model_validator(mode="after")
+    def _has_the_sampler(self) -> "Engine":
+        known = SAMPLERS[self.name]
+        if self.sampler not in known:
+            hint = did_you_mean(self.sampler, known, VALUES)
+            raise broken(f"{self.name} has no sampler '{self.sampler}'; it has {', '.join(known)}{hint}", "sampler")
+        return self
+
+
+class Budget(Section):
+    """When the sweep ends: at whichever limit is reached first."""
+
+    n_trials: Annotated[int, Field(ge=1, le=10_000_000), WHOLE] = 50
+    """How many trials to run."""
+    timeout: Duration | None = None
+    """How long to start new trials: seconds, or 90s, 10m, 1h30m."""
+    max_failures: Annotated[int, Field(ge=1), WHOLE] | None = 10
+    """How many failed trials end the sweep; null: never."""
+    patience: Annotated[int, Field(ge=1), WHOLE] | None = None
+    """How many trials in a row without a new best one end the sweep."""
+
+
+class Parallel(Section):
+    """How trials run at the same time."""
+
+    n_jobs: Annotated[int, Field(ge=-1, le=10_000), WHOLE] = 1
+    """How many trials run at once; -1: one for each core, up to the window."""
+    backend: Literal["loky", "threading", "serial"] = "loky"
+    """Where trials run: in processes, in threads, or one after the other in this process."""
+    window: WindowSize | None = None
+    """Trial n knows the trials up to n - window; where left out 1 for one job, else 2 x n_jobs. The same window gives
+    the same trials for any number of jobs up to it. free: use all that has ended; busiest, but not repeatable."""
+    inner_threads: Annotated[int, Field(ge=1, le=10_000), WHOLE] = 1
+    """Threads each trial's numerical libraries may use."""
+
+    @model_validator(mode="after")
+    def _fits_the_window(self) -> "Parallel":
+        if self.n_jobs == 0:
+            raise broken("must be at least 1, or -1 for one job a core, got 0", "n_jobs")
+        if self.n_jobs == -1 and self.window is None:
+            raise broken(
+                "-1 needs a window, or the trials would depend on the number of cores: add window: 8", "n_jobs"
+            )
+        if isinstance(self.window, int) and self.window < self.n_jobs:
+            raise broken(f"must be at least n_jobs = {self.n_jobs}, got {self.window}", "window")
+        return self
+
+    @property
+    def rolling_window(self) -> int | None:
+        """The window's size, derived where the file is silent; None where it is free."""
+        if self.window == "free":
+            return None
+        return self.window or (1 if self.n_jobs == 1 else 2 * self.n_jobs)
+
+    def slots(self, cores: int) -> int:
+        """How many trials run at once on a machine with this many cores."""
+        if self.backend == "serial":
+            return 1
+        return self.n_jobs if self.n_jobs > 0 else min(cores, self.rolling_window or cores)
+
+
+class TrackerSettings(Section):
+    """Where everything is recorded."""
+
+    uri: Text | None = None
+    """The tracking database; where left out $HPO_TRACKER, $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db."""
+    artifacts: Text = "mlruns"
+    """The folder for files and models."""
+    log_models: Literal["best", "all", "none"] = "best"
+    """Whose models are kept: the best trials', all trials', or none."""
+
+
+class Registration(Section):
+    """What becomes a version of a registered model when the sweep ends."""
+
+    name: ModelName
+    """The registered model's name."""
+    top: Annotated[int, Field(ge=1, le=1000), WHOLE] = 1
+    """How many of the best trials compete, on the test part where there is one; the best of them is registered."""
+    alias: Alias | None = "champion"
+    """The alias that then points to the new version; null: none."""
+
+    @model_validator(mode="after")
+    def _has_a_free_alias(self) -> "Registration":
+        alias = (self.alias or "").lower()
+        if alias == "latest" or (alias.startswith("v") and alias[1:].isdigit()):
+            raise broken(f"MLflow keeps '{self.alias}' for itself: choose another alias", "alias")
+        return self
+
+
+def _from_name(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class SweepConfig(Section):
+    """A sweep file."""
+
+    version: Literal[1] = 1
+    """The version of this file's format."""
+    name: Annotated[Name, Field(max_length=200)]
+    """The sweep's name: that of its parent run, and how commands call it."""
+    experiment: Annotated[Text, Field(max_length=250)] | None = None
+    """The MLflow experiment that holds the runs; where left out the sweep's name."""
+    description: Annotated[str, Field(max_length=5000)] | None = None
+    """A note for people, shown with the sweep."""
+    tags: dict[Name, Annotated[str, Field(max_length=5000)]] = Field(default={})
+    """Tags of the sweep's run."""
+    metric: Metric
+    """What trials are ranked by."""
+    objective: Objective
+    """What a trial does."""
+    parameters: Annotated[dict[Name, ParameterSpec], Field(min_length=1)]
+    """What is searched, by name. A list is a choice, a single value a constant, a range needs type, low and high."""
+    engine: Annotated[
+        Engine, BeforeValidator(_from_name, json_schema_input_type=Engine | Literal["optuna", "hyperopt"])
+    ] = Engine()
+    """What proposes the trials: settings, or just the name of the library."""
+    budget: Budget = Budget()
+    """When the sweep ends."""
+    parallel: Parallel = Parallel()
+    """How trials run at the same time."""
+    tracker: TrackerSettings = TrackerSettings()
+    """Where everything is recorded."""
+    registration: Registration | None = Field(None, alias="register")
+    """What is registered when the sweep ends; nothing where left out."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "SweepConfig":
+        errors = [
+            InitErrorDetails(type=broken(found.message, on_key=found.on_key), loc=found.at, input=None)
+            for found in findings(facts_of(self))
+        ]
+        if errors:
+            raise ValidationError.from_exception_data(type(self).__name__, errors)
+        return self
+
+    @property
+    def experiment_name(self) -> str:
+        """The MLflow experiment that holds the runs."""
+        return self.experiment or self.name
+
+    @property
+    def goal(self) -> Goal:
+        """Which way the metric is better."""
+        return Goal(self.metric.goal)
+
+    @property
+    def scorers(self) -> tuple[str, ...]:
+        """What a scikit-learn objective measures, the sweep's metric among it."""
+        sklearn = self.objective.sklearn
+        return tuple(sklearn.scoring or [self.metric.name]) if sklearn else ()
+
+
+def facts_of(config: SweepConfig) -> Facts:
+    """What the rules between sections look at."""
+    sklearn = config.objective.sklearn
+    return Facts(
+        metric=config.metric.name,
+        goal=config.metric.goal,
+        is_sklearn=sklearn is not None,
+        scoring=sklearn.scoring if sklearn else None,
+        steps=sklearn.steps if sklearn else (),
+        parameters=config.parameters,
+        names=list(config.parameters),
+        keeps_models=config.tracker.log_models != "none",
+        registers=config.registration is not None,
+    )

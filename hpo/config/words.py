@@ -1,0 +1,107 @@
+"""What other tools call things, and what they are called here."""
+
+from collections.abc import Mapping
+
+KEYS: Mapping[str, str] = {
+    foreign: ours
+    for ours, words in {
+        "name": "study_name sweep_name title",
+        "experiment": "experiment_name project",
+        "description": "note notes comment",
+        "metric.goal": "direction mode objective_direction optimize maximize minimize",
+        "metric.target": "target_value stop_at",
+        "objective.python": "program function fn callable entrypoint entry_point module command script",
+        "objective.sklearn": "scikit-learn scikit_learn",
+        "objective.sklearn.estimator": "model classifier regressor",
+        "objective.sklearn.pipeline": "steps",
+        "objective.sklearn.data": "dataset data_set",
+        "objective.sklearn.data.test": "test_size test_share",
+        "objective.sklearn.cv.folds": "n_splits n_folds",
+        "objective.sklearn.scoring": "scorer scorers metrics",
+        "parameters": "space search_space hyperparameters params param_grid param_distributions param_space",
+        "engine.name": "library backend_engine",
+        "engine.sampler": "method algorithm algo search_alg suggest",
+        "engine.seed": "seed random_state random_seed rstate",
+        "budget.n_trials": "run_cap max_evals max_trials num_trials num_samples n_iter count trials evals",
+        "budget.timeout": "time_limit max_time max_duration duration",
+        "budget.patience": "early_stopping early_stop_rounds early_stopping_rounds",
+        "parallel.n_jobs": "workers n_workers num_workers max_workers jobs concurrency max_concurrent parallelism",
+        "tracker.uri": "storage tracking_uri db database store mlflow_uri mlflow tracking",
+        "tracker.artifacts": "artifact_location artifact_uri artifact_root artifacts_dir",
+        "register": "registry registration",
+        "register.name": "model_name registered_model registered_model_name",
+    }.items()
+    for foreign in words.split()
+}
+"""Foreign names of keys, anywhere but in a parameter."""
+
+PLACED: Mapping[tuple[str, str], str] = {
+    ("budget", "target"): "metric.target",
+    ("objective.sklearn.cv", "test_size"): "objective.sklearn.cv.holdout",
+    ("objective.sklearn.cv", "random_state"): "objective.sklearn.cv.seed",
+    ("objective.sklearn.data", "random_state"): "objective.sklearn.data.seed",
+    ("parallel", "workers"): "parallel.n_jobs",
+    ("register", "model"): "register.name",
+}
+"""Names that mean something else in one section."""
+
+NO_SUCH: Mapping[str, str] = {
+    "early_terminate": "trials are not stopped early: remove it",
+    "pruner": "trials are not stopped early: remove it",
+}
+"""Names of what does not exist here, with what to do."""
+
+PARAMETER_KEYS: Mapping[str, str] = {
+    foreign: ours
+    for ours, words in {
+        "low": "min minimum lower lower_bound lb from start",
+        "high": "max maximum upper upper_bound ub to stop end",
+        "choices": "values options categories choice",
+        "step": "q quantization quantize increment stepsize step_size",
+        "log": "log_scale logscale logarithmic",
+        "when": "if condition conditions depends_on only_if",
+        "type": "dtype kind",
+    }.items()
+    for foreign in words.split()
+}
+"""Foreign names of keys in a parameter."""
+
+PARAMETER_ADVICE: Mapping[str, str] = {
+    "distribution": "write type: float or type: int, and log: true for a log scale",
+    "prior": "write type: float or type: int, and log: true for a log scale",
+    "value": "a constant is written without braces, such as 3 in x: 3",
+    "scale": "write log: true for a log scale",
+}
+"""Keys of a parameter that have no single name here, with what to write."""
+
+_LOG = "loguniform log_uniform log_uniform_values loguniform_values qloguniform q_log_uniform lognormal"
+_FLOAT = "uniform quniform q_uniform q_uniform_values double real number continuous normal float32 float64"
+_INT = "integer int_uniform randint uniformint quniformint discrete int32 int64 long"
+
+TYPES: Mapping[str, str] = {
+    **dict.fromkeys(_LOG.split(), "float', with 'log: true"),
+    **dict.fromkeys(_FLOAT.split(), "float"),
+    **dict.fromkeys(_INT.split(), "int"),
+}
+"""Foreign names of a parameter's type."""
+
+VALUES: Mapping[str, str] = {
+    foreign: ours
+    for ours, words in {
+        "maximize": "maximise max maximum higher up",
+        "minimize": "minimise min minimum lower down",
+        "tpe": "bayes bayesian tpesampler tpe.suggest",
+        "random": "rand randomsampler randomsearch random_search",
+        "grid": "gridsampler gridsearch grid_search",
+        "cmaes": "cma cma-es cmaessampler",
+        "gp": "gaussian gaussian_process gpsampler",
+        "qmc": "sobol halton qmcsampler",
+        "loky": "process processes multiprocessing joblib",
+        "threading": "thread threads",
+        "serial": "sequential none sync",
+        "best": "true top",
+        "none": "false never",
+    }.items()
+    for foreign in words.split()
+}
+"""Foreign words for our values."""
