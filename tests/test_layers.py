@@ -24,7 +24,8 @@ TRACKER_LAYERS = [
     ("trackers.tracker", "trackers.registry"),
     (
         "trackers.memory_tracker", "trackers.memory_registry", "trackers.sql", "trackers.artifacts", "trackers.models",
-        "trackers.filters",
+        "trackers.model_example", "trackers.skops_trust", "trackers.registry_rules", "trackers.rows", "trackers.checks",
+        "trackers.filters", "trackers.conditions", "trackers.matching",
     ),
     ("trackers.opening",),
 ]  # fmt: skip
