@@ -10,11 +10,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 HPO_LAYERS = [
     ("hpo.errors", "hpo.space", "hpo.trial"),
-    ("hpo.sampler", "hpo.pruner", "hpo.objective", "hpo.executor", "hpo.live_trial", "hpo.attempt", "hpo.gathered", "hpo.failure_text", "hpo.plain"),
+    ("hpo.sampler", "hpo.pruner", "hpo.objective", "hpo.executor", "hpo.live_trial", "hpo.attempt", "hpo.gathered", "hpo.failure_text", "hpo.plain", "hpo.search_path"),
     ("hpo.samplers", "hpo.pruners", "hpo.executors", "hpo.objectives", "hpo.config", "hpo.provenance"),
     (
         "hpo.budget", "hpo.window", "hpo.progress", "hpo.kept_models", "hpo.sweep_records", "hpo.sweep", "hpo.ranking",
-        "hpo.trials_table", "hpo.promotion", "hpo.naming", "hpo.interruption", "hpo.driver", "hpo.standing", "hpo.registering", "hpo.plots",
+        "hpo.trials_table", "hpo.trials_parquet", "hpo.promotion", "hpo.naming", "hpo.interruption", "hpo.driver", "hpo.standing", "hpo.registering", "hpo.plots",
     ),
     ("hpo.build", "hpo.search", "hpo.result", "hpo.pipeline", "hpo.report", "hpo.trial_files", "hpo.winner", "hpo.parent_run", "hpo"),
     ("hpo.cli", "hpo.web", "scripts"),

@@ -1,7 +1,6 @@
 """What stays the same from trial to trial: every worker gets it once, and then runs trials with it."""
 
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from hpo.attempt import run_attempt
 from hpo.errors import HpoError, ObjectiveError
 from hpo.failure_text import failure_line, failure_traceback
 from hpo.objective import Objective, TrialFiles
+from hpo.search_path import search_first
 from hpo.trial import Goal, Outcome, Trial
 
 
@@ -61,9 +61,3 @@ def attempt_folder(scratch: Path, trial: Trial) -> str:
 def remove_folder(directory: str) -> None:
     """Removes a scratch folder if it was made; what cannot be removed stays for `scratch`'s owner."""
     shutil.rmtree(directory, ignore_errors=True)
-
-
-def search_first(folders: Sequence[str]) -> None:
-    """Puts folders at the front of Python's search path, in their order."""
-    absolute = [str(Path(folder).absolute()) for folder in folders]
-    sys.path[:] = [*absolute, *(entry for entry in sys.path if entry not in absolute)]

@@ -11,9 +11,10 @@ from hpo.errors import HpoError
 from hpo.executors.inner_threads import InnerThreads
 from hpo.executors.lifeline import Lifeline
 from hpo.executors.output_log import OutputLog
-from hpo.executors.work import Work, search_first
+from hpo.executors.work import Work
 from hpo.failure_text import failure_line
 from hpo.objective import TrialFiles
+from hpo.search_path import search_first
 from hpo.trial import Outcome, SavedFile, Trial
 
 OUTPUT_NAME = "logs/output.log"
