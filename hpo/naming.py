@@ -17,7 +17,7 @@ _SEARCHED = 1000
 def find_sweep(tracker: Tracker, text: str, store: str = "the store") -> Run:
     """The sweep of that name (the latest of several), of a run id that begins so (4 digits or more), or `@latest`.
 
-    Raises NothingFound, with the nearest names or what an ambiguous id may mean; `store` is how messages name the store.
+    Raises NothingFound, with the nearest names or what an ambiguous id may mean; `store` is how messages name it.
     """
     if text == LATEST:
         return _latest(tracker, store)
@@ -37,7 +37,8 @@ def find_sweep(tracker: Tracker, text: str, store: str = "the store") -> Run:
 def find_trial(tracker: Tracker, text: str, store: str = "the store") -> Run:
     """The trial `SWEEP#17`, or `17` of the latest sweep, or of a run id that begins so (4 digits or more).
 
-    After the `#` may also stand the run's name, which is how runs that MLflow wrote are told apart. Raises NothingFound.
+    After the `#` may also stand the run's name, for runs that MLflow wrote and that have no numbers.
+    Raises NothingFound.
     """
     sweep_text, separator, rest = text.rpartition("#")
     if separator:

@@ -3,12 +3,12 @@
 import csv
 import io
 import json
-import math
+import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hpo.cli.text import UNSAFE_IN_LINES, cell, one_line
+from hpo.cli.text import UNSAFE_IN_LINES, cell, number, one_line
 
 FORMATS = ("table", "json", "csv", "yaml", "md")
 ENDINGS = {".json": "json", ".csv": "csv", ".yaml": "yaml", ".yml": "yaml", ".md": "md"}
@@ -89,9 +89,9 @@ def fitting(table: Table, width: int) -> Table:
 
 
 def finite(data: object) -> object:
-    """The data with None for every number that is not finite."""
+    """The data with None for every number that is not finite (or the largest one, as which MLflow keeps infinity)."""
     if isinstance(data, float):
-        return data if math.isfinite(data) else None
+        return data if abs(data) < sys.float_info.max else None
     if isinstance(data, Mapping):
         return {str(key): finite(value) for key, value in data.items()}
     if isinstance(data, list | tuple):
@@ -134,7 +134,7 @@ def _csv_cell(value: object) -> object:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
-        return repr(value)
+        return number(value) if abs(value) == sys.float_info.max else repr(value)
     if isinstance(value, Sequence) and not isinstance(value, str):
         return csv_text(", ".join(map(str, value)))
     return csv_text(str(value))

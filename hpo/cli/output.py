@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hpo.cli import formats
+from hpo.cli.fields_view import Fields, as_field_table, as_fields
 from hpo.cli.formats import Table
 from hpo.cli.options import LOGGERS, Shared
 from hpo.cli.text import hide_passwords, lines
@@ -28,6 +29,14 @@ def show(data: object, table: Table, shared: Shared) -> None:
         write(formats.as_markdown(table), shared)
     else:
         show_data(data, shared)
+
+
+def show_fields(data: object, fields: Fields, shared: Shared) -> None:
+    """One thing with all its fields: `data` as json and yaml, `fields` otherwise."""
+    if shared.format == "table":
+        write(as_fields(fields), shared)
+    else:
+        show(data, as_field_table(fields), shared)
 
 
 def show_data(data: object, shared: Shared) -> None:

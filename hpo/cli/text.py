@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -10,7 +11,7 @@ UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\u
 
 UNSAFE_IN_LINES = re.compile(UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
 """The same without tab and newline."""
-_PASSWORD = re.compile(r"(?<=://)([^\s/:@]*):([^\s/@]+)@")
+_PASSWORD = re.compile(r"(?<=://)([^\s/:@]*):\S+@")  # to the last @: passwords with / or @ in them, not encoded, exist
 _SECRET_IN_QUERY = re.compile(r"(?i)([?&][^=&\s]*(?:passw|secret|token|key)[^=&\s]*=)[^&\s]+")
 
 
@@ -30,8 +31,10 @@ def hide_passwords(text: str) -> str:
 
 
 def number(value: float) -> str:
-    """At most six significant digits."""
-    return str(value) if isinstance(value, int) else f"{value:.6g}"
+    """At most six significant digits; the largest number is how MLflow keeps infinity."""
+    if isinstance(value, int):
+        return str(value)
+    return f"{math.copysign(math.inf, value) if abs(value) == sys.float_info.max else value:.6g}"
 
 
 def cell(value: object, *, longest: int = 60) -> str:

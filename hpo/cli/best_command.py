@@ -1,0 +1,42 @@
+"""`hpo best`: the trials of a sweep, ranked."""
+
+import logging
+
+import click
+
+from hpo.cli import options
+from hpo.cli.options import Shared
+
+log = logging.getLogger(__name__)
+
+
+@click.command("best")
+@click.argument("sweep", default="@latest")
+@click.option("-n", "--limit", type=click.IntRange(1), default=10, show_default=True, help="The best N trials.")
+@click.option("--metric", help="Rank by this metric instead of the sweep's.")
+@click.option("--goal", type=click.Choice(["minimize", "maximize"]), help="Which way is better; else the sweep's goal.")
+@click.option("--where", default="", metavar="FILTER", help='Only trials such as "params.lr < .01".')
+@options.shared
+def command(shared: Shared, sweep: str, limit: int, metric: str | None, goal: str | None, where: str) -> None:
+    """Rank the trials of SWEEP (the latest if not named), best first.
+
+    Only COMPLETE trials with a finite value are ranked; trials with the same value stand in the order of their numbers.
+    """
+    from hpo import ranking
+    from hpo.cli import output
+    from hpo.cli.rank_question import asked_goal, asked_metric, why_none
+    from hpo.cli.stores import open_to_read, store_name
+    from hpo.cli.trial_rows import trial_object, trials_table
+    from hpo.naming import find_sweep
+
+    with open_to_read(shared) as store:
+        parent = find_sweep(store.tracker, sweep, store_name(shared))
+        ranked = metric or asked_metric(store.tracker, parent)
+        wanted = asked_goal(parent, goal)
+        runs = ranking.best(store.tracker, parent.id, ranked, wanted, limit=limit, where=where)
+        if not runs:
+            raise why_none(store.tracker, parent, ranked, where)
+    log.info("%s: best by %s (%s)", parent.name, ranked, wanted)
+    own = parent.sweep.metric if parent.sweep else ranked
+    table = trials_table(runs, own, first=None if ranked == own else ranked, short=shared.format == "table")
+    output.show([trial_object(run, own) for run in runs], table, shared)

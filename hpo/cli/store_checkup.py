@@ -1,0 +1,70 @@
+"""What `hpo doctor` finds out about the store, without changing it."""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from hpo.cli import stores
+from hpo.cli.checkup import Finding, folder
+from hpo.cli.options import Shared
+from hpo.cli.text import hide_passwords
+from trackers.errors import NotAStore, StoreUnavailable
+
+ARTIFACTS = Path("mlruns")
+"""The default artifact folder, MLflow's own."""
+
+
+def store_findings(shared: Shared) -> list[Finding]:
+    """Whether the store opens, what it is, and whether it and the artifact folder can be written to."""
+    path = stores.database_file(shared.tracker)
+    if path is not None and not path.exists():
+        detail = f"none yet at {stores.store_name(shared)}"
+        return [Finding("store", "ok", f"{detail}; hpo run makes it"), *folder("store folder", path.parent)]
+    findings = [_opens(shared)]
+    if findings[0].state == "ok" and path is not None:
+        findings += [_kind(path), _journal(path)]
+    if path is not None:
+        findings += folder("store folder", path.parent)
+    return findings
+
+
+def artifact_findings() -> list[Finding]:
+    """Whether the default artifact folder can be written to."""
+    return folder("artifacts", ARTIFACTS)
+
+
+def _opens(shared: Shared) -> Finding:
+    name = stores.store_name(shared)
+    try:
+        with stores.open_to_read(shared) as store:
+            store.tracker.counts([])
+    except NotAStore as error:
+        return Finding(
+            "store", "fail", hide_passwords(str(error)), "name another one with --tracker, or restore a backup"
+        )
+    except StoreUnavailable as error:
+        return Finding("store", "fail", hide_passwords(str(error)), "see that it is there and may be read")
+    return Finding("store", "ok", name)
+
+
+def _kind(path: Path) -> Finding:
+    """Whose database it is, and MLflow's revision."""
+    revision = _ask(path, "SELECT version_num FROM alembic_version")
+    ours = _ask(path, "SELECT version FROM hpo_schema")
+    whose = f"with tables of ours, version {ours}" if ours else "written by MLflow alone; a sweep adds tables of ours"
+    return Finding("store schema", "ok", f"MLflow's revision {revision}, {whose}")
+
+
+def _journal(path: Path) -> Finding:
+    mode = _ask(path, "PRAGMA journal_mode")
+    if mode == "wal":
+        return Finding("store journal", "ok", "wal: readers and the writer do not wait for each other")
+    return Finding("store journal", "ok", f"{mode}; a sweep turns on wal")
+
+
+def _ask(path: Path, sql: str) -> str | None:
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
+        row = connection.execute(sql).fetchone()
+        return str(row[0]) if row else None
+    return None

@@ -1,0 +1,130 @@
+"""All that is known of one sweep."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hpo import ranking
+from hpo.cli.fields_view import Fields
+from hpo.cli.models_command import model_objects
+from hpo.cli.sweep_rows import counts_text, sweep_object
+from hpo.cli.text import cell, duration, short_time
+from hpo.cli.trial_rows import trial_object
+from hpo.trial import Goal
+from trackers.errors import NotFound
+from trackers.records import ModelVersion, Query, Run
+from trackers.registry import Registry
+from trackers.tracker import Tracker
+
+SWEEP_TAG = "hpo.sweep_run_id"
+"""The tag by which a registered version names its sweep."""
+
+
+@dataclass(frozen=True)
+class SweepView:
+    """A sweep with what belongs to it, read from the store; `now` in milliseconds since 1970."""
+
+    run: Run
+    fields: dict[str, object]
+    best: Run | None
+    registered: Sequence[dict[str, object]]
+    store: str
+
+    @classmethod
+    def read(cls, tracker: Tracker, registry: Registry, run: Run, *, store: str, now: float) -> "SweepView":
+        """Reads it all."""
+        counts = tracker.counts([run.id]).get(run.id, {})
+        facts = run.sweep
+        best = ranking.best(tracker, run.id, facts.metric, Goal(facts.goal), limit=1) if facts else ()
+        versions = [version for version in registry.versions() if _is_of(version, run, tracker)]
+        fields = sweep_object(run, counts, now)
+        return cls(run, fields, best[0] if best else None, model_objects(tracker, versions), store)
+
+    def details(self) -> dict[str, object]:
+        """Everything, for programs."""
+        facts = self.run.sweep
+        return {
+            **self.fields,
+            "seed": facts.seed if facts else None,
+            "window": facts.window if facts else None,
+            "settings": settings(facts.config) if facts else None,
+            "stopped_by": self.run.tags.get("hpo.stopped_by"),
+            "best": trial_object(self.best, facts.metric) if self.best and facts else None,
+            "registered": list(self.registered),
+            "store": self.store,
+            "artifact_uri": self.run.artifact_uri,
+            "tags": dict(self.run.tags),
+        }
+
+    def for_people(self) -> Fields:
+        """What people ask first, and what to do next."""
+        run, facts, seconds = self.run, self.run.sweep, self.fields["seconds"]
+        loaded = settings(facts.config) if facts else None
+        return {
+            "sweep": run.name,
+            "state": self.fields["state"],
+            "stopped by": run.tags.get("hpo.stopped_by"),
+            "trials": counts_text(self.fields["trials"], self.fields["n_trials"]),
+            "metric": f"{facts.metric} ({facts.goal})" if facts else None,
+            "best": self._best_text(),
+            "best params": self.best.params if self.best else None,
+            "registered": [_version_text(version) for version in self.registered],
+            "started": short_time(run.started),
+            "took": duration(seconds if isinstance(seconds, float) else None),
+            "note": run.tags.get("mlflow.note.content"),
+            "settings": {name: _setting(value) for name, value in loaded.items()} if loaded else None,
+            "run_id": run.id,
+            "experiment": run.experiment,
+            "store": self.store,
+            "artifacts at": run.artifact_uri,
+            "next": "\n".join(self._next()),
+        }
+
+    def _best_text(self) -> str | None:
+        if self.best is None or self.run.sweep is None:
+            return None
+        number = f"trial {self.best.trial.number}" if self.best.trial else self.best.name
+        return f"{cell(self.best.metrics.get(self.run.sweep.metric))} by {number}"
+
+    def _next(self) -> list[str]:
+        name = self.run.name
+        commands = [f"hpo best {name}", f"hpo trials {name}"]
+        if self.best and self.best.trial:
+            commands.append(f"hpo show {name}#{self.best.trial.number}")
+        if self.best and not self.registered:
+            commands.append(f"hpo register {name}")
+        return commands
+
+
+def settings(config: str) -> dict[str, object] | None:
+    """The sweep file as recorded; None where that is no JSON object."""
+    try:
+        loaded = json.loads(config)
+    except ValueError:
+        return None
+    return loaded if isinstance(loaded, dict) else None
+
+
+def _setting(value: object) -> object:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+
+
+def _version_text(version: dict[str, object]) -> str:
+    aliases = version["aliases"]
+    pointed = f" ({cell(aliases)})" if aliases else ""
+    return f"{version['name']} version {version['version']}{pointed}, trial {cell(version['trial'])}"
+
+
+def _is_of(version: ModelVersion, sweep: Run, tracker: Tracker) -> bool:
+    """Whether a version came from this sweep: by our tag, else by its run's parent."""
+    if SWEEP_TAG in version.tags or version.run_id is None:
+        return version.tags.get(SWEEP_TAG) == sweep.id
+    try:
+        return tracker.get(version.run_id).parent_id == sweep.id
+    except NotFound:
+        return False
+
+
+def is_sweep(tracker: Tracker, run: Run) -> bool:
+    """Whether a run is a sweep of ours or the parent of another run."""
+    return run.sweep is not None or bool(tracker.find(Query(parent=run.id, limit=1)))

@@ -1,0 +1,67 @@
+"""All that is known of one trial."""
+
+from hpo.cli.fields_view import Fields
+from hpo.cli.text import duration, short_time
+from hpo.cli.trial_rows import trial_object
+from trackers.records import Run
+from trackers.tracker import Tracker
+
+SHOWN_MLFLOW_TAGS = ("mlflow.note.content", "mlflow.source.git.commit")
+
+
+def trial_details(tracker: Tracker, run: Run) -> dict[str, object]:
+    """Everything, for programs: the documented fields of a trial, and the rest of its run."""
+    parent = tracker.get(run.parent_id) if run.parent_id else None
+    facts = run.trial
+    metric = parent.sweep.metric if parent and parent.sweep else None
+    return {
+        "name": run.name,
+        "sweep": parent.name if parent else None,
+        **trial_object(run, metric),
+        "metric": metric,
+        "error": (facts.error or None) if facts else None,
+        "traceback": (facts.traceback or None) if facts else None,
+        "seed": facts.seed if facts else None,
+        "tags": dict(run.tags),
+        "artifacts": [
+            {"path": file.path, "size": file.size, "sha256": file.sha256} for file in tracker.artifacts(run.id)
+        ],
+        "models": [
+            {"name": model.name, "flavor": model.flavor, "uri": model.uri, "model_id": model.model_id}
+            for model in run.models
+        ],
+        "user": run.user,
+        "experiment": run.experiment,
+        "artifact_uri": run.artifact_uri,
+    }
+
+
+def trial_fields(tracker: Tracker, run: Run) -> Fields:
+    """The same for people: without MLflow's inner tags and checksums."""
+    data = trial_details(tracker, run)
+    number, sweep = data["number"], data["sweep"]
+    address = f"{sweep}#{run.name if number is None else number}" if sweep else run.name
+    seconds, metric = data["seconds"], data["metric"]
+    return {
+        "trial": address,
+        "state": data["state"],
+        "reason": data["reason"],
+        "error": data["error"],
+        f"value ({metric})" if metric else "value": data["value"],
+        "attempt": data["attempt"] if data["attempt"] != 1 else None,
+        "started": short_time(run.started),
+        "took": duration(seconds if isinstance(seconds, float) else None),
+        "run_id": run.id,
+        "params": run.params,
+        "metrics": run.metrics,
+        "tags": {
+            name: value
+            for name, value in run.tags.items()
+            if not name.startswith("mlflow.") or name in SHOWN_MLFLOW_TAGS
+        },
+        "models": {model.name: f"{model.uri} ({model.flavor})" for model in run.models},
+        "artifacts": {file.path: f"{file.size} bytes" for file in tracker.artifacts(run.id)},
+        "artifacts at": run.artifact_uri,
+        "traceback": data["traceback"],
+        "next": f"hpo logs {address}" if data["state"] == "FAILED" else f"hpo register {address}" if run.models else "",
+    }
