@@ -6,6 +6,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 
+from trackers.checks import PARAM
 from trackers.conditions import And, Comparison, Condition, Key, Kind, Not, Operator, Or
 from trackers.records import Run, Value
 from trackers.rows import STATE_OF_STATUS, text_of
@@ -64,7 +65,8 @@ def value_of(key: Key, run: Run) -> float | str | None:
         number = run.metrics.get(key.name)
         return None if number is None or math.isnan(number) else number
     if key.kind is Kind.PARAM:
-        return text_of(run.params[key.name]) if key.name in run.params else None
+        text = text_of(run.params[key.name]) if key.name in run.params else None
+        return None if text is None or len(text) > PARAM else text  # longer ones are kept, but not searched
     if key.kind is Kind.TAG:
         return run.tags.get(key.name)
     return _attribute(key.name, run)

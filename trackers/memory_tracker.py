@@ -87,6 +87,10 @@ class _Kept:
             user=self.user,
             trial=self.trial,
             sweep=self.sweep,
+            models=[
+                replace(model, uri=below(self.artifact_uri, model.path))
+                for model in sorted(self.models.values(), key=lambda model: (model.name, model.model_id))
+            ],
         )
 
 
@@ -216,8 +220,11 @@ class MemoryTracker:
         kept.params |= {key: text_of(value) for key, value in change.params.items()}
         kept.datasets |= {(data.name, data.digest): data for data in change.datasets}
         _add(kept, change)
-        for path in change.removed_artifacts:
-            kept.artifacts.pop(path, None)
+        for gone in change.removed_artifacts:
+            for path in [
+                path for path in kept.artifacts if path == gone or (gone[-1:] == "/" and path.startswith(gone))
+            ]:
+                del kept.artifacts[path]
         for model_id in change.removed_models:
             kept.models.pop(model_id, None)
 

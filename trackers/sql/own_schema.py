@@ -7,7 +7,6 @@ gone leaves a row here that nothing finds any more.
 import sqlalchemy as sa
 
 from trackers.rows import PARENT_TAG
-from trackers.sql import schema
 
 VERSION = 1
 """The number of this schema; a change to it is a new number and a step that upgrades an older database."""
@@ -88,9 +87,9 @@ hpo_registry_events = sa.Table(
     sa.Index("hpo_registry_events_name", "name", "id"),
 )
 
-MLFLOW_INDEXES: tuple[tuple[sa.Table, str, tuple[str, ...], str], ...] = (
-    (schema.latest_metrics, "hpo_latest_metrics_key_value", ("key", "value"), ""),
-    # children of a run: partial, because tag values in general are too long for an index on PostgreSQL
-    (schema.tags, "hpo_tags_parent", ("value",), f"key = '{PARENT_TAG}'"),
+MLFLOW_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS hpo_latest_metrics_key_value ON latest_metrics (key, value)",
+    # children of a run; partial, because tag values in general are too long for an index on PostgreSQL
+    f"CREATE INDEX IF NOT EXISTS hpo_tags_parent ON tags (value) WHERE key = '{PARENT_TAG}'",
 )
-"""Indexes we add to MLflow's tables: table, name, columns, condition. Not in `schema`, which equals MLflow's."""
+"""Indexes we add to MLflow's tables; not in `schema`, which equals MLflow's."""

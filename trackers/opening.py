@@ -1,0 +1,95 @@
+"""Opens a store by its URI: a tracker and a registry over one database."""
+
+import os
+import urllib.parse
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from trackers.errors import StoreUnavailable
+from trackers.memory_tracker import MemoryTracker
+from trackers.registry import Registry
+from trackers.tracker import Tracker
+
+SCHEMES = ("sqlite:///mlflow.db (a file)", "memory:// (gone with the process)")
+
+
+class _Closing(Protocol):
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store: runs and models of one database, and the absolute folder new experiments keep their files in."""
+
+    tracker: Tracker
+    registry: Registry
+    uri: str
+    artifacts: str
+    _closing: tuple[_Closing, ...] = field(default=(), repr=False)
+
+    def close(self) -> None:
+        """Closes all connections; safe to call twice."""
+        for part in self._closing:
+            part.close()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_store(uri: str, *, artifacts: str = "mlruns", read_only: bool = False) -> Store:
+    """The store at a URI, made if it is a file that is missing, unless `read_only`.
+
+    `artifacts` is the folder, path or URI, below which new experiments keep their files. Opening a database that
+    is there writes nothing to it. StoreUnavailable or NotAStore where it cannot be opened.
+    """
+    scheme, colon, _ = uri.partition(":")
+    root = absolute_artifacts(artifacts)
+    if colon and scheme == "memory":
+        from trackers.memory_registry import MemoryRegistry
+
+        return Store(MemoryTracker(root), MemoryRegistry(), uri, root)
+    if colon and scheme in ("sqlite", "sqlite+pysqlite"):
+        return _open_sqlite(uri, root, read_only=read_only)
+    raise StoreUnavailable(f"a tracker URI is one of {', '.join(SCHEMES)}, got {_without_password(uri)}")
+
+
+def absolute_artifacts(artifacts: str) -> str:
+    """The folder as MLflow writes it: a path made absolute without a scheme, a URI as it is."""
+    if "://" in artifacts and not artifacts.startswith("file:"):
+        return artifacts.rstrip("/")
+    if artifacts.startswith("file:"):
+        path = urllib.parse.urlsplit(artifacts).path or artifacts.removeprefix("file:")
+        return artifacts.rstrip("/") if path.startswith("/") else "file://" + _absolute(path)
+    return _absolute(artifacts)
+
+
+def _absolute(path: str) -> str:
+    # normpath, not resolve: a link is kept as the user wrote it
+    return os.path.normpath(Path.cwd() / Path(path).expanduser())
+
+
+def _open_sqlite(uri: str, artifacts: str, *, read_only: bool) -> Store:
+    # SQLAlchemy takes a fifth of a second to import; a store in memory does without
+    import sqlalchemy as sa
+
+    from trackers.sql.database import Database
+    from trackers.sql.registry import SqlRegistry
+    from trackers.sql.sql_tracker import SqlTracker
+    from trackers.sql.sqlite_place import SqlitePlace, sqlite_path
+
+    place = SqlitePlace(sqlite_path(sa.make_url(uri)))
+    database = Database(place, artifacts=artifacts, read_only=read_only)
+    tracker = SqlTracker(database, artifacts)
+    return Store(tracker, SqlRegistry(database), uri, artifacts, (tracker, database))
+
+
+def _without_password(uri: str) -> str:
+    parts = urllib.parse.urlsplit(uri)
+    return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri

@@ -1,0 +1,211 @@
+"""A tracking database: checked when opened, read by many, written one transaction at a time."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPICursor
+
+from trackers.errors import NotAStore, ReadOnlyStore, StoreUnavailable, TrackerError
+from trackers.sql.creation import create_database, create_own_tables
+from trackers.sql.guard import Layout, inspect_layout
+
+
+class Place(Protocol):
+    """Where a database is: what differs between a SQLite file and a server."""
+
+    shown: str
+    begin_writing: str
+
+    def check(self) -> None:
+        """Raises StoreUnavailable or NotAStore where no database can be opened."""
+        ...
+
+    def check_writable(self) -> None:
+        """Raises StoreUnavailable where it can only be read."""
+        ...
+
+    def create(self, fill: Callable[[sa.Connection], None]) -> None:
+        """Makes the database, whole or not at all, unless it is there."""
+        ...
+
+    def reader(self) -> sa.Engine:
+        """An engine for reading."""
+        ...
+
+    def writer(self) -> sa.Engine:
+        """An engine for the one connection that writes."""
+        ...
+
+    def exclusive(self) -> contextlib.AbstractContextManager[None]:
+        """Held around every transaction that writes."""
+        ...
+
+    def tidy(self, connection: sa.Connection) -> None:
+        """Refreshes the planner's statistics."""
+        ...
+
+    def close(self) -> None:
+        """Gives back what is held outside the engines."""
+        ...
+
+
+class Database:
+    """An open tracking database.
+
+    Opening makes one that is missing (unless `read_only`) and otherwise writes nothing: our own tables are added to
+    a database of MLflow's by the first write.
+    """
+
+    def __init__(self, place: Place, *, artifacts: str, read_only: bool = False) -> None:
+        self._place = place
+        self._read_only = read_only
+        self._lock = threading.RLock()
+        self._writer: sa.Connection | None = None
+        self._layout: Layout | None = None
+        self.generation = 0
+        """Counts the looks at the layout; what was derived from an older one is stale."""
+        if not read_only:
+            with self._translated():
+                place.create(lambda connection: create_database(connection, artifacts))
+        place.check()
+        self._reader = place.reader()
+        try:
+            self.layout()
+        except BaseException:
+            self._reader.dispose()
+            place.close()
+            raise
+
+    @property
+    def shown(self) -> str:
+        """The place for messages, without a password."""
+        return self._place.shown
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """What SQL is compiled for."""
+        return self._reader.dialect
+
+    def layout(self) -> Layout:
+        """The shape of the database, as last looked at."""
+        if self._layout is None:
+            with self._translated(), self._reader.connect() as connection:
+                self._layout = inspect_layout(connection, self.shown)
+                self.generation += 1
+        return self._layout
+
+    def look_again(self) -> Layout:
+        """The shape of the database as it is now; somebody may have upgraded it underneath."""
+        self._layout = None
+        return self.layout()
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A connection for one transaction that reads, all of it at one moment."""
+        with self._translated(), self._reader.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A connection in one transaction that writes: committed and durable at the end, undone by an exception."""
+        with self._lock, self._translated(), self._place.exclusive():
+            connection = self._ready_to_write()
+            with connection.begin():
+                yield connection
+
+    @contextlib.contextmanager
+    def write_fast(self) -> Iterator[DBAPICursor]:
+        """As `write`, but a bare cursor for SQL already compiled: SQLAlchemy's own way costs three times as much."""
+        with self._lock, self._translated(), self._place.exclusive():
+            raw = self._ready_to_write().connection
+            cursor = raw.cursor()
+            try:
+                if self._place.begin_writing:
+                    cursor.execute(self._place.begin_writing)
+                yield cursor
+                raw.commit()
+            except BaseException:
+                raw.rollback()
+                raise
+            finally:
+                cursor.close()
+
+    def tidy(self) -> None:
+        """Refreshes the statistics that queries are planned by."""
+        with self.write() as connection:
+            self._place.tidy(connection)
+
+    def close(self) -> None:
+        """Closes all connections; safe to call twice."""
+        with self._lock:
+            if self._writer is not None:
+                with contextlib.suppress(StoreUnavailable), self._place.exclusive():  # the last one empties the log
+                    engine = self._writer.engine
+                    self._writer.close()
+                    engine.dispose()
+                self._writer = None
+            self._reader.dispose()
+            self._place.close()
+
+    def _ready_to_write(self) -> sa.Connection:
+        if self._writer is None:
+            if self._read_only:
+                raise ReadOnlyStore(f"{self.shown} was opened for reading only")
+            self._place.check_writable()
+            writer = self._place.writer().connect()
+            try:
+                self._prepare(writer)
+            except BaseException:
+                writer.close()
+                raise
+            self._writer = writer
+        if self._layout is None:
+            self._prepare(self._writer)
+        return self._writer
+
+    def _prepare(self, connection: sa.Connection) -> None:
+        """Refuses what must not be written to, and adds our own tables and indexes where they are missing."""
+        layout = self.layout()
+        if layout.problems:
+            raise ReadOnlyStore(
+                f"{self.shown} (MLflow's revision {layout.revision}) can be read but not written by this release: "
+                f"{'; '.join(layout.problems[:3])}; upgrade tracked-hpo, or the database by: mlflow db upgrade"
+            )
+        with connection.begin():
+            create_own_tables(connection)
+        if not layout.is_ours:
+            self._layout = None
+            self.layout()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turns the driver's faults into ours; after one, the next call looks at the layout again."""
+        try:
+            yield
+        except (TrackerError, sa.exc.IntegrityError):
+            raise
+        except sa.exc.DBAPIError as error:
+            self._layout = None
+            raise self._fault(error.orig or error) from error
+        except self._driver_error() as error:
+            if type(error).__name__ == "IntegrityError":
+                raise
+            self._layout = None
+            raise self._fault(error) from error
+
+    def _driver_error(self) -> type[Exception]:
+        driver = self._reader.dialect.dbapi if hasattr(self, "_reader") else None
+        return driver.Error if driver is not None else sa.exc.DBAPIError
+
+    def _fault(self, error: BaseException) -> StoreUnavailable:
+        text = str(error).strip()
+        if "not a database" in text or "malformed" in text:
+            return NotAStore(f"{self.shown} is damaged ({text}); restore it from a backup")
+        if "locked" in text:
+            return StoreUnavailable(f"{self.shown} is busy: another process has been writing to it ({text})")
+        if "full" in text:
+            return StoreUnavailable(f"{self.shown}: no space left on the device ({text}); free some, nothing is lost")
+        return StoreUnavailable(f"{self.shown} failed: {text}")

@@ -1,0 +1,206 @@
+"""Finds the ids of runs: filter, order and limit in SQL, by the walk along an index that answers soonest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from trackers.conditions import Key, Kind
+from trackers.filters import parse_filter, parse_order
+from trackers.records import Query
+from trackers.rows import LARGEST, PARENT_TAG
+from trackers.sql.guard import WORKSPACE, Layout
+from trackers.sql.own_schema import hpo_sweeps, hpo_trials
+from trackers.sql.schema import experiments, latest_metrics, runs, tags
+from trackers.sql.where import Column, Predicate, Where, sort_columns, sort_join, sort_source
+
+_FEW = 1000
+"""So few children are gathered and sorted whatever else there is."""
+_MANY = 50_000
+"""So many are never gathered."""
+
+
+@dataclass(frozen=True)
+class _Sort:
+    key: Key
+    is_descending: bool
+
+
+class Search:
+    """Answers queries on a database of one layout."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._where = Where(layout)
+
+    def ids(self, connection: sa.Connection, query: Query) -> Sequence[str]:
+        """The ids of the runs that answer a query, in its order."""
+        condition = parse_filter(query.where)
+        predicates = [runs.c.lifecycle_stage == "active", *self._plain(query)]
+        if condition is not None:
+            predicates.append(self._where.condition(condition))
+        sorts = [_Sort(parse_order(order), order.descending) for order in query.order]
+        if query.limit and sorts and self._is_short_walk(connection, sorts[0].key, query):
+            found = self._walked(connection, query, predicates, sorts)
+            if found is not None:
+                return found
+        return self._sorted(connection, query, predicates, sorts)
+
+    def _plain(self, query: Query) -> list[Predicate]:
+        """What the fields of a query say, but for the parent and the order."""
+        predicates: list[Predicate] = []
+        if query.roots:
+            predicates.append(~_parent_tag())
+        if query.sweeps:
+            parents = sa.select(tags.c.value).where(is_parent_key())
+            if self._layout.has("hpo_sweeps"):
+                predicates.append(runs.c.run_uuid.in_(parents.union(sa.select(hpo_sweeps.c.run_uuid))))
+            else:
+                predicates.append(runs.c.run_uuid.in_(parents))
+        if query.experiment is not None:
+            named = sa.select(experiments.c.experiment_id).where(experiments.c.name == query.experiment)
+            if self._layout.has("experiments", "workspace"):
+                named = named.where(sa.literal_column("experiments.workspace") == WORKSPACE)
+            predicates.append(runs.c.experiment_id.in_(named))
+        if query.name is not None:
+            predicates.append(runs.c.name == query.name)
+        if query.id_prefix:
+            predicates.append(runs.c.run_uuid >= query.id_prefix)
+            predicates.append(sa.func.substr(runs.c.run_uuid, 1, len(query.id_prefix)) == query.id_prefix)
+        return predicates
+
+    def _sorted(
+        self, connection: sa.Connection, query: Query, predicates: Sequence[Predicate], sorts: Sequence[_Sort]
+    ) -> Sequence[str]:
+        """The general way: all that answer are found, and sorted."""
+        source = self._runs()
+        if query.parent is not None:
+            source = source.join(tags, sa.and_(tags.c.run_uuid == runs.c.run_uuid, is_parent_key()))
+            predicates = [*predicates, tags.c.value == query.parent]
+        joined: dict[Key, sa.FromClause] = {}
+        if query.finite is not None:
+            finite = latest_metrics.alias("finite")
+            source = source.join(finite, finite.c.run_uuid == runs.c.run_uuid)
+            predicates = [*predicates, *_finite_in(finite, query.finite)]
+            joined[Key(Kind.METRIC, query.finite)] = finite
+        return self._page(connection, query, source, predicates, sorts, joined)
+
+    def _walked(
+        self, connection: sa.Connection, query: Query, predicates: Sequence[Predicate], sorts: Sequence[_Sort]
+    ) -> Sequence[str] | None:
+        """The way along the index of the first key, until the page is full; None where that does not answer.
+
+        Runs that have no number to sort by come last, so a page that is full without them is the right one.
+        """
+        key = sorts[0].key
+        if query.parent is not None:
+            predicates = [*predicates, _parent_tag(query.parent)]
+        if key.kind is Kind.METRIC:
+            values: sa.FromClause = latest_metrics.alias("walked")
+            source = values.join(self._runs(), values.c.run_uuid == runs.c.run_uuid)
+            own = _finite_in(values, key.name) if query.finite == key.name else _present_in(values, key.name)
+        else:
+            values = hpo_trials
+            source = values.join(runs, values.c.run_uuid == runs.c.run_uuid)
+            own = [values.c.sweep_uuid == query.parent, values.c.value.is_not(None)]
+        if query.finite is not None and query.finite != key.name:
+            finite = latest_metrics.alias("finite")
+            own.append(sa.exists().where(finite.c.run_uuid == runs.c.run_uuid, *_finite_in(finite, query.finite)))
+        found = self._page(connection, query, source, [*predicates, *own], sorts, {key: values}, is_present=True)
+        is_all = key.kind is Kind.METRIC and query.finite == key.name
+        return found if is_all or len(found) == query.limit else None
+
+    def _is_short_walk(self, connection: sa.Connection, key: Key, query: Query) -> bool:
+        """Whether there is an index to walk along, and walking it meets mostly runs that are wanted."""
+        if key == Key(Kind.ATTRIBUTE, "value"):
+            return self._layout.is_ours and query.parent is not None
+        if key.kind is not Kind.METRIC:
+            return False
+        if query.parent is None:
+            return True
+        children = _one().select_from(tags).where(is_parent_key(), tags.c.value == query.parent)
+        wanted = _count(connection, children, _MANY)
+        if wanted == _MANY:
+            return True
+        met = _one().select_from(latest_metrics).where(latest_metrics.c.key == key.name)
+        return wanted > _FEW and _count(connection, met, wanted * 4) < wanted * 4
+
+    def _page(
+        self,
+        connection: sa.Connection,
+        query: Query,
+        source: sa.FromClause,
+        predicates: Sequence[Predicate],
+        sorts: Sequence[_Sort],
+        joined: dict[Key, sa.FromClause],
+        *,
+        is_present: bool = False,
+    ) -> Sequence[str]:
+        """One page of ids; `joined` are the tables in `source` that hold a key, `is_present` says the first has none
+        missing (and then no NULLS LAST stands in the way of the index).
+        """
+        order: list[Column] = []
+        for position, sort in enumerate(sorts):
+            if sort.key.kind is Kind.ATTRIBUTE:
+                column = self._where.attribute(sort.key.name)
+            else:
+                held = joined.get(sort.key)
+                if held is None:
+                    held = joined[sort.key] = sort_source(sort.key)
+                    source = source.outerjoin(held, sort_join(sort.key, held))
+                column = held.c.value
+            order += _directed(sort, column, is_present=is_present and position == 0)
+        statement = sa.select(runs.c.run_uuid).select_from(source).where(*predicates)
+        statement = statement.order_by(*order, *self._ties())
+        if query.limit is not None or query.offset:
+            # SQLite has no OFFSET without LIMIT
+            statement = statement.limit(query.limit if query.limit is not None else 2**62).offset(query.offset)
+        return connection.execute(statement).scalars().all()
+
+    def _runs(self) -> sa.FromClause:
+        """Runs, with what we know of them as trials."""
+        if not self._layout.is_ours:
+            return runs
+        return runs.outerjoin(hpo_trials, hpo_trials.c.run_uuid == runs.c.run_uuid)
+
+    def _ties(self) -> list[Column]:
+        number = [hpo_trials.c.number.asc().nulls_last()] if self._layout.is_ours else []
+        return [*number, runs.c.start_time.asc().nulls_last(), runs.c.run_uuid]
+
+
+def _directed(sort: _Sort, column: Column, *, is_present: bool) -> list[Column]:
+    columns = sort_columns(sort.key, column)
+    directed: list[Column] = [part.desc() if sort.is_descending else part.asc() for part in columns]
+    if is_present:
+        return directed
+    if len(columns) == 1:
+        return [directed[0].nulls_last()]
+    return [sa.case((column.is_(None), 1), else_=0), *directed]
+
+
+def _one() -> sa.Select[int]:
+    return sa.select(sa.literal_column("1", sa.Integer))
+
+
+def _count(connection: sa.Connection, rows: sa.Select[int], limit: int) -> int:
+    """How many rows there are, counted up to a limit."""
+    return connection.execute(sa.select(sa.func.count()).select_from(rows.limit(limit).subquery())).scalar_one()
+
+
+def is_parent_key() -> Predicate:
+    """Whether a tag names the parent of its run."""
+    return tags.c.key == sa.literal_column(f"'{PARENT_TAG}'")  # no bound value: it has to match our partial index
+
+
+def _parent_tag(parent: str | None = None) -> Predicate:
+    """Whether a run has a parent, or this one; looked up run by run, so that the walk along another index stays."""
+    tag = sa.exists().where(tags.c.run_uuid == runs.c.run_uuid, is_parent_key())
+    return tag if parent is None else tag.where(tags.c.value == parent)
+
+
+def _present_in(values: sa.FromClause, metric: str) -> list[Predicate]:
+    return [values.c.key == metric, values.c.is_nan == sa.false()]
+
+
+def _finite_in(values: sa.FromClause, metric: str) -> list[Predicate]:
+    return [*_present_in(values, metric), values.c.value > -LARGEST, values.c.value < LARGEST]

@@ -1,0 +1,195 @@
+"""The tracker on MLflow's own tables: what it writes, every MLflow tool reads, and the other way round."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from trackers.checks import check_change, check_experiment, check_text
+from trackers.errors import InvalidRecord, NotFound
+from trackers.records import Artifact, Change, Point, Query, Run, RunStarted
+from trackers.rows import artifact_uri, below
+from trackers.sql.database import Database
+from trackers.sql.guard import WORKSPACE, Layout
+from trackers.sql.loading import chunks, load_runs
+from trackers.sql.own_schema import hpo_artifacts, hpo_trials
+from trackers.sql.schema import experiments, metrics, runs, tags
+from trackers.sql.search import Search, is_parent_key
+from trackers.sql.where import Where
+from trackers.sql.writer import Experiment, Writer
+from trackers.tracker import Tracker
+
+_TIDY_AT = 200
+"""So many runs in, the planner's statistics are worth having."""
+
+
+class SqlTracker:
+    """Runs in a tracking database.
+
+    `artifacts` is the folder (a path or URI, made absolute by the caller) below which new experiments keep their files.
+    """
+
+    def __init__(self, database: Database, artifacts: str) -> None:
+        self._database = database
+        self._artifacts = artifacts
+        self._experiments: dict[str, Experiment] = {}
+        self._writer: Writer | None = None
+        self._generation = -1
+        self._started = 0
+
+    def experiment(self, name: str, artifact_location: str | None = None) -> str:
+        """The id of the experiment of that name, made if missing."""
+        check_experiment(name)
+        with self._database.read() as connection:
+            found = self._find_experiment(connection, name)
+        if found is None:
+            with self._database.write() as connection:  # look again: another process may have made it meanwhile
+                found = self._find_experiment(connection, name) or self._make(connection, name, artifact_location)
+        self._experiments[name] = found
+        return str(found[0])
+
+    def record(self, changes: Sequence[Change]) -> None:
+        """Writes all changes in order in one transaction, or none; on return they are durable."""
+        for change in changes:
+            check_change(change)
+        with self._database.write_fast() as cursor:
+            self._current_writer().write(cursor, changes)
+        before = self._started
+        self._started += sum(isinstance(change, RunStarted) for change in changes)
+        if before < _TIDY_AT <= self._started:
+            self._database.tidy()
+
+    def get(self, run_id: str) -> Run:
+        """One run by its whole id, also a deleted one."""
+        with self._database.read() as connection:
+            found = load_runs(connection, self._layout(), [run_id])
+        if not found:
+            raise self._no_run(run_id)
+        return found[0]
+
+    def find(self, query: Query) -> Sequence[Run]:
+        """The runs that answer the query, in its order."""
+        layout = self._layout()
+        with self._database.read() as connection:
+            return load_runs(connection, layout, Search(layout).ids(connection, query))
+
+    def history(self, run_id: str, metric: str | None = None) -> Sequence[Point]:
+        """Every recorded point of one metric, or of all, by metric, step, timestamp, value."""
+        table = metrics.c
+        statement = sa.select(table.key, table.value, table.step, table.timestamp, table.is_nan)
+        statement = statement.where(table.run_uuid == run_id)
+        if metric is not None:
+            statement = statement.where(table.key == metric)
+        statement = statement.order_by(table.key, table.step, table.timestamp, table.value, table.is_nan)
+        with self._database.read() as connection:
+            self._check_run(connection, run_id)
+            rows = connection.execute(statement).all()
+        return [Point(key, float("nan") if is_nan else value, step, at) for key, value, step, at, is_nan in rows]
+
+    def artifacts(self, run_id: str) -> Sequence[Artifact]:
+        """The manifest of the files the run keeps, by path; MLflow keeps none."""
+        table = hpo_artifacts.c
+        statement = sa.select(table.path, table.size, table.sha256).where(table.run_uuid == run_id)
+        is_ours = self._layout().is_ours
+        with self._database.read() as connection:
+            self._check_run(connection, run_id)
+            rows = connection.execute(statement.order_by(table.path)).all() if is_ours else []
+        return [Artifact(path, size, sha256) for path, size, sha256 in rows]
+
+    def counts(self, parents: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+        """For each parent run its children counted by trial state."""
+        layout = self._layout()
+        state = Where(layout).attribute("state")
+        source: sa.FromClause = tags.join(runs, runs.c.run_uuid == tags.c.run_uuid)
+        if layout.is_ours:
+            source = source.outerjoin(hpo_trials, hpo_trials.c.run_uuid == runs.c.run_uuid)
+        counted: dict[str, dict[str, int]] = {parent: {} for parent in parents}
+        with self._database.read() as connection:
+            for chunk in chunks(parents):
+                statement = (
+                    sa.select(tags.c.value, state, sa.func.count())
+                    .select_from(source)
+                    .where(is_parent_key(), tags.c.value.in_(chunk), runs.c.lifecycle_stage == "active")
+                    .group_by(tags.c.value, state)
+                )
+                for parent, name, count in connection.execute(statement):
+                    counted[parent][name] = count
+        return counted
+
+    def close(self) -> None:
+        """Leaves the statistics fresh, where anything was started here."""
+        if self._started:
+            self._started = 0
+            self._database.tidy()
+
+    def _layout(self) -> Layout:
+        """What the database looks like; one without our tables may have got them from another process."""
+        layout = self._database.layout()
+        return layout if layout.is_ours else self._database.look_again()
+
+    def _current_writer(self) -> Writer:
+        if self._writer is None or self._generation != self._database.generation:
+            self._writer = Writer(self._database.dialect, self._experiment)
+            self._generation = self._database.generation
+            self._experiments = {}
+        return self._writer
+
+    def _experiment(self, name: str) -> Experiment:
+        known = self._experiments.get(name)
+        if known is None:
+            with self._database.read() as connection:
+                known = self._find_experiment(connection, name)
+            if known is None:
+                raise NotFound(f"no experiment {name!r} in {self._database.shown}")
+            self._experiments[name] = known
+        return known
+
+    def _find_experiment(self, connection: sa.Connection, name: str) -> Experiment | None:
+        statement = sa.select(
+            experiments.c.experiment_id, experiments.c.artifact_location, experiments.c.lifecycle_stage
+        ).where(experiments.c.name == name)
+        if self._database.layout().has("experiments", "workspace"):
+            statement = statement.where(sa.literal_column("workspace") == WORKSPACE)
+        row = connection.execute(statement).first()
+        if row is None:
+            return None
+        if row.lifecycle_stage == "deleted":
+            raise InvalidRecord(
+                f"experiment {name!r} is deleted in {self._database.shown}; use another name, or bring it back by: "
+                f"mlflow experiments restore -x {row.experiment_id}"
+            )
+        return row.experiment_id, row.artifact_location or below(self._artifacts, str(row.experiment_id))
+
+    def _make(self, connection: sa.Connection, name: str, location: str | None) -> Experiment:
+        now = int(time.time() * 1000)
+        row: dict[str, Any] = {"name": name, "lifecycle_stage": "active", "creation_time": now, "last_update_time": now}
+        fill = self._database.layout().fill("experiments")
+        table = experiments if not fill else _with_columns(experiments, fill)
+        made = connection.execute(table.insert().values(**row, **fill)).inserted_primary_key
+        number = int(made[0]) if made else 0
+        location = location or below(self._artifacts, str(number))
+        check_text("an experiment's artifact location", location, 256)
+        artifact_uri(location, "0" * 32)  # better now than at the first run
+        connection.execute(
+            experiments.update().where(experiments.c.experiment_id == number).values(artifact_location=location)
+        )
+        return number, location
+
+    def _check_run(self, connection: sa.Connection, run_id: str) -> None:
+        if connection.execute(sa.select(runs.c.run_uuid).where(runs.c.run_uuid == run_id)).first() is None:
+            raise self._no_run(run_id)
+
+    def _no_run(self, run_id: str) -> NotFound:
+        return NotFound(f"no run {run_id!r} in {self._database.shown}; list them with: hpo ls")
+
+
+def _with_columns(table: sa.Table, columns: Mapping[str, str]) -> sa.Table:
+    """The table as a later MLflow has it."""
+    later = table.to_metadata(sa.MetaData())
+    for name in columns:
+        later.append_column(sa.Column(name, sa.String(63)))
+    return later
+
+
+_: type[Tracker] = SqlTracker

@@ -1,0 +1,93 @@
+"""Whether a path can be a SQLite store: the file, its folder, and the file system below them."""
+
+import os
+from pathlib import Path
+
+from trackers.errors import NotAStore, StoreUnavailable
+
+_MAGIC = b"SQLite format 3\0"
+_NETWORK = frozenset(
+    {"nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "afs", "ceph", "glusterfs", "fuse.glusterfs", "lustre",
+     "gpfs", "beegfs", "fuse.sshfs", "fuse.s3fs", "fuse.rclone", "fuse.gcsfuse", "ncpfs", "davfs", "fuse.davfs2"}
+)  # fmt: skip
+
+
+def check_place(path: Path, *, mounts: Path = Path("/proc/mounts")) -> None:
+    """StoreUnavailable where the folder is missing or lies on a network, whose locks SQLite cannot trust."""
+    if not path.parent.is_dir():
+        raise StoreUnavailable(f"the folder {path.parent} does not exist; make it first: mkdir -p {path.parent}")
+    system = _file_system(path.parent, mounts)
+    if system in _NETWORK:
+        raise StoreUnavailable(
+            f"{path} lies on a network file system ({system}), where SQLite can lose data; "
+            "choose a folder on a local disk"
+        )
+
+
+def check_file(path: Path) -> None:
+    """NotAStore, the file untouched, where what is there is no whole SQLite database."""
+    if not path.is_file():
+        raise NotAStore(f"{path} is not a file")
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except PermissionError as error:
+        raise StoreUnavailable(f"{path} cannot be read by {user()}: {error.strerror}") from error
+    if not header:
+        raise NotAStore(f"{path} is empty (0 bytes), not a tracking database; remove it, or restore it from a backup")
+    if not header.startswith(_MAGIC):
+        raise NotAStore(f"{path} is not a SQLite database; it was left untouched")
+    _check_whole(path, header)
+
+
+def check_writable(path: Path) -> None:
+    """StoreUnavailable naming the path and the user where the file, or its folder, cannot be written."""
+    if path.exists() and not os.access(path, os.W_OK):
+        raise StoreUnavailable(f"{path} cannot be written by {user()}; it can be read")
+    if not os.access(path.parent, os.W_OK | os.X_OK):  # SQLite keeps its log beside the database
+        raise StoreUnavailable(f"the folder {path.parent} cannot be written by {user()}")
+
+
+def user() -> str:
+    """Who we are, for messages about permissions."""
+    return f"uid {os.geteuid()}" if hasattr(os, "geteuid") else "this user"
+
+
+def keeps_log(path: Path) -> bool:
+    """Whether the database was left in the mode that needs a write-ahead log to be opened."""
+    with path.open("rb") as file:
+        return file.read(20)[18:20] == b"\2\2"
+
+
+def has_log(path: Path) -> bool:
+    """Whether a write-ahead log with something in it lies beside the database."""
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _check_whole(path: Path, header: bytes) -> None:
+    """A file shorter than its header says was cut; this costs one read where `quick_check` reads everything."""
+    size = int.from_bytes(header[16:18], "big")
+    pages = int.from_bytes(header[28:32], "big")
+    is_current = header[24:28] == header[92:96]  # else the count of pages is not kept up, says the format
+    wanted = (65536 if size == 1 else size) * pages
+    if len(header) < 100 or (is_current and not has_log(path) and path.stat().st_size < wanted):
+        raise NotAStore(
+            f"{path} is cut short: {path.stat().st_size} bytes of {wanted}; it was left untouched, restore a backup"
+        )
+
+
+def _file_system(folder: Path, mounts: Path) -> str:
+    """The type of the file system a folder is on, '' where that cannot be told."""
+    try:
+        lines = mounts.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    folder = folder.resolve()
+    best, system = -1, ""
+    for line in lines:
+        _, place, kind, *_ = [*line.split(" "), "", ""]
+        mount = Path(place.replace("\\040", " "))
+        if (folder == mount or mount in folder.parents) and len(mount.parts) >= best:
+            best, system = len(mount.parts), kind
+    return system

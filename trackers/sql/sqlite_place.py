@@ -1,0 +1,202 @@
+"""A SQLite file as the place of a database: its connections, the lock beside it, and how it comes into being."""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from trackers.errors import StoreUnavailable
+from trackers.matching import is_like, number_in
+from trackers.sql import sqlite_files
+
+BUSY_SECONDS = 10.0
+"""How long a reader or writer waits for another one before it gives up."""
+
+
+class SqlitePlace:
+    """One SQLite file.
+
+    Every transaction of ours that writes holds a lock file too: SQLite before 3.51.3 can lose data when one process
+    commits while another resets the write-ahead log.
+    """
+
+    begin_writing = "BEGIN IMMEDIATE"  # a transaction that begins by reading and then writes fails at once in WAL
+
+    def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        self.path = path
+        self.shown = f"sqlite:///{path}"
+        self._busy_seconds = busy_seconds
+        self._lock_file: int | None = None
+        self._threads = threading.RLock()
+        self._held = 0
+
+    def check(self) -> None:
+        """StoreUnavailable or NotAStore where there is no SQLite database, or not one to be trusted."""
+        sqlite_files.check_place(self.path)
+        if not self.path.exists():
+            raise StoreUnavailable(
+                f"there is no tracking database at {self.path} yet; the first sweep makes it: hpo run"
+            )
+        sqlite_files.check_file(self.path)
+
+    def check_writable(self) -> None:
+        """StoreUnavailable naming path and user where it can only be read."""
+        sqlite_files.check_writable(self.path)
+
+    def create(self, fill: Callable[[sa.Connection], None]) -> None:
+        """Makes the file, whole or not at all; leaves one alone that is there, or that another process makes first."""
+        sqlite_files.check_place(self.path)
+        if self.path.exists():
+            return
+        sqlite_files.check_writable(self.path)
+        with self.exclusive():
+            if not self.path.exists():
+                self._build(fill)
+
+    def reader(self) -> sa.Engine:
+        """An engine whose connections can only read, each transaction one moment of the database."""
+        suffix = "?mode=ro&immutable=1" if self._must_be_taken_as_is() else "?mode=ro"
+        uri = f"file:{_quoted(self.path)}{suffix}"
+        return self._engine(lambda: self._connect(uri), ["PRAGMA query_only = ON"], begin="BEGIN")
+
+    def writer(self) -> sa.Engine:
+        """An engine for one connection that writes, each commit on the disk when it returns."""
+        pragmas = [
+            "PRAGMA synchronous = FULL",
+            "PRAGMA foreign_keys = ON",
+            "PRAGMA wal_autocheckpoint = 4000",  # 16 MB: pages written again and again are copied back once
+        ]
+        uri = f"file:{_quoted(self.path)}?mode=rw"
+        return self._engine(lambda: _with_log(self._connect(uri)), pragmas, begin=self.begin_writing)
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Holds the lock that our processes write under; StoreUnavailable where another one keeps it too long."""
+        with self._threads:
+            if self._held == 0:
+                self._take_lock()
+            self._held += 1
+            try:
+                yield
+            finally:
+                self._held -= 1
+                if self._held == 0 and self._lock_file is not None:
+                    fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+    def tidy(self, connection: sa.Connection) -> None:
+        """Lets the query planner look at the tables; MLflow's own search is quadratic without."""
+        connection.exec_driver_sql("PRAGMA analysis_limit = 400")
+        connection.exec_driver_sql("ANALYZE")
+
+    def close(self) -> None:
+        """Gives the lock file back."""
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    def _take_lock(self) -> None:
+        if self._lock_file is None:
+            lock = self.path.with_name(self.path.name + ".lock")
+            try:
+                self._lock_file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            except OSError as error:
+                raise StoreUnavailable(f"{lock} cannot be opened by {sqlite_files.user()}: {error.strerror}") from error
+        until = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError as error:
+                if time.monotonic() > until:
+                    raise StoreUnavailable(
+                        f"{self.path} has been written by another process for {self._busy_seconds:g} s; "
+                        "try again when it has ended"
+                    ) from error
+                time.sleep(0.002)
+
+    def _build(self, fill: Callable[[sa.Connection], None]) -> None:
+        unfinished = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
+        unfinished.unlink(missing_ok=True)
+        try:
+            engine = sa.create_engine(f"sqlite:///{unfinished}")
+            with engine.begin() as connection:
+                fill(connection)
+            engine.dispose()
+            with contextlib.suppress(FileExistsError):  # MLflow does not know our lock
+                os.link(unfinished, self.path)
+            _sync_folder(self.path.parent)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def _must_be_taken_as_is(self) -> bool:
+        """Whether SQLite could not make the log it needs to read: its folder is not ours to write, and there is none."""
+        return (
+            not os.access(self.path.parent, os.W_OK)
+            and sqlite_files.keeps_log(self.path)
+            and not self.path.with_name(self.path.name + "-shm").exists()
+        )
+
+    def _connect(self, uri: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            uri,
+            uri=True,
+            timeout=self._busy_seconds,
+            isolation_level=None,  # transactions begin where we say, not where sqlite3 guesses
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        connection.create_function("like", 2, is_like, deterministic=True)
+        connection.create_function("lower", 1, _lower, deterministic=True)
+        connection.create_function("hpo_number", 1, number_in, deterministic=True)
+        return connection
+
+    def _engine(self, connect: Callable[[], sqlite3.Connection], pragmas: list[str], *, begin: str) -> sa.Engine:
+        def connect_and_set() -> sqlite3.Connection:
+            connection = connect()
+            for pragma in ["PRAGMA cache_size = -32768", "PRAGMA temp_store = MEMORY", *pragmas]:
+                connection.execute(pragma)
+            return connection
+
+        engine = sa.create_engine("sqlite://", creator=connect_and_set, poolclass=sa.pool.QueuePool, max_overflow=-1)
+
+        @sa.event.listens_for(engine, "begin")
+        def _begin(connection: sa.Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        return engine
+
+
+def sqlite_path(url: sa.URL) -> Path:
+    """The file a URL names; a relative one below the current folder."""
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise StoreUnavailable(f"{url} names no file; write sqlite:///mlflow.db, or memory:// for a store in memory")
+    return Path(url.database).expanduser().absolute()
+
+
+def _with_log(connection: sqlite3.Connection) -> sqlite3.Connection:
+    # needs the file for itself for a moment; where MLflow is busy with it the old journal is as durable, only slower
+    with contextlib.suppress(sqlite3.OperationalError):
+        connection.execute("PRAGMA journal_mode = WAL")
+    return connection
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _lower(text: str | None) -> str | None:
+    return None if text is None else str(text).lower()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,133 @@
+"""Conditions and orders as SQL: every comparison is true or false, never NULL, so NOT means what `matching` means."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from trackers.conditions import And, Comparison, Condition, Key, Kind, Not, Operator, Or
+from trackers.rows import STATE_OF_STATUS
+from trackers.sql.guard import Layout
+from trackers.sql.own_schema import hpo_trials
+from trackers.sql.schema import latest_metrics, params, runs, tags
+
+Predicate = sa.ColumnElement[bool]
+Column = sa.ColumnElement[Any]  # SQL has its own types
+_COMPARE: Mapping[Operator, Callable[[Column, object], Predicate]] = {
+    Operator.EQUAL: lambda column, value: column == value,
+    Operator.DIFFERENT: lambda column, value: column != value,
+    Operator.LESS: lambda column, value: column < value,
+    Operator.AT_MOST: lambda column, value: column <= value,
+    Operator.GREATER: lambda column, value: column > value,
+    Operator.AT_LEAST: lambda column, value: column >= value,
+    Operator.LIKE: lambda column, value: column.like(value),
+    Operator.NOT_LIKE: lambda column, value: column.not_like(value),
+    Operator.ILIKE: lambda column, value: column.ilike(value),
+    Operator.NOT_ILIKE: lambda column, value: column.not_ilike(value),
+}
+
+
+class Where:
+    """Makes conditions on a SELECT from `runs`, outer-joined to `hpo_trials` where we have that table."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._has_trials = layout.is_ours
+
+    def condition(self, condition: Condition) -> Predicate:
+        """The SQL of a condition."""
+        if isinstance(condition, And):
+            return sa.and_(*(self.condition(part) for part in condition.parts))
+        if isinstance(condition, Or):
+            return sa.or_(*(self.condition(part) for part in condition.parts))
+        if isinstance(condition, Not):
+            return sa.not_(self.condition(condition.part))
+        return self._comparison(condition)
+
+    def attribute(self, name: str) -> Column:
+        """The column of an attribute, NULL where a run has none."""
+        if name in _OF_RUNS:
+            return _OF_RUNS[name]
+        trial: Column = hpo_trials.c[name] if self._has_trials else sa.null()
+        if name == "state":
+            return sa.func.coalesce(trial, _state_of_status()) if self._has_trials else _state_of_status()
+        if name == "seconds":
+            measured = (runs.c.end_time - runs.c.start_time) / sa.literal_column("1000.0")
+            return (
+                sa.case((hpo_trials.c.run_uuid.is_not(None), trial), else_=measured) if self._has_trials else measured
+            )
+        return trial
+
+    def _comparison(self, comparison: Comparison) -> Predicate:
+        key = comparison.key
+        if key.kind is Kind.ATTRIBUTE:
+            column = self.attribute(key.name)
+            if comparison.operator is Operator.ABSENT:
+                return column.is_(None)
+            return sa.and_(column.is_not(None), _holds(column, comparison))
+        table, value = _VALUES[key.kind]
+        found = sa.exists().where(table.c.run_uuid == runs.c.run_uuid, table.c.key == key.name, *_number_only(key.kind))
+        if comparison.operator is Operator.ABSENT:
+            return sa.not_(found)
+        if comparison.operator is Operator.PRESENT:
+            return found
+        if key.kind is not Kind.METRIC and not isinstance(comparison.values[0], str):
+            value = number_in(value)
+            found = found.where(value.is_not(None))
+        return found.where(_holds(value, comparison))
+
+
+def number_in(text: Column) -> Column:
+    """The number a text looks like, else NULL; a function each connection of ours knows (`matching.number_in`)."""
+    return sa.func.hpo_number(text, type_=sa.Float())
+
+
+def sort_source(key: Key) -> sa.FromClause:
+    """The table whose row, if any, holds what a key that is no attribute sorts by. Join it by `sort_join`."""
+    return _VALUES[key.kind][0].alias()
+
+
+def sort_join(key: Key, source: sa.FromClause) -> Predicate:
+    """How the source of a key is joined to `runs`."""
+    joined = sa.and_(source.c.run_uuid == runs.c.run_uuid, source.c.key == key.name)
+    return sa.and_(joined, source.c.is_nan == sa.false()) if key.kind is Kind.METRIC else joined
+
+
+def sort_columns(key: Key, column: Column) -> list[Column]:
+    """What a key sorts by, first things first: numbers before texts."""
+    if key.kind in (Kind.PARAM, Kind.TAG):
+        number = number_in(column)
+        return [sa.case((number.is_(None), 1), else_=0), number, column]
+    return [column]
+
+
+def _holds(column: Column, comparison: Comparison) -> Predicate:
+    if comparison.operator is Operator.PRESENT:
+        return sa.true()
+    if comparison.operator is Operator.IN:
+        return column.in_(comparison.values)
+    if comparison.operator is Operator.NOT_IN:
+        return column.not_in(comparison.values)
+    return _COMPARE[comparison.operator](column, comparison.values[0])
+
+
+def _number_only(kind: Kind) -> list[Predicate]:
+    return [latest_metrics.c.is_nan == sa.false()] if kind is Kind.METRIC else []
+
+
+def _state_of_status() -> Column:
+    states = {str(status): state for status, state in STATE_OF_STATUS.items()}
+    return sa.case(states, value=runs.c.status)
+
+
+_OF_RUNS: Mapping[str, Column] = {
+    "status": runs.c.status,
+    "name": runs.c.name,
+    "run_id": runs.c.run_uuid,
+    "started": runs.c.start_time,
+    "ended": runs.c.end_time,
+}
+_VALUES: Mapping[Kind, tuple[sa.Table, Column]] = {
+    Kind.METRIC: (latest_metrics, latest_metrics.c.value),
+    Kind.PARAM: (params, params.c.value),
+    Kind.TAG: (tags, tags.c.value),
+}

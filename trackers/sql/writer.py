@@ -1,0 +1,220 @@
+"""Writes changes to runs, as rows of MLflow's tables and ours, through a bare cursor inside one transaction.
+
+MLflow may write the same runs at the same time (a worker with autologging), so every row is an upsert.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPICursor
+
+from trackers.errors import InvalidRecord, NotFound, Superseded
+from trackers.records import (
+    Artifact,
+    Change,
+    Dataset,
+    Point,
+    RunEnded,
+    RunStarted,
+    RunUpdated,
+    SweepFacts,
+    TrialFacts,
+)
+from trackers.rows import (
+    CONTEXT_TAG,
+    NAME_TAG,
+    artifact_uri,
+    latest,
+    metric_row,
+    params_json,
+    run_tags,
+    status_at_start,
+    text_of,
+    visible,
+)
+from trackers.sql.model_rows import ModelWriter
+from trackers.sql.statements import compile_statements
+
+Experiment = tuple[int, str]
+"""An experiment's id and artifact location."""
+
+
+class Writer:
+    """Writes changes; `experiment_of` finds an experiment by name or raises NotFound."""
+
+    def __init__(self, dialect: sa.Dialect, experiment_of: Callable[[str], Experiment]) -> None:
+        self._sql = compile_statements(dialect)
+        self._models = ModelWriter(self._sql)
+        self._experiment_of = experiment_of
+
+    def write(self, cursor: DBAPICursor, changes: Sequence[Change]) -> None:
+        """All changes in order; what it raises is to undo the transaction."""
+        for change in changes:
+            if isinstance(change, RunStarted):
+                self._start(cursor, change)
+            elif isinstance(change, RunUpdated):
+                self._update(cursor, change)
+            else:
+                self._end(cursor, change)
+
+    def _start(self, cursor: DBAPICursor, change: RunStarted) -> None:
+        experiment_id, location = self._experiment_of(change.experiment)
+        run_id = change.run_id
+        uri = artifact_uri(location, run_id)
+        status = status_at_start(change).value
+        cursor.execute(
+            self._sql.run,
+            (run_id, change.name, "UNKNOWN", "", "", change.user, status, change.started, None, "", "active", uri,
+             experiment_id),
+        )  # fmt: skip
+        if change.trial is not None:
+            self._start_trial(cursor, change, change.trial)
+        if change.sweep is not None:
+            cursor.execute(self._sql.sweep, _sweep_row(run_id, change.sweep))
+        self._params(cursor, change)
+        cursor.executemany(self._sql.tag, [(key, text, run_id) for key, text in run_tags(change).items()])
+        self._datasets(cursor, run_id, experiment_id, change.datasets)
+
+    def _start_trial(self, cursor: DBAPICursor, change: RunStarted, trial: TrialFacts) -> None:
+        try:
+            cursor.execute(self._sql.trial, _trial_row(change, trial))
+        except Exception as error:
+            if type(error).__name__ != "IntegrityError":  # each driver has its own
+                raise
+            raise Superseded(f"trial {trial.number} of sweep {change.parent_id} is another run already") from error
+        if cursor.rowcount == 0:
+            known = self._trial(cursor, change.run_id)
+            raise Superseded(f"trial {trial.number} (run {change.run_id}) is {known[2]} in attempt {known[1]} already")
+
+    def _update(self, cursor: DBAPICursor, change: RunUpdated) -> None:
+        experiment_id = self._run(cursor, change.run_id)
+        self._params(cursor, change)
+        self._datasets(cursor, change.run_id, experiment_id, change.datasets)
+        self._add(cursor, change)
+        self._models.put(cursor, change.run_id, change.models)
+        for path in change.removed_artifacts:
+            cursor.execute(self._sql.artifact_gone, (change.run_id, path))
+            if path.endswith("/"):
+                cursor.execute(self._sql.artifacts_gone, (change.run_id, len(path), path))
+        self._models.remove(cursor, change.run_id, change.removed_models)
+
+    def _end(self, cursor: DBAPICursor, change: RunEnded) -> None:
+        if change.trial is not None:
+            self._end_trial(cursor, change, change.trial)
+        else:
+            self._check_no_trial(cursor, change.run_id)
+        cursor.execute(self._sql.run_end, (change.status.value, change.ended, change.run_id))
+        if cursor.rowcount == 0:
+            raise NotFound(f"no run {change.run_id!r}")
+        self._add(cursor, change)
+        self._models.put(cursor, change.run_id, change.models)
+
+    def _end_trial(self, cursor: DBAPICursor, change: RunEnded, trial: TrialFacts) -> None:
+        end = (
+            trial.state,
+            trial.reason,
+            None if trial.value is None else float(trial.value),
+            None if trial.seconds is None else float(trial.seconds),
+            visible(trial.error),
+            visible(trial.traceback),
+        )
+        cursor.execute(self._sql.trial_end, (*end, change.run_id, trial.attempt, "RUNNING"))
+        if cursor.rowcount:
+            return
+        number, attempt, *known = self._trial(cursor, change.run_id)
+        if attempt != trial.attempt or tuple(known) != end:
+            raise Superseded(
+                f"trial {number} (run {change.run_id}) is {known[0]} in attempt {attempt}; "
+                f"the late end of attempt {trial.attempt} was refused"
+            )
+
+    def _add(self, cursor: DBAPICursor, change: RunUpdated | RunEnded) -> None:
+        run_id = change.run_id
+        self._points(cursor, run_id, change.points)
+        if change.tags:
+            cursor.executemany(self._sql.tag, [(key, text, run_id) for key, text in change.tags.items()])
+            if NAME_TAG in change.tags:
+                cursor.execute(self._sql.run_name, (change.tags[NAME_TAG], run_id))
+        if change.artifacts:
+            cursor.executemany(self._sql.artifact, [_artifact_row(run_id, kept) for kept in change.artifacts])
+
+    def _points(self, cursor: DBAPICursor, run_id: str, points: Sequence[Point]) -> None:
+        if not points:
+            return
+        rows = [metric_row(point) for point in points]
+        cursor.executemany(
+            self._sql.metric, [(row.key, row.value, row.timestamp, run_id, row.step, row.is_nan) for row in rows]
+        )
+        cursor.executemany(
+            self._sql.latest,
+            [(row.key, row.value, row.timestamp, row.step, row.is_nan, run_id) for row in latest(rows).values()],
+        )
+
+    def _params(self, cursor: DBAPICursor, change: RunStarted | RunUpdated) -> None:
+        if change.params:
+            cursor.executemany(
+                self._sql.param, [(key, text_of(value), change.run_id) for key, value in change.params.items()]
+            )
+
+    def _datasets(self, cursor: DBAPICursor, run_id: str, experiment_id: int, datasets: Sequence[Dataset]) -> None:
+        for data in datasets:
+            cursor.execute(
+                self._sql.dataset,
+                (uuid.uuid4().hex, experiment_id, data.name, data.digest, data.source_type, data.source, data.schema,
+                 data.profile),
+            )  # fmt: skip
+            cursor.execute(self._sql.find_dataset, (experiment_id, data.name, data.digest))
+            [dataset_id] = cursor.fetchone() or [""]
+            input_id = uuid.uuid4().hex
+            cursor.execute(self._sql.input, (input_id, "DATASET", dataset_id, "RUN", run_id, 0))
+            if cursor.rowcount:  # the first context stays, as in MLflow
+                cursor.execute(self._sql.input_tag, (input_id, CONTEXT_TAG, data.context))
+
+    def _run(self, cursor: DBAPICursor, run_id: str) -> int:
+        cursor.execute(self._sql.find_run, (run_id,))
+        found = cursor.fetchone()
+        if found is None:
+            raise NotFound(f"no run {run_id!r}")
+        return int(found[0])
+
+    def _trial(self, cursor: DBAPICursor, run_id: str) -> Sequence[object]:
+        cursor.execute(self._sql.find_trial, (run_id,))
+        found: Sequence[object] | None = cursor.fetchone()
+        if found is None:
+            self._run(cursor, run_id)
+            raise NotFound(f"run {run_id} is no trial")
+        return found
+
+    def _check_no_trial(self, cursor: DBAPICursor, run_id: str) -> None:
+        cursor.execute(self._sql.find_trial, (run_id,))
+        trial = cursor.fetchone()
+        if trial is not None:
+            raise InvalidRecord(f"run {run_id} is trial {trial[0]}; it ends with its trial's facts only")
+
+
+def _sweep_row(run_id: str, sweep: SweepFacts) -> tuple[object, ...]:
+    return (
+        run_id, sweep.config, sweep.config_hash, sweep.metric, sweep.goal, sweep.seed, sweep.window, sweep.n_trials,
+    )  # fmt: skip
+
+
+def _trial_row(change: RunStarted, trial: TrialFacts) -> tuple[object, ...]:
+    return (
+        change.run_id,
+        change.parent_id,
+        trial.number,
+        trial.state,
+        trial.reason,
+        trial.attempt,
+        params_json(trial.params),
+        trial.value,
+        trial.seconds,
+        trial.seed,
+        visible(trial.error),
+        visible(trial.traceback),
+    )
+
+
+def _artifact_row(run_id: str, artifact: Artifact) -> tuple[object, ...]:
+    return run_id, artifact.path, artifact.size, artifact.sha256
