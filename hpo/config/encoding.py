@@ -2,7 +2,9 @@
 
 import re
 
-from hpo.config.source import MAX_BYTES, Place, Unreadable
+from hpo.config.problems import Place, Unreadable
+
+MAX_BYTES = 1_000_000
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What YAML 1.2 does not allow in a text."""

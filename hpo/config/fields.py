@@ -102,6 +102,12 @@ def _data_path(value: object) -> object:
     return value
 
 
+def _callable_path(value: object) -> object:
+    if isinstance(value, str) and ".py:" in value and "/" not in value:
+        raise broken(f"names a file, not a module: write {value.replace('.py:', ':')}")
+    return value
+
+
 def _window(value: object) -> object:
     value = _whole(value)
     if value is None or value == "free":
@@ -130,7 +136,9 @@ ModelName = Annotated[str, Field(pattern=MODEL_NAME, max_length=250)]
 Alias = Annotated[str, Field(pattern=ALIAS, max_length=250)]
 StepName = Annotated[str, Field(pattern=STEP_NAME)]
 DottedPath = Annotated[str, Field(pattern=DOTTED_PATH, examples=["sklearn.svm.SVC"])]
-CallablePath = Annotated[str, Field(pattern=CALLABLE_PATH, examples=["train:objective"])]
+CallablePath = Annotated[
+    str, Field(pattern=CALLABLE_PATH, examples=["train:objective"]), BeforeValidator(_callable_path)
+]
 DataPath = Annotated[
     str, BeforeValidator(_data_path), WithJsonSchema({"type": "string", "pattern": r"\.(csv|parquet)$"})
 ]

@@ -10,7 +10,8 @@ from hpo.config import words
 from hpo.config.fields import EXPLAINED
 from hpo.config.keys import all_keys, known_keys
 from hpo.config.nearest import did_you_mean, nearest, shown
-from hpo.config.source import ListNode, MappingNode, Node, Place, Problem, ScalarNode
+from hpo.config.problems import Place, Problem
+from hpo.config.source import ListNode, MappingNode, Node, ScalarNode
 
 Location = tuple[int | str, ...]
 
@@ -27,6 +28,10 @@ class Spot:
     def name(self) -> str:
         """The path as messages write it: `objective.sklearn.pipeline[1].clf`."""
         return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path).removeprefix(".")
+
+    def place(self, *, on_key: bool) -> Place:
+        """Where a message points: to the key, or to its value; a mapping is best found by the key that holds it."""
+        return self.key_place if on_key or isinstance(self.node, MappingNode) else self.node.place
 
 
 def find(root: Node, location: Iterable[int | str]) -> Spot:
@@ -77,11 +82,9 @@ class Explainer:
             return
         at = context.get("at", ())
         spot = find(self.root, (*location, *at))
-        on_key = context.get("on_key") or "[key]" in location
-        place = spot.key_place if on_key else spot.node.place
-        if not on_key and isinstance(spot.node, MappingNode):
-            place = spot.key_place  # a mapping is best found by the key that holds it
-        self.problems.append(Problem(place, spot.name, _in_words(error, spot, is_key="[key]" in location)))
+        is_key = "[key]" in location
+        place = spot.place(on_key=is_key or bool(context.get("on_key")))
+        self.problems.append(Problem(place, spot.name, _in_words(error, spot, is_key=is_key)))
 
     def _missing_key(self, location: Location) -> None:
         spot = find(self.root, location[:-1])
@@ -155,7 +158,7 @@ _SAYINGS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "model_attributes_type": lambda _: "must be a mapping",
     "greater_than": lambda context: f"must be above {context['gt']:g}",
     "greater_than_equal": lambda context: f"must be at least {context['ge']}",
-    "less_than": lambda context: f"must be below {context['lt']}",
+    "less_than": lambda context: f"must be below {context['lt']:.10g}",
     "less_than_equal": lambda context: f"must be at most {context['le']}",
     "too_short": lambda _: "must not be empty",
     "too_long": lambda _: "must have one key, the step's name: begin each step with its own -",

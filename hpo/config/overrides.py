@@ -1,6 +1,7 @@
 """`-S dotted.key=value`: changes to what a sweep file says, before it is judged."""
 
-from hpo.config.source import Entry, ListNode, MappingNode, Node, Place, Problem, ScalarNode, Unreadable, parse
+from hpo.config.problems import Place, Problem, Unreadable
+from hpo.config.source import Entry, ListNode, MappingNode, Node, ScalarNode, parse
 
 
 def override(root: MappingNode, text: str, rank: int) -> list[Problem]:

@@ -8,15 +8,16 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from hpo.config.encoding import decoded, first_unprintable
+from hpo.config.encoding import MAX_BYTES, decoded
 from hpo.config.fields import Section
 from hpo.config.messages import Explainer, find
 from hpo.config.nearest import did_you_mean
 from hpo.config.overrides import override
 from hpo.config.parameters import ParameterSpec
+from hpo.config.problems import Place, Problem, Unreadable
 from hpo.config.rules import Facts, findings
 from hpo.config.schema import Metric, Objective, Registration, SweepConfig, TrackerSettings
-from hpo.config.source import MAX_BYTES, MappingNode, Node, Place, Problem, Unreadable, parse, plain
+from hpo.config.source import MappingNode, Node, ScalarNode, parse, plain
 from hpo.errors import ConfigError
 
 _S = TypeVar("_S", bound=Section)
@@ -82,6 +83,7 @@ def _read(text: str, name: str, overrides: Sequence[str]) -> SweepConfig:
     root, problems = _tree(text, name)
     for rank, change in enumerate(overrides, start=1):
         problems += override(root, change, rank)
+    problems += _empty_parameters(root)
     data = plain(root)
     try:
         config = SweepConfig.model_validate(data)
@@ -95,15 +97,22 @@ def _read(text: str, name: str, overrides: Sequence[str]) -> SweepConfig:
     return config
 
 
+def _empty_parameters(root: MappingNode) -> Iterable[Problem]:
+    """Parameters without a value: YAML reads null, a constant that is rarely meant."""
+    section = root.entries.get("parameters")
+    if section is not None and isinstance(section.node, MappingNode):
+        for name, entry in section.node.entries.items():
+            if isinstance(entry.node, ScalarNode) and not entry.node.text and not entry.node.quoted:
+                message = "has no value: write null if that is the constant meant"
+                yield Problem(entry.place, f"parameters.{name}", message)
+
+
 def _tree(text: str, name: str) -> tuple[MappingNode, list[Problem]]:
     def placing(line: int, column: int) -> Place:
         return Place(0, line + 1, column + 1, f"{name}:{line + 1}:{column + 1}")
 
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise Unreadable(_whole(name), f"is larger than {MAX_BYTES:,} bytes: that is no sweep file")
-    if (bad := first_unprintable(text)) is not None:
-        line, column, character = bad
-        raise Unreadable(placing(line, column), f"control character U+{ord(character):04X} is not allowed")
     root, problems = parse(text, placing)
     if root is None or plain(root) is None:
         raise Unreadable(_whole(name), "is empty; `hpo init` writes a sweep file to begin with")
@@ -119,7 +128,7 @@ def _broken_rules(data: object, errors: Iterable[ErrorDetails], root: Node) -> I
     wrong = {error["loc"][: 2 if error["loc"][:1] == ("parameters",) else 1] for error in errors}
     for finding in findings(_facts(data, wrong)):
         spot = find(root, finding.at)
-        yield Problem(spot.key_place if finding.on_key else spot.node.place, spot.name, finding.message)
+        yield Problem(spot.place(on_key=finding.on_key), spot.name, finding.message)
 
 
 def _facts(data: dict[str, object], wrong: set[tuple[int | str, ...]]) -> Facts:

@@ -20,53 +20,28 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from hpo.config.encoding import first_unprintable
+from hpo.config.problems import Place, Problem, Unreadable
 from hpo.space import Value
 
-MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
 MAX_NODES = 10_000
 MAX_ALIASED = 100
-MAX_LINE = 1000
-"""Characters of a message."""
 
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)")
+_NO_KEYS = {
+    "": "a key is missing before ':'",
+    "<<": "merge keys (<<) are not part of YAML 1.2: write the keys out",
+}
 _WORDS: dict[str, Value] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
-
-
-@dataclass(frozen=True, order=True)
-class Place:
-    """Where something stands; sorts by source, then in reading order. Lines and columns count from 1."""
-
-    rank: int
-    line: int
-    column: int
-    label: str
-
-    def __str__(self) -> str:
-        return self.label
-
-
-@dataclass(frozen=True, order=True)
-class Problem:
-    """A mistake, the place it stands at, and the key it is about (empty where there is none)."""
-
-    place: Place
-    path: str
-    message: str
-
-    def __str__(self) -> str:
-        """One line, whatever the file holds: nothing in it reaches a terminal as a control character."""
-        text = f"{self.place}: error: {self.path}{': ' if self.path else ''}{self.message}"
-        shortened = text if len(text) <= MAX_LINE else f"{text[:MAX_LINE]}..."
-        return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in shortened)
 
 
 @dataclass(frozen=True)
@@ -108,16 +83,11 @@ Placing = Callable[[int, int], Place]
 """Turns a line and a column, both from 0, into a place."""
 
 
-class Unreadable(Exception):
-    """The text cannot be read to its end; carries the one problem that says why."""
-
-    def __init__(self, place: Place, message: str) -> None:
-        super().__init__(message)
-        self.problem = Problem(place, "", message)
-
-
 def parse(text: str, placing: Placing) -> tuple[Node | None, list[Problem]]:
     """The tree of one document (None where there is none) and what is not allowed in it; Unreadable if it is broken."""
+    if (bad := first_unprintable(text)) is not None:
+        line, column, character = bad
+        raise Unreadable(placing(line, column), f"control character U+{ord(character):04X} is not allowed")
     tree = _Tree(placing)
     try:
         for event in YAML(typ="safe", pure=True).parse(text):
@@ -200,7 +170,8 @@ class _Tree:
             raise Unreadable(place, f"more than {MAX_NODES:,} values: no sweep file needs that many")
         tag = getattr(event, "tag", None)
         if tag is not None:
-            self._report(place, f"tags are not allowed, got {tag}: write the plain value")
+            shorthand = str(tag).replace("tag:yaml.org,2002:", "!!")
+            self._report(place, f"tags are not allowed, got {shorthand}: write the plain value")
 
     def _take_scalar(self, event: ScalarEvent, place: Place) -> None:
         is_plain = not event.style
@@ -213,10 +184,8 @@ class _Tree:
         self._add(node, place)
 
     def _key(self, text: str, value: Value, place: Place) -> str:
-        if text == "<<":
-            self._report(place, "merge keys (<<) are not part of YAML 1.2: write the keys out")
-        elif not text:
-            self._report(place, "a key is missing before ':'")
+        if text in _NO_KEYS:
+            self._report(place, _NO_KEYS[text])
         elif not isinstance(value, str):
             self._report(place, f'a key must be text, got {text}: write "{text}" in quotes')
         return text
@@ -244,7 +213,7 @@ class _Tree:
         if key[0] in parent.entries:
             first = parent.entries[key[0]].place
             self._report(key[1], f"duplicate key '{key[0]}': it stands at line {first.line} already")
-        else:
+        elif key[0] not in _NO_KEYS:
             parent.entries[key[0]] = Entry(key[1], node)
 
     def _remember(self, anchor: str | None, node: Node) -> None:
