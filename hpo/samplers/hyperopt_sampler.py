@@ -54,7 +54,7 @@ class HyperoptSampler:
         self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
         self._suggest = partial(_SUGGEST[kind], **options)
         self._searched = {p.name: p for p in space.parameters if p.domain.size != 1}
-        self._problem = Problem(lambda params: 0.0, _compile(space)) if self._searched else None  # noqa: ARG005
+        self._problem = Problem(lambda params: 0.0, compile_space(space)) if self._searched else None  # noqa: ARG005
         self._trials = Trials()
 
     def ask(self, numbers: range) -> Sequence[Params]:
@@ -85,14 +85,14 @@ class HyperoptSampler:
 
     def _drawn(self, number: int) -> Mapping[str, Sequence[float]]:
         seed = derive_seed(self._seed, number, self._kind)
-        # hyperopt takes the logarithm of likelihoods that may be 0
+        # hyperopt takes the logarithm of weights and likelihoods that may be 0
         with np.errstate(divide="ignore", invalid="ignore"):
             docs = self._suggest([number], self._problem, self._trials, seed)
         misc: Mapping[str, Mapping[str, Sequence[float]]] = docs[0]["misc"]  # type: ignore[assignment]
         return misc["vals"]
 
 
-def _compile(space: Space) -> dict[str, Apply]:
+def compile_space(space: Space) -> dict[str, Apply]:
     """The searched parameters as hyperopt's graph: each under nested choices that stand for its conditions."""
     nodes = {p.name: scope.hyperopt_param(p.name, _distribution(p)) for p in space.parameters if p.domain.size != 1}
     return {name: _under_conditions(space, space[name], node, nodes) for name, node in nodes.items()}

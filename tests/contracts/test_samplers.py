@@ -65,6 +65,7 @@ EARLY: Mapping[tuple[str, str], Mapping[str, object]] = {  # so that few trials 
 }
 REFUSED = [("optuna", "gp", "constant"), ("optuna", "cmaes", "constant")]
 NO_TORCH = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="gp needs the extra [gp] (torch)")
+GP = (NO_TORCH, pytest.mark.slow)
 
 Make = Callable[..., Sampler]
 
@@ -76,12 +77,12 @@ def finite(space: Space) -> Space:
 
 
 def pairs() -> list[object]:
-    return [pytest.param(*key, marks=NO_TORCH if key[1] == "gp" else ()) for key in SAMPLERS]
+    return [pytest.param(*key, marks=GP if key[1] == "gp" else ()) for key in SAMPLERS]
 
 
 def cases() -> list[object]:
     return [
-        pytest.param(engine, name, space, marks=NO_TORCH if name == "gp" else (), id=f"{engine}-{name}-{space}")
+        pytest.param(engine, name, space, marks=GP if name == "gp" else (), id=f"{engine}-{name}-{space}")
         for engine, name in SAMPLERS
         for space in SPACES
         if (engine, name, space) not in REFUSED
@@ -182,6 +183,15 @@ def test_asking_a_range_equals_asking_each_number(engine: str, name: str, space:
     assert text(list(together)) == text([point for asked in reversed(backwards) for point in asked])
 
 
+@pytest.mark.parametrize(("engine", "name"), pairs())
+def test_numbers_that_know_the_same_trials_get_different_points(engine: str, name: str) -> None:
+    make = maker(engine, name, "flat")
+    told = sweep(make(), trials=12)
+    for known in ([], told):
+        points = tell_all(make(), known).ask(range(len(known), len(known) + WINDOW))
+        assert len({text([point]) for point in points}) == WINDOW
+
+
 @pytest.mark.parametrize(("engine", "name", "space"), cases())
 def test_the_trials_depend_neither_on_the_slots_nor_on_which_trial_ends_first(
     engine: str, name: str, space: str
@@ -270,12 +280,11 @@ def test_the_global_generators_neither_matter_nor_change(engine: str, name: str)
 def test_a_sampler_is_silent_and_leaves_logging_alone(
     engine: str, name: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    levels = {known: logging.getLogger(known).level for known in ("optuna", "hyperopt")}
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO, logger="optuna"), caplog.at_level(logging.INFO, logger="hyperopt"):
         sweep(maker(engine, name, "conditional")())
+        assert logging.getLogger("optuna").level == logging.getLogger("hyperopt").level == logging.INFO
     assert capfd.readouterr() == ("", "")
     assert caplog.records == []
-    assert {known: logging.getLogger(known).level for known in levels} == levels
 
 
 @pytest.mark.parametrize(("engine", "name"), pairs())
@@ -327,6 +336,19 @@ def test_tpe_learns_where_random_search_does_not(engine: str) -> None:
     assert sorted(tpe)[2] < sorted(chance)[2] / 2
 
 
+@pytest.mark.parametrize("engine", ["optuna", "hyperopt"])
+@pytest.mark.parametrize("good", [True, 1, 1.0])
+def test_tpe_learns_which_of_equal_looking_choices_is_the_good_one(engine: str, good: Value) -> None:
+    alike = Space((Parameter("x", Choice((True, 1, 1.0))), Parameter("y", FloatRange(0, 1))))
+    sampler = make_sampler(engine, "tpe", alike, seed=0, goal=Goal.MINIMIZE, window=1, options={})
+
+    def judge(number: int, params: Params) -> Result:
+        return Result(State.COMPLETE, 0.0 if same_value(params["x"], good) else 1.0)
+
+    late = sweep(sampler, trials=60, window=1, slots=1, judge=judge)[30:]
+    assert sum(same_value(point["x"], good) for point in late) > 13  # 10 would be chance
+
+
 OPTIONS = [
     ("optuna", "tpe", {"multivariate": False}),
     ("optuna", "tpe", {"group": False, "n_ei_candidates": 8}),
@@ -335,6 +357,7 @@ OPTIONS = [
     ("optuna", "cmaes", {"lr_adapt": True, "n_startup_trials": 0, "popsize": 4}),
     ("optuna", "qmc", {"qmc_type": "halton", "scramble": False}),
     ("hyperopt", "tpe", {"gamma": 0.5, "n_EI_candidates": 5, "prior_weight": 0.5}),
+    ("hyperopt", "tpe", {"prior_weight": 0}),
     ("hyperopt", "anneal", {"avg_best_idx": 3, "shrink_coef": 0.2}),
 ]
 
