@@ -5,7 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sklearn.feature_extraction import DictVectorizer
+
 from hpo.errors import ConfigError
+from hpo.pipeline.prepared import PARTS, part_of, save_prepared
+from hpo.pipeline.trips import read_trips
 
 DEFAULT_MONTHS: Mapping[str, Sequence[str]] = {"train": ["2023-01"], "validation": ["2023-02"], "test": ["2023-03"]}
 EXAMPLE_ROWS = 3
@@ -35,12 +39,6 @@ def preprocess(
     `months` gives each part its months ("2023-01") or files; a month may stand in one part only. `rows` limits each
     part to that many trips, drawn by the seed. The DictVectorizer is fitted on train alone.
     """
-    # pandas and scikit-learn take seconds to import, and `--help` needs neither
-    from sklearn.feature_extraction import DictVectorizer
-
-    from hpo.pipeline.prepared import PARTS, part_of, save_prepared
-    from hpo.pipeline.trips import read_trips
-
     months = {**DEFAULT_MONTHS, **(months or {})}
     paths = {part: [_path(Path(raw), month) for month in months[part]] for part in PARTS}
     _check_apart(paths)
