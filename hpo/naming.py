@@ -31,7 +31,7 @@ def find_sweep(tracker: Tracker, text: str, store: str = "the store") -> Run:
     names = [run.name for run in tracker.find(Query(sweeps=True, order=_NEWEST_FIRST, limit=_SEARCHED))]
     if not names:
         raise NothingFound(f"no sweep {text!r}: {store} holds no sweeps; start one with: hpo run FILE")
-    raise NothingFound(f"no sweep {text!r} in {store}{did_you_mean(text, names)}; list them with: hpo ls")
+    raise NothingFound(f"no sweep {text!r} in {store}{did_you_mean(text, names)} (list them with: hpo ls)")
 
 
 def find_trial(tracker: Tracker, text: str, store: str = "the store") -> Run:

@@ -25,10 +25,11 @@ def command(shared: Shared, sweep: str, limit: int, metric: str | None, goal: st
     from hpo import ranking
     from hpo.cli import output
     from hpo.cli.rank_question import asked_goal, asked_metric, why_none
-    from hpo.cli.stores import open_to_read, store_name
+    from hpo.cli.stores import check_filter, open_to_read, store_name
     from hpo.cli.trial_rows import trial_object, trials_table
     from hpo.naming import find_sweep
 
+    check_filter(where)
     with open_to_read(shared) as store:
         parent = find_sweep(store.tracker, sweep, store_name(shared))
         ranked = metric or asked_metric(store.tracker, parent)

@@ -110,6 +110,9 @@ def last_line(error: Exception) -> str:
     """What an error says at the end of stderr."""
     if not isinstance(error, HpoError | TrackerError):
         return f"Error: {type(error).__name__}: {error}; run again with --debug for the traceback"
+    if isinstance(error, FilterError):  # its other lines show the place
+        fault, _, place = str(error).partition("\n")
+        return f"{place}\nError: {fault}".lstrip("\n")
     # a checked sweep file brings lines of its own, `file:line:column: error: ..`
     return str(error) if ": error: " in str(error) else f"Error: {error}"
 

@@ -45,7 +45,12 @@ def show_data(data: object, shared: Shared) -> None:
 
 
 def show_table(table: Table, shared: Shared) -> None:
-    """Aligned text. On a terminal the last columns are left out where they do not fit, and named."""
+    """Aligned text, nothing where there are no rows.
+
+    On a terminal the last columns are left out where they do not fit, and named.
+    """
+    if not table.rows and shared.output is None:
+        return
     if shared.output is None and sys.stdout.isatty():
         fitting = formats.fitting(table, shutil.get_terminal_size().columns)
         left_out = table.columns[len(fitting.columns) :]

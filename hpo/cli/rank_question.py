@@ -41,7 +41,7 @@ def why_none(tracker: Tracker, parent: Run, metric: str, where: str) -> NothingF
         return _nothing_reported(tracker, parent)
     if metric not in names:
         hint = did_you_mean(metric, names)
-        return NothingFound(f"no trial of {parent.name!r} reported {metric!r}{hint}; reported: {', '.join(names)}")
+        return NothingFound(f"no trial of {parent.name!r} reported {metric!r} (reported: {', '.join(names)}){hint}")
     asked = f" with {where}" if where else ""
     return NothingFound(
         f"no COMPLETE trial of {parent.name!r}{asked} has a finite {metric}; "

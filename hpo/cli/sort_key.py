@@ -35,7 +35,7 @@ def _found(tracker: Tracker, parent: Run, name: str) -> str:
         return f"{'metrics' if name in metrics else 'params'}.`{name.replace('`', '``')}`"
     known = sorted(metrics | params | ATTRIBUTES)
     raise NothingFound(
-        f"no trial of {parent.name!r} has a {name!r}{did_you_mean(name, known)}; sort by one of: {', '.join(known)}"
+        f"no trial of {parent.name!r} has a {name!r} (there are: {', '.join(known)}){did_you_mean(name, known)}"
     )
 
 

@@ -104,4 +104,4 @@ def _column(table: Table, name: str) -> str:
     for candidate in (name, f"metrics.{name}", f"params.{name}"):
         if candidate in known:
             return candidate
-    raise NothingFound(f"no column {name!r}{did_you_mean(name, known)}; there are: {', '.join(table.columns)}")
+    raise NothingFound(f"no column {name!r} (there are: {', '.join(table.columns)}){did_you_mean(name, known)}")

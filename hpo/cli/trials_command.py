@@ -33,11 +33,12 @@ def command(
     """List the trials of SWEEP (the latest if not named), by number."""
     from hpo.cli import output
     from hpo.cli.sort_key import order_of
-    from hpo.cli.stores import open_to_read, store_name
+    from hpo.cli.stores import check_filter, open_to_read, store_name
     from hpo.cli.trial_rows import trial_object, trials_table, with_columns
     from hpo.naming import find_sweep
     from trackers.records import Query
 
+    check_filter(where)
     with open_to_read(shared) as store:
         parent = find_sweep(store.tracker, sweep, store_name(shared))
         order = order_of(store.tracker, parent, sort) if sort else ()
