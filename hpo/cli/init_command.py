@@ -1,6 +1,7 @@
 """`hpo init`: write a sweep file that runs as it is, to start from."""
 
 import re
+import shlex
 from importlib.resources import files
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def command(file: Path, template: str, force: bool) -> None:
     module = file.with_name(MODULE)
     if template == "python" and not module.exists():
         _write(module, _template(MODULE))
-    click.echo(f"next: hpo run {file}")
+    click.echo(f"next: hpo run {shlex.quote(str(file))}")
 
 
 def _write(path: Path, text: str, *, force: bool = False) -> None:

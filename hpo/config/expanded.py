@@ -19,10 +19,11 @@ _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 def as_yaml(config: SweepConfig) -> str:
     """The whole configuration as YAML; reading it gives a sweep of the same meaning."""
     document = _document(config)
-    document["parallel"] = {**_document(config.parallel), "window": config.parallel.rolling_window or "free"}
+    window = config.parallel.rolling_window or "free"
+    document["parallel"] = _document(config.parallel.model_copy(update={"window": window}))
     if config.objective.sklearn is not None:
-        sklearn = _document(config.objective.sklearn)
-        document["objective"] = {"sklearn": {**sklearn, "scoring": list(config.scorers)}}
+        sklearn = config.objective.sklearn.model_copy(update={"scoring": list(config.scorers)})
+        document["objective"] = {"sklearn": _document(sklearn)}
     return "\n".join(_lines(document, "")) + "\n"
 
 

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from hpo.config.encoding import MAX_BYTES, decoded
 from hpo.config.fields import Section
 from hpo.config.messages import Explainer, find
-from hpo.config.nearest import did_you_mean
+from hpo.config.nearest import nearest
 from hpo.config.overrides import override
 from hpo.config.parameters import ParameterSpec
 from hpo.config.problems import Place, Problem, Unreadable
@@ -69,10 +69,11 @@ def _content(path: Path) -> bytes:
 
 def _similar_files(path: Path) -> str:
     try:
-        names = [found.name for found in path.parent.iterdir() if found.suffix in (".yaml", ".yml")]
+        names = {found.stem: found.name for found in path.parent.iterdir() if found.suffix in (".yaml", ".yml")}
     except OSError:
         return ""
-    return did_you_mean(path.name, names)
+    similar = nearest(path.stem, names)
+    return f" - did you mean '{names[similar]}'?" if similar else ""
 
 
 def _whole(name: str) -> Place:

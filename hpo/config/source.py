@@ -25,7 +25,7 @@ from hpo.config.problems import Place, Problem, Unreadable
 from hpo.space import Value
 
 MAX_DEPTH = 50
-MAX_NODES = 10_000
+MAX_NODES = 5_000
 MAX_ALIASED = 100
 
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
