@@ -63,3 +63,11 @@ def _raised(name: str, error: BaseException) -> str:
 def _is_users(filename: str) -> bool:
     not_theirs = ("<", __file__, sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
     return not filename.startswith(not_theirs)
+
+
+def locate(path: str) -> object:
+    """What a dotted path such as `sklearn.svm.SVC` names; ObjectiveError with the nearest name where it is nothing."""
+    module, _, name = path.rpartition(".")
+    if not module or not name:
+        raise ObjectiveError(f"{path}: must be a dotted path, such as sklearn.svm.SVC")
+    return attribute_of(import_named(module), name, named=path)

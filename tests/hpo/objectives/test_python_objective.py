@@ -22,7 +22,7 @@ Make = Callable[[str, str], PythonObjective]
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
     """Writes a module (each of its own name: Python keeps what it imported) and names a function in it."""
-    before, modules = list(sys.path), set(sys.modules)
+    before = list(sys.path)
 
     def make(code: str, function: str = "objective") -> PythonObjective:
         name = f"written_for_a_test_{next(NUMBERS)}"
@@ -31,7 +31,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
     yield make
     sys.path[:] = before
-    for name in set(sys.modules) - modules:
+    for name in [name for name in sys.modules if name.startswith("written_for_a_test_")]:
         del sys.modules[name]
 
 

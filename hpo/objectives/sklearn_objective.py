@@ -1,0 +1,155 @@
+"""An objective that fits and validates a scikit-learn estimator."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import pandas as pd
+from sklearn.base import clone
+from sklearn.model_selection import cross_validate
+
+from hpo.errors import ObjectiveError
+from hpo.objective import HeldOut, Objective, TrialContext
+from hpo.objectives import data, data_description
+from hpo.objectives.data import Data, DataSource, Table
+from hpo.objectives.data_description import DataDescription
+from hpo.objectives.gathered_warnings import gathered_warnings
+from hpo.objectives.model_plan import Estimator, ModelPlan
+from hpo.objectives.nearest import did_you_mean
+from hpo.objectives.parameter_check import parameter_problems
+from hpo.objectives.scoring import as_named, scorers_of
+from hpo.objectives.validation import Split, Validation
+from hpo.space import Params, Space
+from hpo.trial import Metrics
+
+EXAMPLE_ROWS = 5
+TAKES_TEXT = ("Encoder", "Transformer", "Vectorizer", "Hasher", "Discretizer")
+
+
+@dataclass(frozen=True)
+class SklearnObjective:
+    """Validates the estimator of a trial's params on the data of the search; plain settings, so it travels anywhere.
+
+    Gives for each scorer the mean over the folds, and with more than one fold `<scorer>_std`; each fold's score is
+    logged as `fold_<scorer>` at the fold's number as step. The model is fitted again on all rows but the test part,
+    and only if it is kept. The test part is seen by `score_test` alone.
+    """
+
+    source: DataSource
+    model: ModelPlan
+    scoring: tuple[str, ...]
+    validation: Validation = field(default_factory=Validation)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the metrics that a trial gives."""
+        spread = self.validation.holdout is None
+        return (*self.scoring, *(f"{name}_std" for name in self.scoring if spread))
+
+    def check(self, space: Space, metric: str | None = None) -> None:
+        """Reads the data and tries the estimator under every choice; ObjectiveError that lists all mistakes."""
+        data.forget()
+        problems = list(dict.fromkeys(self._problems(space, metric)))
+        if problems:
+            raise ObjectiveError("\n".join(problems))
+
+    def prepare(self) -> None:
+        """Loads the data."""
+        self._data()
+
+    def describe_data(self) -> tuple[DataDescription, ...]:
+        """What the data is: the training part, and the test part if there is one."""
+        return data_description.describe(self.source, self._data())
+
+    def __call__(self, params: Params, trial: TrialContext) -> Metrics:
+        """The mean scores of the trial's estimator."""
+        train = self._data().train
+        folds: list[Metrics] = []
+        with gathered_warnings(f"trial {trial.number}"):
+            estimator = self.model.build(params, trial.seed)
+            for step, split in enumerate(self._splits(train)):
+                folds.append(self._score(estimator, train, split))
+                for name, score in folds[-1].items():
+                    trial.log_metric(f"fold_{name}", score, step=step)
+        trial.log_model(partial(self._fit, params, trial.seed), input_example=train.head(EXAMPLE_ROWS))
+        return _summary(folds)
+
+    def score_test(self, params: Params, seed: int) -> Metrics:
+        """Fits on all rows but the test part, as the trial of this seed did, and scores once on the test part."""
+        test = self._data().test
+        if test is None:
+            raise ObjectiveError("data.test: there is no test part to score on; give a share or a file")
+        estimator = self._fit(params, seed)
+        scorers = scorers_of(self.scoring)
+        return {f"test_{name}": as_named(name, scorer(estimator, test.x, test.y)) for name, scorer in scorers.items()}
+
+    def _fit(self, params: Params, seed: int) -> Estimator:
+        train = self._data().train
+        with gathered_warnings("fit on all rows"):
+            return self.model.build(params, seed).fit(train.x, train.y)
+
+    def _score(self, estimator: Estimator, train: Table, split: Split) -> Metrics:
+        result = cross_validate(
+            clone(estimator), train.x, train.y, cv=[split], scoring=scorers_of(self.scoring), error_score="raise"
+        )
+        return {name: as_named(name, result[f"test_{name}"][0]) for name in self.scoring}
+
+    def _data(self) -> Data:
+        return data.load(self.source, stratify=self.model.is_classifier())
+
+    def _splits(self, train: Table) -> Sequence[Split]:
+        return self.validation.splits(train, stratify=self.model.is_classifier())
+
+    def _problems(self, space: Space, metric: str | None) -> Iterator[str]:
+        for check in (self._scoring_problems(metric), self._parameter_problems(space), self._data_problems()):
+            try:
+                yield from check
+            except ObjectiveError as error:
+                yield str(error)
+
+    def _scoring_problems(self, metric: str | None) -> Iterator[str]:
+        scorers_of(self.scoring)
+        if metric is not None and metric not in self.metrics:
+            yield f"metric.name: {metric!r} is not measured{did_you_mean(metric, self.metrics)}; add it to scoring"
+
+    def _parameter_problems(self, space: Space) -> Iterator[str]:
+        self.model.build({}, 0)
+        for name, choices in self.model.components.items():
+            for choice in choices:
+                try:
+                    self.model.component(name, choice)
+                except ObjectiveError as error:
+                    yield str(error)
+        yield from parameter_problems(self.model, space)
+
+    def _data_problems(self) -> Iterator[str]:
+        train = self._data().train
+        if isinstance(train.x, pd.DataFrame) and not self._takes_text():
+            odd = [str(name) for name in train.x.columns if not pd.api.types.is_numeric_dtype(train.x[name])]
+            if odd:
+                yield (
+                    f"data: {self.source.path or self.source.loader} has columns that are not numbers: "
+                    f"{', '.join(odd)}; begin the pipeline with an encoder or a ColumnTransformer, or leave them out"
+                )
+        with gathered_warnings("cv"):
+            self._splits(train)
+
+    def _takes_text(self) -> bool:
+        """Whether what comes first may take text: encoders do, and nobody knows of classes outside scikit-learn."""
+        first = self.model.steps[0][1] if self.model.steps else self.model.estimator
+        return not first.startswith("sklearn.") or any(word in first for word in TAKES_TEXT)
+
+
+def _summary(folds: Sequence[Metrics]) -> dict[str, float]:
+    metrics = {}
+    for name in folds[0]:
+        scores = [fold[name] for fold in folds]
+        metrics[name] = sum(scores) / len(scores)
+        if len(scores) > 1:
+            metrics[f"{name}_std"] = math.sqrt(sum((score - metrics[name]) ** 2 for score in scores) / len(scores))
+    return metrics
+
+
+_: type[Objective] = SklearnObjective
+_held_out: type[HeldOut] = SklearnObjective

@@ -1,0 +1,51 @@
+"""How the rows of the search are split into those to fit on and those to score on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
+
+from hpo.errors import ObjectiveError
+from hpo.objectives.data import Table
+
+Split = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Cross-validation with `folds`, or one split that holds out a share; the same splits for every trial.
+
+    With `shuffle: false` folds are consecutive rows and a hold-out is the last rows, as for data in order of time.
+    """
+
+    folds: int = 5
+    holdout: float | None = None
+    shuffle: bool = True
+    seed: int = 0
+
+    def splits(self, table: Table, *, stratify: bool) -> Sequence[Split]:
+        """Row numbers to fit on and to score on; classes keep their shares where `stratify` is set and rows shuffle.
+
+        ObjectiveError where the rows do not allow it.
+        """
+        if self.holdout is not None and not self.shuffle:
+            return [self._last_rows(table.rows, self.holdout)]
+        try:
+            return list(self._splitter(stratify).split(np.zeros(table.rows), table.y))
+        except ValueError as error:
+            raise ObjectiveError(f"cv: {error}") from error
+
+    def _splitter(self, stratify: bool) -> KFold | StratifiedKFold | ShuffleSplit | StratifiedShuffleSplit:
+        if self.holdout is not None:
+            kind = StratifiedShuffleSplit if stratify else ShuffleSplit
+            return kind(n_splits=1, test_size=self.holdout, random_state=self.seed)
+        folds = StratifiedKFold if stratify else KFold
+        return folds(self.folds, shuffle=self.shuffle, random_state=self.seed if self.shuffle else None)
+
+    def _last_rows(self, rows: int, share: float) -> Split:
+        cut = rows - max(1, round(rows * share))
+        if cut < 1:
+            raise ObjectiveError(f"cv.holdout: a share of {share:g} of {rows} rows leaves none to fit on")
+        return np.arange(cut), np.arange(cut, rows)
