@@ -1,28 +1,198 @@
-"""The real MLflow, imported once, silent and without network."""
+"""The real MLflow, imported once, silent and without network, and a database that is all ours."""
 
 import importlib
+import json
 import logging
+import sqlite3
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from trackers.artifacts import ArtifactFolder
+from trackers.opening import open_store
+from trackers.records import (
+    Dataset,
+    NewVersion,
+    Point,
+    RunEnded,
+    RunStarted,
+    RunUpdated,
+    Status,
+    SweepFacts,
+    TrialFacts,
+)
+
+PARENT = "f" * 32
+TRIALS = 6
+BEST = 3
+STARTED = 1_760_000_000_000
+
+
+@dataclass(frozen=True)
+class World:
+    """A database with one sweep, made by us alone, and what is to be found in it."""
+
+    folder: Path
+    model_id: str
+    rows: np.ndarray
+    predictions: np.ndarray
+
+    @property
+    def uri(self) -> str:
+        """Where the database is."""
+        return f"sqlite:///{self.folder}/mlflow.db"
+
+    def child(self, number: int) -> str:
+        """The run id of a trial."""
+        return f"{number:032x}"
 
 
 @pytest.fixture(scope="session")
 def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The mlflow package; its default places (`./mlruns`, `./mlflow.db`) lie in a folder of the session."""
+    """The mlflow package; what it keeps by default lies in a folder of the session."""
+    home = tmp_path_factory.mktemp("mlflow")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-        patch.setenv("MLFLOW_ENABLE_ASYNC_LOGGING", "false")
         patch.setenv("GIT_PYTHON_REFRESH", "quiet")
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home}/default.db")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MLflow's own imports warn
             found = importlib.import_module("mlflow")
             for part in ("mlflow.sklearn", "mlflow.pyfunc", "mlflow.models"):
                 importlib.import_module(part)
         logging.getLogger("mlflow").setLevel(logging.ERROR)
-        home: Path = tmp_path_factory.mktemp("mlflow")
-        found.set_tracking_uri(f"sqlite:///{home}/default.db")
+        logging.getLogger("alembic").setLevel(logging.ERROR)
         yield found
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The world as we left it, at the revision we write; MLflow never opened it."""
+    return make_world(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture(scope="session")
+def world(made: World, mlflow: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A copy of that world which MLflow opened, and so upgraded."""
+    opened = copy(made, tmp_path_factory.mktemp("world"))
+    mlflow.set_tracking_uri(opened.uri)
+    mlflow.set_registry_uri(opened.uri)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mlflow.MlflowClient(opened.uri).search_experiments()
+    return opened
+
+
+@pytest.fixture(scope="session")
+def copied() -> Callable[[World, Path], World]:
+    """Copies a world's database into a new folder, for a test to change; the artifacts stay where they are."""
+    return copy
+
+
+def copy(world: World, folder: Path) -> World:
+    folder.mkdir(exist_ok=True)
+    with (
+        closing(sqlite3.connect(world.folder / "mlflow.db")) as old,
+        closing(sqlite3.connect(folder / "mlflow.db")) as new,
+    ):
+        old.backup(new)
+    return replace(world, folder=folder)
+
+
+def make_world(folder: Path) -> World:
+    """A sweep of six trials, the best with a model, which is registered."""
+    rows, targets = load_iris(return_X_y=True)
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)).fit(rows, targets)
+    store = open_store(f"sqlite:///{folder}/mlflow.db", artifacts=str(folder / "mlruns"))
+    tracker = store.tracker
+    tracker.experiment("hpo")
+    tracker.record([start_sweep(), *(start_trial(number) for number in range(TRIALS))])
+    place = tracker.get(f"{BEST:032x}").artifact_uri
+    artifacts = ArtifactFolder()
+    logged, files = artifacts.save_model(place, model, name="model", run_id=f"{BEST:032x}", input_example=rows)
+    note = folder / "note.txt"
+    note.write_text("kept")
+    files += artifacts.save_file(place, note, "notes/note.txt")
+    for number in range(TRIALS):
+        kept = {"artifacts": files, "models": [logged]} if number == BEST else {}
+        tracker.record([end_trial(number, **kept)])
+    tracker.record([RunUpdated(PARENT, points=[Point("acc", 0.9, 0, STARTED)])])
+    tracker.record([RunEnded(PARENT, Status.FINISHED, STARTED + 90_000)])
+    store.registry.register(
+        NewVersion(
+            name="clf",
+            source=tracker.get(f"{BEST:032x}").models[0].uri,
+            run_id=f"{BEST:032x}",
+            key="clf:1",
+            model_id=logged.model_id,
+            description="trial 3",
+            tags={"hpo.trial": "3"},
+            aliases=("champion",),
+            stage="Production",
+            who="ada",
+        )
+    )
+    store.close()
+    return World(folder, logged.model_id, rows, model.predict(rows))
+
+
+def start_sweep() -> RunStarted:
+    """The parent run."""
+    return RunStarted(
+        PARENT,
+        "iris-sweep",
+        "hpo",
+        STARTED,
+        tags={"mlflow.note.content": "a sweep", "mlflow.source.git.commit": "c" * 40, "team": "x"},
+        user="ada",
+        datasets=[Dataset("iris", "d1", source=json.dumps({"uri": "/data/iris.csv"}))],
+        sweep=SweepFacts("{}", "0" * 64, "acc", "maximize", 42, 1, TRIALS),
+    )
+
+
+def start_trial(number: int) -> RunStarted:
+    """A child run."""
+    params = {"C": 0.1 * number, "penalty": ["l1", "l2"][number % 2], "depth": number}
+    return RunStarted(
+        f"{number:032x}",
+        f"trial-{number}",
+        "hpo",
+        STARTED + number * 1000,
+        parent_id=PARENT,
+        params=params,
+        user="ada",
+        trial=TrialFacts(number, params, seed=number),
+    )
+
+
+def end_trial(number: int, **kept: Any) -> RunEnded:
+    """Trial 4 fails, trial 5 makes a NaN, the others are better the nearer to the best."""
+    value = 0.9 - abs(number - BEST) / 10
+    points = [Point("acc", value - 0.1 * (2 - step), step, STARTED + number * 1000 + step) for step in range(3)]
+    params = start_trial(number).params
+    failed = number == 4
+    trial = TrialFacts(
+        number,
+        params,
+        state="FAILED" if failed else "COMPLETE",
+        seed=number,
+        value=None if failed else value,
+        reason="exception" if failed else "",
+        seconds=0.5,
+    )
+    if number == 5:
+        points.append(Point("odd", float("nan"), 0, STARTED))
+    if failed:
+        points = []
+    status = Status.FAILED if failed else Status.FINISHED
+    return RunEnded(f"{number:032x}", status, STARTED + number * 1000 + 500, points=points, trial=trial, **kept)

@@ -66,6 +66,7 @@ class Where:
             return sa.and_(column.is_not(None), _holds(column, comparison))
         table, value = _VALUES[key.kind]
         found = sa.exists().where(table.c.run_uuid == runs.c.run_uuid, table.c.key == key.name, *_number_only(key.kind))
+        found = found.correlate(runs)  # the outer SELECT may read from the same table, as children of a parent do
         if comparison.operator is Operator.ABSENT:
             return sa.not_(found)
         if comparison.operator is Operator.PRESENT:
