@@ -4,14 +4,19 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from hpo.cli.main import main
+from trackers.opening import open_store
 from trackers.records import (
     STATUS_OF_STATE,
     Artifact,
     Change,
     LoggedModel,
+    NewVersion,
     Point,
     RunEnded,
     RunStarted,
@@ -100,11 +105,24 @@ def foreign_changes() -> list[Change]:
     return [*changes, RunEnded(parent.run_id, Status.FINISHED, START + 10_000_100)]
 
 
-@pytest.fixture
-def sample() -> Callable[[Tracker], None]:
-    return lambda tracker: write(tracker, sample_changes())
+@pytest.fixture(scope="session")
+def store_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store with the sweep `iris`, a later parent run `bold-cat` as of MLflow alone, and one registered model."""
+    folder = tmp_path_factory.mktemp("store")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    with open_store(uri, artifacts=str(folder / "mlruns")) as store:
+        write(store.tracker, foreign_changes())
+        write(store.tracker, sample_changes())
+        run = store.tracker.get(trial_id(1))
+        store.registry.register(
+            NewVersion("flowers", run.models[0].uri, run.id, "k1", description="x", aliases=("champion",), who="me")
+        )
+    return uri
 
 
 @pytest.fixture
-def foreign() -> Callable[[Tracker], None]:
-    return lambda tracker: write(tracker, foreign_changes())
+def ask(store_uri: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result]:
+    """Runs `hpo` with these arguments on that store, in an empty folder."""
+    monkeypatch.setenv("HPO_TRACKER", store_uri)
+    monkeypatch.chdir(tmp_path)
+    return lambda *args: CliRunner().invoke(main, list(args))
