@@ -1,14 +1,17 @@
 """From a sweep file to the parts that run it: the only place that picks implementations."""
 
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hpo.budget import Budget
 from hpo.config.conversion import components_of, space_of
 from hpo.config.schema import SweepConfig
+from hpo.errors import ConfigError
 from hpo.executor import Executor
 from hpo.executors.names import make_executor
 from hpo.objective import HeldOut, Objective, TrialFiles
@@ -19,6 +22,9 @@ from hpo.space import Space
 from hpo.sweep import Plan
 from hpo.trial import Goal
 from trackers.records import Dataset
+
+if TYPE_CHECKING:  # for the type only: the module imports pandas
+    from hpo.objectives.data_description import DataDescription
 
 URI_VARIABLES = ("HPO_TRACKER", "MLFLOW_TRACKING_URI")
 DEFAULT_URI = "sqlite:///mlflow.db"
@@ -122,4 +128,48 @@ def tracker_uri(config: SweepConfig, environment: Mapping[str, str]) -> str:
 
 
 def _sklearn_parts(config: SweepConfig, space: Space, folder: Path, search_path: Sequence[str]) -> Parts:
-    raise NotImplementedError
+    from hpo.objectives.data import DataSource  # scikit-learn and pandas take seconds to import
+    from hpo.objectives.model_plan import ModelPlan
+    from hpo.objectives.sklearn_objective import SklearnObjective
+    from hpo.objectives.validation import Validation
+
+    settings = config.objective.sklearn
+    if settings is None:
+        raise ConfigError("the sweep file has no objective")
+    data, cv = settings.data, settings.cv
+    steps = tuple(next(iter(step.items())) for step in settings.pipeline or [])
+    objective = SklearnObjective(
+        source=DataSource(
+            loader=data.loader or "",
+            path=_found(data.path, folder) if data.path else "",
+            target=data.target or "",
+            test=_found(data.test, folder) if isinstance(data.test, str) else data.test,
+            seed=data.seed,
+        ),
+        model=ModelPlan(estimator=settings.estimator or "", steps=steps, components=components_of(config)),
+        scoring=config.scorers,
+        validation=Validation(folds=cv.folds or 5, holdout=cv.holdout, shuffle=cv.shuffle, seed=cv.seed),
+    )
+    objective.check(space, config.metric.name)
+    datasets = [_dataset(description) for description in objective.describe_data()]
+    return Parts(config, space, objective, objective if data.test is not None else None, datasets, search_path)
+
+
+def _found(path: str, folder: Path) -> str:
+    """A data file as seen from the sweep file's folder, else from the current one."""
+    beside = folder / path
+    return str(beside if beside.exists() else Path(path))
+
+
+def _dataset(description: "DataDescription") -> Dataset:
+    """A data set as MLflow records it."""
+    columns = [{"type": kind, "name": name, "required": True} for name, kind in description.columns]
+    return Dataset(
+        name=description.name,
+        digest=description.digest,
+        source_type="local" if "/" in description.source else "code",
+        source=json.dumps({"uri": description.source}),
+        schema=json.dumps({"mlflow_colspec": columns}) if columns else None,
+        profile=json.dumps({"num_rows": description.rows}),
+        context=description.context,
+    )

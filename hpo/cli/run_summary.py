@@ -4,22 +4,14 @@ from hpo.cli.text import hide_passwords, one_line
 from hpo.cli.trial_line import params_text
 from hpo.cli.trial_rows import trial_object
 from hpo.result import SweepResult
-from trackers.records import Run
+from trackers.records import ModelVersion, Run
 
 
 def summary_text(result: SweepResult) -> str:
     """A few lines for people."""
     best = result.best_runs(1)
     lines = [_head(result), _winner(result, best[0]) if best else f"no trial has a finite {result.metric}"]
-    if result.registered:
-        version = result.registered
-        alias = f", alias {', '.join(version.aliases)}" if version.aliases else ""
-        lines.append(
-            f"registered {version.name} version {version.version}{alias} (models:/{version.name}/{version.version})"
-        )
-        lines += [line for line in version.description.splitlines() if line.startswith("Held-out")]
-    else:
-        lines.append(f"nothing registered: {result.not_registered}")
+    lines += _registered(result.registered) if result.registered else [f"nothing registered: {result.not_registered}"]
     lines.append(f"next: hpo best {result.name}")
     lines.append(f"      mlflow server --backend-store-uri {hide_passwords(result.uri)}")
     return "\n".join(one_line(line) for line in lines)
@@ -54,6 +46,15 @@ def _head(result: SweepResult) -> str:
         result.stop, f"; stopped by {result.stop}"
     )
     return f"sweep {result.name}: {total} trials ({told}){why}"
+
+
+def _registered(version: ModelVersion) -> list[str]:
+    alias = f", alias {', '.join(version.aliases)}" if version.aliases else ""
+    number = version.tags.get("hpo.trial")
+    what = f"registered {version.name} version {version.version}{alias}: trial {number}"
+    tested = [line for line in version.description.splitlines() if line.startswith("Held-out")]
+    chosen = ["  the best of the finalists on the held-out test data, which no trial saw"] if tested else []
+    return [f"{what} (models:/{version.name}/{version.version})", *chosen, *(f"  {line}" for line in tested)]
 
 
 def _winner(result: SweepResult, run: Run) -> str:

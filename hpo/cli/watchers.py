@@ -3,7 +3,7 @@
 import sys
 from collections import deque
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from hpo.cli import output
 from hpo.cli.text import duration
@@ -11,6 +11,9 @@ from hpo.cli.trial_line import trial_line
 from hpo.progress import Progress
 from hpo.sweep import Watcher
 from hpo.trial import Outcome, State, Trial
+
+if TYPE_CHECKING:  # for the type only, see Panel
+    from rich.text import Text
 
 RECENT = 7
 """Trials shown in the panel; with its head it stays below 12 lines."""
@@ -64,14 +67,16 @@ class Panel:
     def __init__(self, name: str, metric: str, *, color: bool) -> None:
         from rich.console import Console  # rich takes 0.1 s to import: only a terminal pays
         from rich.live import Live
+        from rich.text import Text
 
+        self._text = Text
         self._name = name
         self._metric = metric
         self._progress: Progress | None = None
         self._recent: deque[str] = deque(maxlen=RECENT)
         console = Console(stderr=True, no_color=not color, highlight=False)
         self._live = Live(
-            get_renderable=self._text, console=console, refresh_per_second=4, redirect_stdout=False, transient=True
+            get_renderable=self._lines, console=console, refresh_per_second=4, redirect_stdout=False, transient=True
         )
 
     def __enter__(self) -> Self:
@@ -94,10 +99,8 @@ class Panel:
         """Shows what runs and the time."""
         self._progress = progress
 
-    def _text(self) -> object:
-        from rich.text import Text
-
-        return Text("\n".join([*self._head(), *self._recent]), no_wrap=True, overflow="ellipsis")
+    def _lines(self) -> "Text":
+        return self._text("\n".join([*self._head(), *self._recent]), no_wrap=True, overflow="ellipsis")
 
     def _head(self) -> list[str]:
         progress = self._progress
