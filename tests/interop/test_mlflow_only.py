@@ -1,5 +1,6 @@
 """A database that MLflow alone wrote: listed, ranked and registered from by us."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
+from hpo.cli.main import main
 from trackers.errors import NotFound
 from trackers.opening import open_store
 from trackers.records import NewVersion, Order, Query, Status
@@ -78,6 +81,26 @@ def test_its_registered_models_are_read(theirs: SimpleNamespace, store: Any) -> 
     assert list(store.registry.history("theirs")) == []
     with pytest.raises(NotFound, match="did you mean theirs"):
         store.registry.get("thiers", 1)
+
+
+def test_every_reading_verb_of_the_command_line_reads_it(theirs: SimpleNamespace, tmp_path: Path) -> None:
+    def told(*args: str) -> Any:
+        done = CliRunner().invoke(main, [*args, "--tracker", theirs.uri, "-f", "json"])
+        assert done.exit_code == 0, done.stderr
+        return json.loads(done.stdout)
+
+    assert [(sweep["name"], sweep["trials"]) for sweep in told("ls")] == [("parent", {"COMPLETE": 4})]
+    assert told("show")["name"] == "parent"
+    assert told("show", "parent#child-1")["models"][0]["model_id"] == theirs.model_id
+    assert [trial["metrics"] for trial in told("trials")] == [{"acc": 0.5}, {"acc": 0.9}, {"acc": None}, {"acc": None}]
+    assert [trial["value"] for trial in told("best", "--goal", "maximize")] == [0.9, 0.5]
+    assert told("logs", theirs.best[:8])["output"] is None
+    assert (told("models")[0]["sweep"], told("models")[0]["aliases"][-1:]) == ("parent", ["champion"])
+    schema = next(finding for finding in told("doctor") if finding["check"] == "store schema")
+    assert schema["state"] == "ok"
+    file = tmp_path / "x.csv"
+    assert CliRunner().invoke(main, ["export", "-o", str(file), "--tracker", theirs.uri]).exit_code == 0
+    assert len(file.read_text().splitlines()) == 5
 
 
 def test_a_model_of_its_runs_is_registered_by_us_and_loaded_by_mlflow(
