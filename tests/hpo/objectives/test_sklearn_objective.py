@@ -149,9 +149,10 @@ def test_choices_of_a_component_are_put_into_their_step_before_their_params() ->
 
 def test_every_random_state_is_the_trials_seed_unless_given() -> None:
     plan = ModelPlan(steps=(("pca", "sklearn.decomposition.PCA"), SCALED[1]))
-    params = plan.build({"clf__random_state": 3}, seed=5).get_params()
 
-    assert (params["pca__random_state"], params["clf__random_state"]) == (5, 3)
+    for given in (3, None):
+        params = plan.build({"clf__random_state": given}, seed=5).get_params()
+        assert (params["pca__random_state"], params["clf__random_state"]) == (5, given)
 
 
 def test_one_attempt_repeats_exactly() -> None:
