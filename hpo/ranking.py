@@ -24,5 +24,6 @@ def best(
     """
     finished = "status = 'FINISHED'" if complete_only else ""
     condition = f"({where}) AND {finished}" if where and finished else where or finished
-    order = (Order(f"metrics.{metric}", descending=goal is Goal.MAXIMIZE),)
+    quoted = metric.replace("`", "``")  # a metric may be named `val loss`
+    order = (Order(f"metrics.`{quoted}`", descending=goal is Goal.MAXIMIZE),)
     return tracker.find(Query(parent=parent, where=condition, finite=metric, order=order, limit=limit))

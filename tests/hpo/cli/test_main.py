@@ -2,6 +2,8 @@
 
 import importlib
 import logging
+import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable
@@ -231,3 +233,39 @@ def test_output_that_the_terminal_cannot_encode_is_shown_as_codes(store_uri: str
     done = subprocess.run([*HPO, "show", "müll"], capture_output=True, text=True, env=env, cwd=tmp_path, check=False)
     assert done.returncode == 1
     assert "no sweep 'm\\xfcll'" in done.stderr
+
+
+def on_a_terminal(*args: str, env: dict[str, str]) -> str:
+    """What `hpo` writes to a terminal of 60 columns."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([*HPO, *args], stdout=theirs, stderr=theirs, env={"COLUMNS": "60", **env})
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            chunk = os.read(ours, 4096)
+        except OSError:  # how Linux says that the other side has closed
+            break
+        if not chunk:
+            break
+        seen += chunk
+    os.close(ours)
+    assert process.wait(30) == 0
+    return seen.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_gets_a_bold_head_and_the_columns_that_fit(store_uri: str) -> None:
+    shown = on_a_terminal("best", "iris", env={"HPO_TRACKER": store_uri})
+    said, note, head, *rows = shown.splitlines()
+    assert said == "iris: best by roc_auc (maximize)"
+    assert note.startswith("not shown for want of room: ")
+    assert note.endswith("run_id; -f csv or a pipe shows all")
+    assert head.startswith("\x1b[1mnumber  state     value")
+    assert head.endswith("\x1b[0m")
+    assert len(rows) == 3
+    assert all(len(row) <= 60 for row in rows)
+
+
+def test_nobody_who_objects_to_colour_gets_any(store_uri: str) -> None:
+    assert "\x1b" not in on_a_terminal("ls", env={"HPO_TRACKER": store_uri, "NO_COLOR": "1"})
+    assert "\x1b" not in on_a_terminal("ls", "--no-color", env={"HPO_TRACKER": store_uri})
