@@ -147,6 +147,15 @@ def test_archiving_one_version_leaves_the_other_archived_ones(registry: Registry
     assert [version.stage for version in registry.versions("clf")] == ["Archived", "Archived"]
 
 
+def test_moving_back_to_no_stage_leaves_the_others_without_one(registry: Registry) -> None:
+    for number in (1, 2):
+        registry.register(new(number))
+    registry.set_stage("clf", 1, "Staging", who="ada")
+    registry.set_stage("clf", 1, "None", who="ada")
+
+    assert [version.stage for version in registry.versions("clf")] == ["None", "None"]
+
+
 def test_annotating_replaces_the_description_and_adds_tags(registry: Registry) -> None:
     registry.register(new())
     registry.annotate("clf", 1, who="ada", tags={"team": "x", "metric": "0.95"})
