@@ -36,10 +36,11 @@ def _ending(_: click.Context, parameter: click.Parameter, path: Path) -> Path:
 @options.store_only
 def command(shared: Shared, sweep: str, file: Path, where: str) -> None:
     """Write the trials of SWEEP (the latest if not named) to a file, which appears whole or not at all."""
-    from hpo.cli.stores import open_to_read, store_name
+    from hpo.cli.stores import check_filter, open_to_read, store_name
     from hpo.naming import find_sweep
     from trackers.records import Query
 
+    check_filter(where)
     with open_to_read(shared) as store:
         parent = find_sweep(store.tracker, sweep, store_name(shared))
         runs = store.tracker.find(Query(parent=parent.id, where=where))

@@ -1,5 +1,7 @@
 """What `--sort KEY` means."""
 
+import re
+
 from hpo.config.nearest import did_you_mean
 from hpo.errors import NothingFound
 from trackers.conditions import ATTRIBUTES
@@ -7,6 +9,7 @@ from trackers.records import Order, Query, Run
 from trackers.tracker import Tracker
 
 _SEARCHED = 1000
+_SORT = re.compile(r"(-?)(.+?)(?:\s+(asc|desc))?", re.IGNORECASE)
 
 
 def order_of(tracker: Tracker, parent: Run, text: str) -> list[Order]:
@@ -14,9 +17,9 @@ def order_of(tracker: Tracker, parent: Run, text: str) -> list[Order]:
 
     NothingFound for a plain name that no trial of the sweep has.
     """
-    key, _, direction = text.strip().partition(" ")
-    descending = key.startswith("-") or direction.strip().lower() == "desc"
-    key = key.removeprefix("-")
+    match = _SORT.fullmatch(text.strip())
+    minus, key, direction = match.groups("") if match else ("", text, "")
+    descending = bool(minus) or direction.lower() == "desc"
     if key not in ATTRIBUTES and not key.startswith(("metrics.", "params.", "tags.")):
         key = _found(tracker, parent, key)
     return [Order(key, descending)]

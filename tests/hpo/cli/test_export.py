@@ -1,13 +1,18 @@
 """Data into files: `hpo export` and `-o`."""
 
 import csv
+import errno
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+
+from hpo.cli.output import whole_file
+from hpo.errors import HpoError
 
 Ask = Callable[..., Result]
 
@@ -58,3 +63,17 @@ def test_output_goes_to_a_file_in_the_format_of_its_name(ask: Ask) -> None:
     nowhere = ask("best", "iris", "-o", "missing/best.json")
     assert nowhere.exit_code == 1
     assert nowhere.stderr.endswith("Error: cannot write missing/best.json: No such file or directory\n")
+
+
+def test_a_file_half_written_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("old")
+
+    def half() -> None:
+        with whole_file(path) as part:
+            part.write_text("half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(HpoError, match=r"cannot write .*x.csv: No space left on device"):
+        half()
+    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("x.csv", "old")]

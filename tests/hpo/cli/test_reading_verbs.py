@@ -71,6 +71,8 @@ def test_trials_are_filtered_sorted_and_cut(ask: Ask) -> None:
     assert numbers("--sort", "-value") == [1, 0, 3, 2, 4, 5]
     assert numbers("--sort", "value desc", "-n", "2") == [1, 0]
     assert numbers("--sort", "C", "-n", "1") == [3]
+    assert numbers("--sort", "metrics.`roc_auc` DESC", "-n", "1") == [4]
+    assert numbers("--sort", "-C", "-n", "1") == [0]
     assert numbers("--sort", "metrics.accuracy", "-n", "1") == [1]
     assert numbers("--where", "params.C < .01") == [3]
     assert numbers("--where", "params.clf = 'svc' or number = 1", "--state", "COMPLETE") == [0, 1, 3]
