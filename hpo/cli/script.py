@@ -1,5 +1,7 @@
 """A script beside the command `hpo`: errors become its exit codes and a last line, as for every verb."""
 
+import logging
+
 import click
 
 from hpo.cli import output
@@ -14,6 +16,8 @@ class Script(click.Command):
     def invoke(self, ctx: click.Context) -> object:
         """Runs the script."""
         with output.messages():
+            for name in ("hpo", "trackers"):  # until messages() ends; a script says itself what it did
+                logging.getLogger(name).setLevel(logging.WARNING)
             try:
                 return super().invoke(ctx)
             except (HpoError, TrackerError) as error:
