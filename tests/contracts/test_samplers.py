@@ -300,6 +300,13 @@ def test_a_free_window_is_served_too(engine: str, name: str) -> None:
     assert all(searched.contains(point) for point in [*points, *resumed.ask(range(len(points), len(points) + 2))])
 
 
+@pytest.mark.parametrize("options", [{"popsize": 4}, {"popsize": 4, "with_margin": True}])
+def test_cmaes_resumes_under_a_free_window_from_trials_it_would_not_ask_for_again(options: dict[str, object]) -> None:
+    make = partial(maker("optuna", "cmaes", "flat", **options), window=None)
+    resumed = tell_all(make(), sweep(make(seed=1)))
+    assert all(SPACES["flat"].contains(point) for point in resumed.ask(range(TRIALS, TRIALS + 8)))
+
+
 def everything() -> dict[str, str]:
     """The trials of every sampler, in this process."""
     keys = [key for key in SAMPLERS if key[1] != "gp"]
