@@ -22,8 +22,16 @@ def best(
     Filter, order and limit run in the store, so the cost does not grow with the sweep. `complete_only` leaves out
     trials that failed or were pruned after reporting.
     """
-    finished = "status = 'FINISHED'" if complete_only else ""
-    condition = f"({where}) AND {finished}" if where and finished else where or finished
-    quoted = metric.replace("`", "``")  # a metric may be named `val loss`
-    order = (Order(f"metrics.`{quoted}`", descending=goal is Goal.MAXIMIZE),)
-    return tracker.find(Query(parent=parent, where=condition, finite=metric, order=order, limit=limit))
+    facts = tracker.get(parent).sweep
+    conditions = [f"({where})"] if where else []
+    if complete_only:
+        conditions.append("status = 'FINISHED'")
+    if facts is not None and facts.metric == metric and complete_only:
+        # the accepted values have an index of their own for each sweep, which other sweeps do not lengthen
+        conditions.append("value IS NOT NULL")
+        key, finite = "value", None
+    else:
+        quoted = metric.replace("`", "``")  # a metric may be named `val loss`
+        key, finite = f"metrics.`{quoted}`", metric
+    order = (Order(key, descending=goal is Goal.MAXIMIZE),)
+    return tracker.find(Query(parent=parent, where=" AND ".join(conditions), finite=finite, order=order, limit=limit))

@@ -24,10 +24,12 @@ def command(
     """Register a trial's model; the same trial again gives the same version."""
     from trackers.opening import open_store
 
+    from hpo.cli.stores import require_store
     from hpo.promotion import Promotion, promote
     from hpo.registering import chosen
     from trackers.artifacts import ArtifactFolder
 
+    require_store(shared)
     with open_store(shared.tracker) as store:
         run, sweep_name = chosen(store.tracker, what, metric=metric, goal=goal)
         version = promote(

@@ -70,14 +70,22 @@ def _run(file: Path, overrides: Sequence[str], shared: Shared, *, new: bool) -> 
     interruption = Interruption()
     shown = display(config.name, config.metric.name, quiet=shared.quiet, color=shared.color)
     tracker = shared.tracker if shared.tracker_from == "--tracker" else None
-    with watched(interruption) as signals, shown:
-        result = run(file, overrides=overrides, tracker=tracker, new=new, watcher=shown, interruption=interruption)
+    again = f"interrupted; nothing on record is lost, go on with: hpo run {file}"
+    with watched(interruption) as signals:
+        try:
+            with shown:
+                result = run(
+                    file, overrides=overrides, tracker=tracker, new=new, watcher=shown, interruption=interruption
+                )
+        except KeyboardInterrupt:  # the second signal
+            output.message(again)
+            sys.exit(signals.exit_code)
     if shared.format == "table":
         output.write(summary_text(result), shared)
     else:
         output.show_data(summary_data(result), shared)
     if result.stop is Stop.INTERRUPTED:
-        output.message(f"interrupted; go on with: hpo run {file}")
+        output.message(again)
         sys.exit(signals.exit_code)
     if result.stop is Stop.FAILURES:
         output.message(

@@ -42,7 +42,7 @@ def _head(result: SweepResult) -> str:
     total = sum(counts.values())
     if result.stop is None:
         return f"sweep {result.name} is complete, nothing was run: {total} trials ({told}); --new runs it again"
-    why = {"n_trials": "", "exhausted": "; the space has no more points"}.get(
+    why = {"n_trials": "", "exhausted": "; the space has no more points than these"}.get(
         result.stop, f"; stopped by {result.stop}"
     )
     return f"sweep {result.name}: {total} trials ({told}){why}"
