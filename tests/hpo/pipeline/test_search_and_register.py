@@ -212,6 +212,15 @@ def test_a_search_without_prepared_data_is_refused_before_trial_1(tmp_path: Path
     assert not (tmp_path / "mlflow.db").exists()
 
 
+def test_a_sweep_does_not_go_on_with_other_data_than_it_began_with(folder: Path, raw: Path, tmp_path: Path) -> None:
+    made = preprocess(raw, tmp_path / "data", rows=100)
+    searched(tmp_path, made.folder, "name=small", "budget.n_trials=1")
+    preprocess(raw, made.folder, rows=200)
+    with pytest.raises(ConfigError, match=r"the sweep 'small' in the store saw other data than .*: --new"):
+        searched(tmp_path, made.folder, "name=small", "budget.n_trials=2")
+    assert len(trials(tmp_path, "small")) == 1
+
+
 def test_registering_without_the_data_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ObjectiveError, match="no prepared data in"):
         registered(folder, data=tmp_path / "nowhere")
