@@ -7,7 +7,7 @@ from hpo.config.nearest import did_you_mean, shown
 from hpo.config.parameters import ChoiceParameter, Ranged, conditions_of, domain_of
 from hpo.space import Choice, Constant, Domain, Value
 
-ERROR_METRICS = frozenset({"rmse", "mae", "mse"})
+ERROR_METRICS = frozenset({"rmse", "mae", "mse", "mape", "log_loss", "brier"})
 """Scorers of ours that are better when lower."""
 
 SCORERS = frozenset(

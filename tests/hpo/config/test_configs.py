@@ -14,7 +14,7 @@ from hpo.config.conversion import canonical, space_of
 from hpo.config.fields import Section
 from hpo.config.json_schema import json_schema
 from hpo.config.reading import read_sweep, read_sweep_text
-from hpo.config.rules import SCORERS
+from hpo.config.rules import ERROR_METRICS, SCORERS
 from hpo.config.schema import SAMPLERS
 from hpo.errors import ConfigError
 from hpo.samplers.names import sampler_names
@@ -100,6 +100,12 @@ def test_every_section_is_fixed_once_read() -> None:
 @pytest.mark.parametrize("engine", SAMPLERS)
 def test_the_samplers_of_the_schema_are_those_there_are(engine: str) -> None:
     assert list(SAMPLERS[engine]) == sampler_names(engine)
+
+
+def test_the_scorers_known_to_be_better_when_lower_are_those_of_the_objective() -> None:
+    from hpo.objectives.scoring import ERRORS
+
+    assert set(ERRORS) == ERROR_METRICS
 
 
 def test_the_scorers_known_to_be_better_when_higher_are_scikit_learns() -> None:
