@@ -22,12 +22,11 @@ def command(
     shared: Shared, *, what: str, name: str | None, alias: str | None, metric: str | None, goal: str | None, why: str
 ) -> None:
     """Register a trial's model; the same trial again gives the same version."""
-    from trackers.opening import open_store
-
     from hpo.cli.stores import require_store
     from hpo.promotion import Promotion, promote
     from hpo.registering import chosen
     from trackers.artifacts import ArtifactFolder
+    from trackers.opening import open_store
 
     require_store(shared)
     with open_store(shared.tracker) as store:

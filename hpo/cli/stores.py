@@ -18,11 +18,16 @@ _SQLITE = re.compile(r"sqlite(?:\+pysqlite)?:///([^?]*)")
 
 def open_to_read(shared: Shared) -> Store:
     """The store, read-only; NothingFound where there is no such database file."""
+    require_store(shared)
+    with _importing_fast():
+        return open_store(shared.tracker, read_only=True)
+
+
+def require_store(shared: Shared) -> None:
+    """NothingFound where there is no such database file; for verbs that must not make one."""
     path = database_file(shared.tracker)
     if path is not None and not path.exists():
         raise NothingFound(f"no store at {store_name(shared)}; run a sweep first, or name one with --tracker")
-    with _importing_fast():
-        return open_store(shared.tracker, read_only=True)
 
 
 def database_file(uri: str) -> Path | None:
