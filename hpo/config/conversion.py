@@ -6,17 +6,13 @@ from collections.abc import Mapping
 
 from hpo.config.parameters import ChoiceParameter, conditions_of, domain_of
 from hpo.config.schema import SweepConfig
-from hpo.space import Choice, Domain, FloatRange, IntRange, Parameter, Space, Value
+from hpo.space import Choice, Domain, FloatRange, IntRange, Parameter, Space
 
 
 def space_of(config: SweepConfig) -> Space:
     """The space the sweep searches."""
-    domains = {name: domain_of(spec) for name, spec in config.parameters.items()}
     return Space(
-        tuple(
-            Parameter(name, domains[name], when=_typed(conditions_of(spec), domains))
-            for name, spec in config.parameters.items()
-        )
+        tuple(Parameter(name, domain_of(spec), when=conditions_of(spec)) for name, spec in config.parameters.items())
     )
 
 
@@ -52,11 +48,6 @@ def canonical(config: SweepConfig) -> str:
 def config_hash(config: SweepConfig) -> str:
     """The sha256 of `canonical`, in hex: equal for two files exactly if they make the same trials."""
     return hashlib.sha256(canonical(config).encode()).hexdigest()
-
-
-def _typed(conditions: Mapping[str, list[Value]], domains: Mapping[str, Domain]) -> dict[str, list[Value]]:
-    # `when: {x: 1}` on a float means 1.0: values are compared with their types
-    return {name: [domains[name].conform(value) for value in values] for name, values in conditions.items()}
 
 
 def _objective(config: SweepConfig) -> dict[str, object]:
