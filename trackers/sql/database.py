@@ -111,16 +111,14 @@ class Database:
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A connection in one transaction that writes: committed and durable at the end, undone by an exception."""
-        with self._lock, self._translated(), self._place.exclusive():
-            connection = self._ready_to_write()
-            with connection.begin():
-                yield connection
+        with self._writing() as connection, connection.begin():
+            yield connection
 
     @contextlib.contextmanager
     def write_fast(self) -> Iterator[DBAPICursor]:
         """As `write`, but a bare cursor for SQL already compiled: SQLAlchemy's own way costs three times as much."""
-        with self._lock, self._translated(), self._place.exclusive():
-            raw = self._ready_to_write().connection
+        with self._writing() as connection:
+            raw = connection.connection
             cursor = raw.cursor()
             try:
                 if self._place.begin_writing:
@@ -141,28 +139,39 @@ class Database:
     def close(self) -> None:
         """Closes all connections; safe to call twice."""
         with self._lock:
-            if self._writer is not None:
-                with contextlib.suppress(StoreUnavailable), self._place.exclusive():  # the last one empties the log
+            self._reader.dispose()
+            if self._writer is not None:  # closed last, for only a writer can empty the log
+                with contextlib.suppress(StoreUnavailable), self._place.exclusive():
                     engine = self._writer.engine
                     self._writer.close()
                     engine.dispose()
                 self._writer = None
-            self._reader.dispose()
             self._place.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with self._lock, self._translated():
+            if self._writer is None:
+                self._check_may_write()
+            with self._place.exclusive():
+                yield self._ready_to_write()
+
+    def _check_may_write(self) -> None:
+        if self._read_only:
+            raise ReadOnlyStore(f"{self.shown} was opened for reading only")
+        self._place.check_writable()
 
     def _ready_to_write(self) -> sa.Connection:
         if self._writer is None:
-            if self._read_only:
-                raise ReadOnlyStore(f"{self.shown} was opened for reading only")
-            self._place.check_writable()
             writer = self._place.writer().connect()
             try:
                 self._prepare(writer)
             except BaseException:
                 writer.close()
+                writer.engine.dispose()
                 raise
             self._writer = writer
-        if self._layout is None:
+        elif self._layout is None:
             self._prepare(self._writer)
         return self._writer
 

@@ -47,7 +47,7 @@ def _load_chunk(connection: sa.Connection, layout: Layout, ids: Sequence[str]) -
     metrics = _metrics(connection, ids)
     trials = _trials(connection, ids) if layout.is_ours else {}
     sweeps = _sweeps(connection, ids) if layout.is_ours else {}
-    models = _models(connection, ids) if layout.has("logged_models") else {}
+    models = _models(connection, ids) if layout.has("logged_models") and layout.has("logged_model_tags") else {}
     return [
         Run(
             id=run_id,

@@ -40,8 +40,8 @@ class Search:
         if condition is not None:
             predicates.append(self._where.condition(condition))
         sorts = [_Sort(parse_order(order), order.descending) for order in query.order]
-        if query.limit and sorts and self._is_short_walk(connection, sorts[0].key, query):
-            found = self._walked(connection, query, predicates, sorts)
+        if query.limit and len(sorts) == 1 and self._is_short_walk(connection, sorts[0].key, query):
+            found = self._walked(connection, query, predicates, sorts[0])
             if found is not None:
                 return found
         return self._sorted(connection, query, predicates, sorts)
@@ -83,32 +83,49 @@ class Search:
             source = source.join(finite, finite.c.run_uuid == runs.c.run_uuid)
             predicates = [*predicates, *_finite_in(finite, query.finite)]
             joined[Key(Kind.METRIC, query.finite)] = finite
-        return self._page(connection, query, source, predicates, sorts, joined)
+        order: list[Column] = []
+        for sort in sorts:
+            if sort.key.kind is Kind.ATTRIBUTE:
+                column = self._where.attribute(sort.key.name)
+            else:
+                held = joined.get(sort.key)
+                if held is None:
+                    held = joined[sort.key] = sort_source(sort.key)
+                    source = source.outerjoin(held, sort_join(sort.key, held))
+                column = held.c.value
+            order += _directed(sort, column)
+        statement = sa.select(runs.c.run_uuid).select_from(source).where(*predicates)
+        return _page(connection, statement.order_by(*order, *self._ties()), query)
 
     def _walked(
-        self, connection: sa.Connection, query: Query, predicates: Sequence[Predicate], sorts: Sequence[_Sort]
+        self, connection: sa.Connection, query: Query, predicates: Sequence[Predicate], sort: _Sort
     ) -> Sequence[str] | None:
-        """The way along the index of the first key, until the page is full; None where that does not answer.
+        """The way along the index of the one key, until the page is full; None where that does not answer.
 
         Runs that have no number to sort by come last, so a page that is full without them is the right one.
         """
-        key = sorts[0].key
+        key = sort.key
+        is_metric = key.kind is Kind.METRIC
+        is_finite_only = is_metric and query.finite == key.name
+        walked = (latest_metrics if is_metric else hpo_trials).alias("walked")
+        if is_metric:
+            own = _finite_in(walked, key.name) if is_finite_only else _present_in(walked, key.name)
+        else:
+            own = [walked.c.sweep_uuid == query.parent, walked.c.value.is_not(None)]
         if query.parent is not None:
             predicates = [*predicates, _parent_tag(query.parent)]
-        if key.kind is Kind.METRIC:
-            values: sa.FromClause = latest_metrics.alias("walked")
-            source = values.join(self._runs(), values.c.run_uuid == runs.c.run_uuid)
-            own = _finite_in(values, key.name) if query.finite == key.name else _present_in(values, key.name)
-        else:
-            values = hpo_trials
-            source = values.join(runs, values.c.run_uuid == runs.c.run_uuid)
-            own = [values.c.sweep_uuid == query.parent, values.c.value.is_not(None)]
-        if query.finite is not None and query.finite != key.name:
+        if query.finite is not None and not is_finite_only:
             finite = latest_metrics.alias("finite")
-            own.append(sa.exists().where(finite.c.run_uuid == runs.c.run_uuid, *_finite_in(finite, query.finite)))
-        found = self._page(connection, query, source, [*predicates, *own], sorts, {key: values}, is_present=True)
-        is_all = key.kind is Kind.METRIC and query.finite == key.name
-        return found if is_all or len(found) == query.limit else None
+            own.append(sa.exists().where(finite.c.run_uuid == walked.c.run_uuid, *_finite_in(finite, query.finite)))
+        # scalar subqueries instead of joins: no planner can turn them round and sort everything
+        is_wanted = _one().select_from(self._runs()).where(runs.c.run_uuid == walked.c.run_uuid, *predicates)
+        statement = (
+            sa.select(walked.c.run_uuid)
+            .where(*own, is_wanted.scalar_subquery().is_not(None))
+            .order_by(walked.c.value.desc() if sort.is_descending else walked.c.value.asc(), *self._ties_of(walked))
+        )
+        found = _page(connection, statement, query)
+        return found if is_finite_only or len(found) == query.limit else None
 
     def _is_short_walk(self, connection: sa.Connection, key: Key, query: Query) -> bool:
         """Whether there is an index to walk along, and walking it meets mostly runs that are wanted."""
@@ -125,38 +142,6 @@ class Search:
         met = _one().select_from(latest_metrics).where(latest_metrics.c.key == key.name)
         return wanted > _FEW and _count(connection, met, wanted * 4) < wanted * 4
 
-    def _page(
-        self,
-        connection: sa.Connection,
-        query: Query,
-        source: sa.FromClause,
-        predicates: Sequence[Predicate],
-        sorts: Sequence[_Sort],
-        joined: dict[Key, sa.FromClause],
-        *,
-        is_present: bool = False,
-    ) -> Sequence[str]:
-        """One page of ids; `joined` are the tables in `source` that hold a key, `is_present` says the first has none
-        missing (and then no NULLS LAST stands in the way of the index).
-        """
-        order: list[Column] = []
-        for position, sort in enumerate(sorts):
-            if sort.key.kind is Kind.ATTRIBUTE:
-                column = self._where.attribute(sort.key.name)
-            else:
-                held = joined.get(sort.key)
-                if held is None:
-                    held = joined[sort.key] = sort_source(sort.key)
-                    source = source.outerjoin(held, sort_join(sort.key, held))
-                column = held.c.value
-            order += _directed(sort, column, is_present=is_present and position == 0)
-        statement = sa.select(runs.c.run_uuid).select_from(source).where(*predicates)
-        statement = statement.order_by(*order, *self._ties())
-        if query.limit is not None or query.offset:
-            # SQLite has no OFFSET without LIMIT
-            statement = statement.limit(query.limit if query.limit is not None else 2**62).offset(query.offset)
-        return connection.execute(statement).scalars().all()
-
     def _runs(self) -> sa.FromClause:
         """Runs, with what we know of them as trials."""
         if not self._layout.is_ours:
@@ -167,12 +152,24 @@ class Search:
         number = [hpo_trials.c.number.asc().nulls_last()] if self._layout.is_ours else []
         return [*number, runs.c.start_time.asc().nulls_last(), runs.c.run_uuid]
 
+    def _ties_of(self, walked: sa.FromClause) -> list[Column]:
+        """The same, looked up for one row of another table at a time."""
+        own = sa.select(hpo_trials.c.number).where(hpo_trials.c.run_uuid == walked.c.run_uuid).scalar_subquery()
+        begun = sa.select(runs.c.start_time).where(runs.c.run_uuid == walked.c.run_uuid).scalar_subquery()
+        number = [own.asc().nulls_last()] if self._layout.is_ours else []
+        return [*number, begun.asc().nulls_last(), walked.c.run_uuid]
 
-def _directed(sort: _Sort, column: Column, *, is_present: bool) -> list[Column]:
+
+def _page(connection: sa.Connection, statement: sa.Select[str], query: Query) -> Sequence[str]:
+    if query.limit is not None or query.offset:
+        # SQLite has no OFFSET without LIMIT
+        statement = statement.limit(query.limit if query.limit is not None else 2**62).offset(query.offset)
+    return connection.execute(statement).scalars().all()
+
+
+def _directed(sort: _Sort, column: Column) -> list[Column]:
     columns = sort_columns(sort.key, column)
     directed: list[Column] = [part.desc() if sort.is_descending else part.asc() for part in columns]
-    if is_present:
-        return directed
     if len(columns) == 1:
         return [directed[0].nulls_last()]
     return [sa.case((column.is_(None), 1), else_=0), *directed]

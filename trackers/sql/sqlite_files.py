@@ -42,10 +42,15 @@ def check_file(path: Path) -> None:
 
 def check_writable(path: Path) -> None:
     """StoreUnavailable naming the path and the user where the file, or its folder, cannot be written."""
-    if path.exists() and not os.access(path, os.W_OK):
+    if path.exists() and not may_write(path):
         raise StoreUnavailable(f"{path} cannot be written by {user()}; it can be read")
-    if not os.access(path.parent, os.W_OK | os.X_OK):  # SQLite keeps its log beside the database
+    if not may_write(path.parent):  # SQLite keeps its log beside the database
         raise StoreUnavailable(f"the folder {path.parent} cannot be written by {user()}")
+
+
+def may_write(path: Path) -> bool:
+    """Whether we, as we are now, may write a file or make files in a folder."""
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def user() -> str:

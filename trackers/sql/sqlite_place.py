@@ -102,11 +102,7 @@ class SqlitePlace:
 
     def _take_lock(self) -> None:
         if self._lock_file is None:
-            lock = self.path.with_name(self.path.name + ".lock")
-            try:
-                self._lock_file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            except OSError as error:
-                raise StoreUnavailable(f"{lock} cannot be opened by {sqlite_files.user()}: {error.strerror}") from error
+            self._lock_file = _opened(self.path.with_name(self.path.name + ".lock"))
         until = time.monotonic() + self._busy_seconds
         while True:
             try:
@@ -135,9 +131,9 @@ class SqlitePlace:
             unfinished.unlink(missing_ok=True)
 
     def _must_be_taken_as_is(self) -> bool:
-        """Whether SQLite could not make the log it needs to read: its folder is not ours to write, and there is none."""
+        """Whether SQLite cannot make the log it reads by: there is none, and its folder is not ours to write."""
         return (
-            not os.access(self.path.parent, os.W_OK)
+            not sqlite_files.may_write(self.path.parent)
             and sqlite_files.keeps_log(self.path)
             and not self.path.with_name(self.path.name + "-shm").exists()
         )
@@ -177,6 +173,15 @@ def sqlite_path(url: sa.URL) -> Path:
     if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
         raise StoreUnavailable(f"{url} names no file; write sqlite:///mlflow.db, or memory:// for a store in memory")
     return Path(url.database).expanduser().absolute()
+
+
+def _opened(lock: Path) -> int:
+    try:
+        if lock.exists():
+            return os.open(lock, os.O_RDONLY | os.O_CLOEXEC)  # enough for a lock, also on a file of another user
+        return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise StoreUnavailable(f"{lock} cannot be opened by {sqlite_files.user()}: {error.strerror}") from error
 
 
 def _with_log(connection: sqlite3.Connection) -> sqlite3.Connection:
