@@ -1,0 +1,180 @@
+"""The same random runs written by MLflow's own store and by ours: the rows must be the same, to the last value."""
+
+import math
+import random
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from trackers.opening import open_store
+from trackers.records import (
+    STATUS_OF_STATE,
+    Change,
+    Dataset,
+    Point,
+    RunEnded,
+    RunStarted,
+    RunUpdated,
+    Status,
+    TrialFacts,
+    Value,
+)
+from trackers.tracker import Tracker
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow warns of its own deprecations
+
+RUNS = 400
+KEYS = ["loss", "acc", "val/loss", "a b", "ü", "x" * 250]
+NUMBERS = [0.0, -0.0, 1.0, -1.5, 1e-320, 0.1 + 0.2, math.nan, math.inf, -math.inf, 1.7976931348623157e308, 3]
+PARAMS: list[Value] = [1, 0.1, 1e-7, True, None, "", "rf", "ä😀\n", "v" * 6000, -3, 1e22]
+TEXTS = ["", "x", "zwei\nZeilen", "😀", "t" * 8000]
+
+
+@dataclass(frozen=True)
+class Made:
+    """One random run: how it begins, what is added, how it ends."""
+
+    name: str
+    user: str
+    started: int
+    parent: int | None
+    params: dict[str, Value]
+    tags: dict[str, str]
+    batches: list[list[Point]]
+    late_tags: dict[str, str]
+    datasets: list[Dataset]
+    state: str | None
+    ended: int
+
+
+def random_run(draw: random.Random, number: int) -> Made:
+    def some(values: list[Any], most: int) -> list[Any]:
+        return [draw.choice(values) for _ in range(draw.randrange(most + 1))]
+
+    def texts(most: int) -> dict[str, str]:
+        return {key: draw.choice(TEXTS) for key in some(["team", "mlflow.note.content", "k" * 250, "e"], most)}
+
+    def point() -> Point:
+        return Point(draw.choice(KEYS), draw.choice(NUMBERS), draw.randrange(-1, 3), draw.randrange(3))
+
+    context = draw.choice(["training", "validation"])
+    data = Dataset("iris", draw.choice("abc"), "local", '{"uri": "x"}', draw.choice([None, "{}"]), None, context)
+    return Made(
+        name=f"run {number} {draw.choice(['', 'ä', '-'])}x",
+        user=draw.choice(["", "ada"]),
+        started=1_700_000_000_000 + number,
+        parent=draw.choice([None, draw.randrange(number)]) if number else None,
+        params={key: draw.choice(PARAMS) for key in some(["lr", "clf__C", "depth", "p" * 250], 4)},
+        tags=texts(3),
+        batches=[[point() for _ in range(draw.randrange(6))] for _ in range(draw.randrange(4))],
+        late_tags=texts(2) | ({"mlflow.runName": f"renamed {number}"} if draw.random() < 0.1 else {}),
+        datasets=[data] * draw.randrange(3),
+        state=draw.choice([None, "COMPLETE", "PRUNED", "FAILED", "WAITING"]),
+        ended=1_700_000_001_000 + number,
+    )
+
+
+def write_theirs(path: Path, runs: list[Made], artifacts: str) -> list[str]:
+    """Writes the runs by MLflow's store; the ids it gave them."""
+    from mlflow.entities import Dataset as TheirDataset
+    from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunStatus, RunTag
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    store = SqlAlchemyStore(f"sqlite:///{path}", artifacts)
+    sa.event.listen(store.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous = OFF"))
+    store.engine.dispose()
+    experiment = store.create_experiment("iris")
+    ids: list[str] = []
+    for run in runs:
+        tags = dict(run.tags)
+        if run.user:
+            tags["mlflow.user"] = run.user
+        if run.parent is not None:
+            tags["mlflow.parentRunId"] = ids[run.parent]
+        made = store.create_run(experiment, run.user, run.started, [RunTag(*tag) for tag in tags.items()], run.name)
+        ids.append(made.info.run_id)
+        store.log_batch(ids[-1], [], [Param(key, str(value)) for key, value in run.params.items()], [])
+        for data in run.datasets:
+            theirs = TheirDataset(data.name, data.digest, data.source_type, data.source, data.schema, data.profile)
+            store.log_inputs(ids[-1], [DatasetInput(theirs, [InputTag("mlflow.data.context", data.context)])])
+        for batch in run.batches:
+            store.log_batch(ids[-1], [Metric(p.metric, p.value, p.timestamp, p.step) for p in batch], [], [])
+        store.log_batch(ids[-1], [], [], [RunTag(*tag) for tag in run.late_tags.items()])
+        if run.state is not None:
+            store.update_run_info(ids[-1], RunStatus.from_string(STATUS_OF_STATE[run.state]), run.ended, None)
+    store._dispose_engine()
+    return ids
+
+
+def write_ours(tracker: Tracker, runs: list[Made], ids: list[str]) -> None:
+    tracker.experiment("iris")
+    for number, (run_id, run) in enumerate(zip(ids, runs, strict=True)):
+        parent = None if run.parent is None else ids[run.parent]
+        is_trial = parent is not None and number % 2 == 0
+        facts = TrialFacts(number, run.params) if is_trial else None
+        changes: list[Change] = [
+            RunStarted(
+                run_id, run.name, "iris", run.started, parent, run.params, run.tags, run.user, run.datasets, facts
+            )
+        ]
+        *early, last = run.batches or [[]]
+        changes += [RunUpdated(run_id, batch) for batch in early]
+        if run.state is None:
+            changes.append(RunUpdated(run_id, last, run.late_tags))
+        else:
+            end = TrialFacts(number, {}, run.state) if is_trial else None
+            status = Status(STATUS_OF_STATE[run.state])
+            changes.append(RunEnded(run_id, status, run.ended, last, run.late_tags, trial=end))
+        tracker.record(changes)
+        if number % 7 == 0:
+            tracker.record(changes[1:])  # once more: what is repeated must change nothing
+
+
+def rows(path: Path, table: str, columns: list[str]) -> list[tuple[object, ...]]:
+    """A table's rows, each value with its type, as the file holds them."""
+    chosen = ", ".join(f'"{column}", typeof("{column}")' for column in columns)
+    with closing(sqlite3.connect(path)) as connection:
+        return sorted(connection.execute(f'SELECT {chosen} FROM "{table}"').fetchall(), key=repr)
+
+
+def linked(path: Path) -> list[tuple[object, ...]]:
+    """Which run read which data set in which context; the ids between are random."""
+    with closing(sqlite3.connect(path)) as connection:
+        return sorted(
+            connection.execute(
+                "SELECT i.source_type, d.name, d.digest, d.experiment_id, i.destination_type, i.destination_id, i.step,"
+                " t.name, t.value, length(i.input_uuid), length(d.dataset_uuid) FROM inputs i"
+                " JOIN datasets d ON d.dataset_uuid = i.source_id JOIN input_tags t ON t.input_uuid = i.input_uuid"
+            ).fetchall()
+        )
+
+
+def columns_of(path: Path, table: str, without: set[str]) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")') if row[1] not in without]
+
+
+def test_400_random_runs_make_the_same_rows(mlflow: Any, tmp_path: Path) -> None:
+    draw = random.Random(20_26)
+    made = [random_run(draw, number) for number in range(RUNS)]
+    artifacts = str(tmp_path / "mlruns")
+    theirs, ours = tmp_path / "theirs.db", tmp_path / "ours.db"
+    ids = write_theirs(theirs, made, artifacts)
+    with open_store(f"sqlite:///{ours}", artifacts=artifacts) as store:
+        write_ours(store.tracker, made, ids)
+
+    without = {"dataset_uuid", "creation_time", "last_update_time"}
+    for table in ("experiments", "experiment_tags", "runs", "params", "tags", "metrics", "latest_metrics", "datasets"):
+        columns = columns_of(ours, table, without)
+        mine, wanted = rows(ours, table, columns), rows(theirs, table, columns)
+        different = [pair for pair in zip(mine, wanted, strict=False) if pair[0] != pair[1]]
+        assert different[:3] == [], table
+        assert len(mine) == len(wanted), table
+    assert linked(ours) == linked(theirs)
+    assert len(rows(ours, "metrics", ["key"])) > RUNS
+    assert not (tmp_path / "mlruns").exists()
