@@ -37,7 +37,9 @@ def _history(figure: Figure, runs: Sequence[Run], metric: str, goal: Goal) -> No
 def _parallel(figure: Figure, runs: Sequence[Run], metric: str, goal: Goal) -> None:
     axes = figure.add_subplot()
     names = list(dict.fromkeys(name for run in runs for name in run.params))
-    scales: Mapping[str, dict[object, float]] = {name: _heights([run.params.get(name) for run in runs]) for name in names}
+    scales: Mapping[str, dict[object, float]] = {
+        name: _heights([run.params.get(name) for run in runs]) for name in names
+    }
     heights = _heights([_value(run) for run in runs])
     # the best on top of the others: drawn last, in full colour
     for run in sorted(runs, key=_value, reverse=goal is Goal.MINIMIZE):

@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trackers.opening import Store, open_store
-
 from hpo import ranking
 from hpo.budget import Stop
 from hpo.errors import NothingFound
 from hpo.space import Value
 from hpo.trial import Goal
+from trackers.opening import Store, open_store
 from trackers.records import ModelVersion, Query, Run
 
 if TYPE_CHECKING:  # for the reader's types only: pandas and matplotlib are imported when a table or a plot is asked for

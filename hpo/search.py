@@ -9,8 +9,6 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from trackers.opening import Store, open_store
-
 from hpo.budget import Stop
 from hpo.build import DEFAULT_URI, URI_VARIABLES, Parts, parts_of, tracker_uri
 from hpo.config.conversion import config_hash
@@ -20,6 +18,7 @@ from hpo.interruption import Interruption
 from hpo.kept_models import KeptModels
 from hpo.naming import find_sweep
 from hpo.parent_run import TRIAL_TAGS, ParentRun, recorded
+from hpo.progress import seconds_used
 from hpo.result import SweepResult
 from hpo.standing import Standing, standing
 from hpo.sweep import Silence, Sweep, Watcher
@@ -29,6 +28,7 @@ from hpo.trial_files import StoredFiles
 from hpo.winner import REGISTERED_TAG, register_winner
 from trackers.artifacts import ArtifactFolder
 from trackers.errors import TrackerError
+from trackers.opening import Store, open_store
 from trackers.records import ModelVersion, Query, Run
 from trackers.tracker import Tracker
 
@@ -119,7 +119,7 @@ def _drive(
             models=KeptModels(parts.keep, parts.plan.goal, _delete_folder),
             interruption=interruption,
         )
-        sweep.take_up(history, _seconds_used(parent))
+        sweep.take_up(history, seconds_used(parent.tags))
         return sweep.run(watcher)
     finally:
         executor.close()
@@ -152,10 +152,6 @@ def _register(parts: Parts, store: Store, run_id: str, stop: Stop | None) -> tup
         return register_winner(parts, store, run_id, who=getpass.getuser()), ""
     except (HpoError, TrackerError) as error:
         return None, str(error)
-
-
-def _seconds_used(parent: Run) -> float:
-    return float(parent.tags.get("hpo.seconds", "0"))
 
 
 def _delete_folder(artifact_uri: str, path: str) -> None:

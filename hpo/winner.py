@@ -6,8 +6,6 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trackers.opening import Store
-
 from hpo import ranking
 from hpo.build import Parts
 from hpo.errors import HpoError, NothingFound
@@ -16,6 +14,7 @@ from hpo.promotion import Promotion, promote
 from hpo.trial import Metrics, Trial
 from hpo.trial_files import StoredFiles
 from trackers.artifacts import ArtifactFolder
+from trackers.opening import Store
 from trackers.records import ModelVersion, Point, Run, RunUpdated
 
 REGISTERED_TAG = "hpo.registered"

@@ -55,7 +55,9 @@ def test_latest_is_the_sweep_that_started_last(tracker: Tracker) -> None:
 
 
 def test_an_unknown_sweep_gets_the_nearest_name_and_the_way_to_list_them(tracker: Tracker) -> None:
-    with pytest.raises(NothingFound, match=r"no sweep 'irsi' in sqlite:///x.db - did you mean 'iris'\? \(list them with: hpo ls\)"):
+    with pytest.raises(
+        NothingFound, match=r"no sweep 'irsi' in sqlite:///x.db - did you mean 'iris'\? \(list them with: hpo ls\)"
+    ):
         find_sweep(tracker, "irsi", "sqlite:///x.db")
 
 

@@ -1,5 +1,6 @@
 """The driver on the reference tracker: what it asks, records, keeps and tells."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -118,7 +119,8 @@ def test_the_parent_tells_the_truth_when_the_sweep_is_over(bench: Bench) -> None
     bench.run(every_third_fails, n_trials=6)
     parent = bench.tracker.get(bench.parent)
     assert parent.status is Status.FINISHED
-    assert (parent.tags["hpo.complete"], parent.tags["hpo.failed"], parent.tags["hpo.running"]) == ("4", "2", "0")
+    progress = json.loads(parent.tags["hpo.progress"])
+    assert (progress["complete"], progress["failed"], progress["running"], progress["n_trials"]) == (4, 2, 0, 6)
     best = min(
         (run for run in bench.trials() if run.trial and run.trial.value is not None), key=lambda r: r.metrics["loss"]
     )
@@ -128,16 +130,16 @@ def test_the_parent_tells_the_truth_when_the_sweep_is_over(bench: Bench) -> None
 
 
 def test_the_parent_tells_the_truth_while_the_sweep_runs(bench: Bench) -> None:
-    seen: list[tuple[str, str]] = []
+    seen: list[int] = []
 
     class Looking(Silence):
         def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
-            seen.append((bench.tags()["hpo.complete"], bench.tags()["hpo.best_trial"]))
+            seen.append(json.loads(bench.tags()["hpo.progress"])["complete"])
             recorded = [run for run in bench.trials() if run.trial and run.trial.number == trial.number]
             assert recorded[0].status is Status.FINISHED  # told only after it is on record
 
     bench.run(n_trials=3, watcher=Looking())
-    assert [complete for complete, _ in seen] == ["1", "2", "3"]
+    assert seen == [1, 2, 3]
 
 
 def test_a_failure_is_recorded_with_its_reason_and_does_not_stop_the_sweep(bench: Bench) -> None:

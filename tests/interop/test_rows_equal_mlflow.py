@@ -29,8 +29,22 @@ from trackers.tracker import Tracker
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow warns of its own deprecations
 
 RUNS = 400
-KEYS = ["loss", "acc", "val/loss", "a b", "ü", "x" * 250]
-NUMBERS = [0.0, -0.0, 1.0, -1.5, 1e-320, 0.1 + 0.2, math.nan, math.inf, -math.inf, 1.7976931348623157e308, 3]
+KEYS = ["loss", "loss", "loss", "acc", "val/loss", "a b", "ü", "x" * 250]
+NUMBERS = [
+    0.0,
+    0.0,
+    math.nan,
+    -0.0,
+    1.0,
+    -1.5,
+    1e-320,
+    0.1 + 0.2,
+    math.nan,
+    math.inf,
+    -math.inf,
+    1.7976931348623157e308,
+    3,
+]
 PARAMS: list[Value] = [1, 0.1, 1e-7, True, None, "", "rf", "ä😀\n", "v" * 6000, -3, 1e22]
 TEXTS = ["", "x", "zwei\nZeilen", "😀", "t" * 8000]
 
