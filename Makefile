@@ -20,7 +20,7 @@ check: .venv/.installed-dev ## format, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: .venv/.installed-dev ## measure against peers, side by side
+bench: .venv/.installed-bench ## measure against peers, side by side
 	$(BIN)/python scripts/bench/overhead.py
 	$(BIN)/python scripts/bench/query.py
 
@@ -33,6 +33,10 @@ help: ## show this
 .venv/.installed: $(SETUP)
 	$(PYTHON) scripts/bootstrap.py
 	@touch $@
+
+.venv/.installed-bench: $(SETUP)
+	$(PYTHON) scripts/bootstrap.py bench
+	@touch .venv/.installed $@
 
 .venv/.installed-dev: $(SETUP)
 	$(PYTHON) scripts/bootstrap.py dev
