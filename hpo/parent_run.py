@@ -12,6 +12,7 @@ from hpo.driver import identity
 from hpo.provenance.git import git_tags
 from hpo.standing import DRIVER_TAG
 from trackers.artifacts import ArtifactFolder
+from trackers.failpoints import reach
 from trackers.records import Run, RunStarted, RunUpdated, SweepFacts
 from trackers.tracker import Tracker
 
@@ -39,6 +40,7 @@ class ParentRun:
         experiment = existing.experiment if existing else self.parts.config.experiment_name
         tracker.experiment(experiment)
         started = existing.started if existing else None
+        reach("parent.before_commit")
         tracker.record(
             [
                 RunStarted(
@@ -54,7 +56,9 @@ class ParentRun:
                 )
             ]
         )
+        reach("parent.after_commit")
         files = ArtifactFolder().save_file(tracker.get(run_id).artifact_uri, self.path, "sweep.yaml")
+        reach("parent.before_manifest")
         tracker.record([RunUpdated(run_id, artifacts=files)])
         return tracker.get(run_id)
 

@@ -14,6 +14,7 @@ from hpo.sampler import Sampler
 from hpo.sweep_records import SweepRecords
 from hpo.trial import Goal, Outcome, Result, State, Trial, derive_seed
 from hpo.window import Window
+from trackers.failpoints import reach
 from trackers.records import Change, Run
 from trackers.tracker import Tracker
 
@@ -115,6 +116,7 @@ class Sweep:
                 continue
             self._end(trial, state, value)
             self._models.add(trial, value, run.models)
+        reach("take_up.done")
 
     def run(self, watcher: Watcher) -> Stop:
         """Runs until the budget is used up and every open trial has ended; says why no more were asked for.
@@ -131,7 +133,9 @@ class Sweep:
         if stop is Stop.INTERRUPTED:
             self._put_back()
         else:
+            reach("sweep_end.before_commit")
             self._tracker.record([self._records.sweep_ended(self.progress(), stop)])
+            reach("sweep_end.after_commit")
         return stop
 
     def progress(self) -> Progress:
@@ -195,7 +199,10 @@ class Sweep:
             watcher.waiting(self.progress())
             return
         started = [self._records.trial_started(trial) for trial in self._starting]
+        holds = [name for name, trials in (("finish", self._ended), ("start", self._starting)) if trials]
+        _reach(holds, "before_commit")
         self._tracker.record([*self._changes, *started, self._records.sweep_updated(self.progress())])
+        _reach(holds, "after_commit")
         ended, self._ended = self._ended, []
         starting, self._starting = self._starting, []
         self._changes = []
@@ -204,8 +211,10 @@ class Sweep:
         for trial in starting:
             self._open[trial.number] = trial
             self._executor.submit(trial)
+        reach("model.before_delete")
         self._models.delete_dropped()
         for trial, outcome, progress in ended:
+            reach("print.before")
             watcher.trial_ended(trial, outcome, progress)
 
     def _end(self, trial: Trial, state: State, value: float | None) -> bool:
@@ -234,7 +243,14 @@ class Sweep:
         self._ended.clear()
         self._again += interrupted
         waiting = [self._records.trial_put_back(trial) for trial in interrupted]
+        reach("put_back.before_commit")
         self._tracker.record([*self._changes, *waiting, self._records.sweep_interrupted(self.progress())])
+        reach("put_back.after_commit")
+
+
+def _reach(holds: Sequence[str], moment: str) -> None:
+    for name in holds:
+        reach(f"{name}.{moment}")
 
 
 def _end_of(run: Run) -> tuple[State, float | None]:

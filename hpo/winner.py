@@ -14,6 +14,7 @@ from hpo.promotion import Promotion, promote
 from hpo.trial import Metrics, Trial
 from hpo.trial_files import StoredFiles
 from trackers.artifacts import ArtifactFolder
+from trackers.failpoints import reach
 from trackers.opening import Store
 from trackers.records import ModelVersion, Point, Run, RunUpdated
 
@@ -40,6 +41,7 @@ def register_winner(parts: Parts, store: Store, parent_id: str, *, who: str) -> 
         registry=store.registry,
         verify=ArtifactFolder().verify,
     )
+    reach("register.before_tag")
     store.tracker.record([RunUpdated(parent_id, tags={REGISTERED_TAG: f"{version.name} version {version.version}"})])
     return version
 

@@ -55,7 +55,7 @@ HPO_LAYERS = [
     ("hpo.cli", "hpo.web", "scripts"),
 ]
 TRACKER_LAYERS = [
-    ("trackers.errors", "trackers.records"),
+    ("trackers.errors", "trackers.failpoints", "trackers.records"),
     ("trackers.tracker", "trackers.registry"),
     (
         "trackers.memory_tracker",

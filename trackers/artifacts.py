@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from trackers import models
 from trackers.errors import InvalidRecord, ModelError, NotFound, StoreUnavailable
+from trackers.failpoints import reach
 from trackers.records import Artifact, LoggedModel
 
 CHUNK = 1 << 20
@@ -186,6 +187,7 @@ class _Place:
             while chunk := read.read(CHUNK):
                 digest.update(chunk)
                 size += write.write(chunk)
+                reach("artifact.half")
         return Artifact(name, size, digest.hexdigest())
 
     @contextmanager
@@ -203,6 +205,7 @@ class _Place:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+            reach("artifact.before_rename")
             part.replace(path)
         except BaseException:
             part.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from trackers.errors import NotAStore, ReadOnlyStore, StoreUnavailable, TrackerError
+from trackers.failpoints import reach
 from trackers.sql.creation import create_database, create_own_tables
 from trackers.sql.guard import Layout, inspect_layout
 
@@ -124,6 +125,7 @@ class Database:
                 if self._place.begin_writing:
                     cursor.execute(self._place.begin_writing)
                 yield cursor
+                reach("store.before_commit")
                 raw.commit()
             except BaseException:
                 raw.rollback()

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from trackers import registry_rules as rules
 from trackers.errors import StoreUnavailable
+from trackers.failpoints import reach
 from trackers.records import ModelVersion, NewVersion, RegistryEvent
 from trackers.registry import Registry
 from trackers.sql.database import Database
@@ -108,7 +109,10 @@ class SqlRegistry:
     def _register(self, version: NewVersion) -> ModelVersion:
         with self._change(version.name, version.who, version.why, make=True) as change:
             number = change.known(version)
-            return change.read(change.add(version) if number is None else number)
+            registered = change.read(change.add(version) if number is None else number)
+            reach("register.before_commit")
+        reach("register.after_commit")
+        return registered
 
     @contextmanager
     def _change(self, name: str, who: str, why: str, *, make: bool = False) -> Iterator[Change]:

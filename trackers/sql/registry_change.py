@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from trackers import registry_rules as rules
+from trackers.failpoints import reach
 from trackers.records import ModelVersion, NewVersion, RegistryEvent
 from trackers.sql.guard import Layout
 from trackers.sql.own_schema import hpo_registry_events, hpo_registry_keys
@@ -73,6 +74,7 @@ class Change:
         """Writes the next version with all that belongs to it."""
         newest = sa.select(sa.func.max(model_versions.c.version)).where(model_versions.c.name == self._name)
         number = (self._connection.execute(newest).scalar() or 0) + 1
+        reach("register.before_insert")
         self._insert_version(version, number)
         self._connection.execute(
             sa.delete(hpo_registry_keys).where(hpo_registry_keys.c.key == rules.stored_key(version.key))
@@ -80,6 +82,7 @@ class Change:
         self._insert(hpo_registry_keys, {"key": rules.stored_key(version.key), "name": self._name, "version": number})
         self._touch()
         self._note(number, "register", after=str(number))
+        reach("register.before_alias")
         for alias in version.aliases:
             self.point(alias, number)
         if version.stage is not None:
