@@ -105,8 +105,11 @@ def _values(kind: str, params: Mapping[str, Value]) -> None:
     for key, value in params.items():
         if not (key and _is_plain(key, KEY)):
             _filled(f"a {kind}'s key", key, KEY)
-        if type(value) is str:
-            check_text(f"{kind} {key!r}", value, PARAM)
+        if isinstance(value, str):
+            if not _is_plain(value, PARAM):
+                check_text(f"{kind} {key!r}", value, PARAM)
+        elif isinstance(value, int) and value.bit_length() > 10_000:
+            raise InvalidRecord(f"{kind} {key!r} is a number of more than 3000 digits; keep it as a text")
         elif not isinstance(value, str | int | float | None):
             raise InvalidRecord(f"{kind} {key!r} must be a text, number, bool or None, got {type(value).__name__}")
 

@@ -42,7 +42,7 @@ def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _load_chunk(connection: sa.Connection, layout: Layout, ids: Sequence[str]) -> list[Run]:
-    rows = {row.run_uuid: row for row in connection.execute(_heads().where(runs.c.run_uuid.in_(ids)))}
+    rows = {row.run_uuid: row for row in connection.execute(_heads().where(runs.c.run_uuid.in_(ids))).all()}
     texts, labels = _texts(connection, params, ids), _texts(connection, tags, ids)
     metrics = _metrics(connection, ids)
     trials = _trials(connection, ids) if layout.is_ours else {}
@@ -87,7 +87,7 @@ def _heads() -> sa.Select[Any]:
 def _texts(connection: sa.Connection, table: sa.Table, ids: Sequence[str]) -> Mapping[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = defaultdict(dict)
     statement = sa.select(table.c.run_uuid, table.c.key, table.c.value).where(table.c.run_uuid.in_(ids))
-    for run_id, key, value in connection.execute(statement.order_by(table.c.run_uuid, table.c.key)):
+    for run_id, key, value in connection.execute(statement.order_by(table.c.run_uuid, table.c.key)).all():
         found[run_id][key] = value or ""
     return found
 
@@ -96,13 +96,13 @@ def _metrics(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, dict
     table = latest_metrics
     found: dict[str, dict[str, float]] = defaultdict(dict)
     statement = sa.select(table.c.run_uuid, table.c.key, table.c.value, table.c.is_nan).where(table.c.run_uuid.in_(ids))
-    for run_id, key, value, is_nan in connection.execute(statement.order_by(table.c.run_uuid, table.c.key)):
+    for run_id, key, value, is_nan in connection.execute(statement.order_by(table.c.run_uuid, table.c.key)).all():
         found[run_id][key] = float("nan") if is_nan else value
     return found
 
 
 def _trials(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, TrialFacts]:
-    rows = connection.execute(sa.select(hpo_trials).where(hpo_trials.c.run_uuid.in_(ids)))
+    rows = connection.execute(sa.select(hpo_trials).where(hpo_trials.c.run_uuid.in_(ids))).all()
     return {
         row.run_uuid: TrialFacts(
             number=row.number,

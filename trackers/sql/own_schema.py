@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from trackers.rows import PARENT_TAG
 
-VERSION = 1
-"""The number of this schema; a change to it is a new number and a step that upgrades an older database."""
+VERSION = 2
+"""The number of this schema; a change to it is a new number and a step in `trackers.sql.upgrading`."""
 
 metadata = sa.MetaData()
 
@@ -29,11 +29,17 @@ hpo_sweeps = sa.Table(
     sa.Column("seed", sa.BigInteger, nullable=False),
     sa.Column("window", sa.Integer),
     sa.Column("n_trials", sa.Integer),
-    # who drives it now: written by the driver that owns the sweep, fenced by the token
-    sa.Column("owner", sa.Text),
-    sa.Column("owner_token", sa.String(36)),
-    sa.Column("heartbeat", sa.BigInteger),
-    sa.Column("lease_until", sa.BigInteger),
+)
+# who drives a sweep now; a table of its own, because each heartbeat would write the sweep's whole config again
+hpo_owners = sa.Table(
+    "hpo_owners",
+    metadata,
+    sa.Column("sweep_uuid", sa.String(32), primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("token", sa.String(32), nullable=False),
+    sa.Column("heartbeat", sa.BigInteger, nullable=False),
+    sa.Column("stop_asked", sa.Boolean, nullable=False),
+    sqlite_with_rowid=False,
 )
 hpo_trials = sa.Table(
     "hpo_trials",
@@ -95,9 +101,15 @@ hpo_registry_events = sa.Table(
     sa.Index("hpo_registry_events_name", "name", "id"),
 )
 
+FIRST_TABLES = frozenset(
+    {"hpo_schema", "hpo_sweeps", "hpo_trials", "hpo_artifacts", "hpo_registry_keys", "hpo_registry_events"}
+)
+"""The tables of version 1: what a database needs to be read as ours."""
+
 MLFLOW_INDEXES = (
     "CREATE INDEX IF NOT EXISTS hpo_latest_metrics_key_value ON latest_metrics (key, value)",
-    # children of a run; partial, because tag values in general are too long for an index on PostgreSQL
-    f"CREATE INDEX IF NOT EXISTS hpo_tags_parent ON tags (value) WHERE key = '{PARENT_TAG}'",
+    # children of a run; partial, because tag values in general are too long for an index on PostgreSQL;
+    # with the key and the run, or SQLite takes MLflow's index on the key and reads every row
+    f"CREATE INDEX IF NOT EXISTS hpo_tags_parent ON tags (value, key, run_uuid) WHERE key = '{PARENT_TAG}'",
 )
 """Indexes we add to MLflow's tables; not in `schema`, which equals MLflow's."""

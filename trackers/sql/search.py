@@ -26,6 +26,10 @@ class _Sort:
     is_descending: bool
 
 
+_BY_NUMBER = _Sort(Key(Kind.ATTRIBUTE, "number"), is_descending=False)
+_OWN_INDEXES = (Key(Kind.ATTRIBUTE, "number"), Key(Kind.ATTRIBUTE, "value"))
+
+
 class Search:
     """Answers queries on a database of one layout."""
 
@@ -40,8 +44,9 @@ class Search:
         if condition is not None:
             predicates.append(self._where.condition(condition))
         sorts = [_Sort(parse_order(order), order.descending) for order in query.order]
-        if query.limit and len(sorts) == 1 and self._is_short_walk(connection, sorts[0].key, query):
-            found = self._walked(connection, query, predicates, sorts[0])
+        first = sorts[0] if sorts else _BY_NUMBER
+        if query.limit and len(sorts) <= 1 and self._is_short_walk(connection, first.key, query):
+            found = self._walked(connection, query, predicates, first)
             if found is not None:
                 return found
         return self._sorted(connection, query, predicates, sorts)
@@ -108,10 +113,11 @@ class Search:
         is_metric = key.kind is Kind.METRIC
         is_finite_only = is_metric and query.finite == key.name
         walked = (latest_metrics if is_metric else hpo_trials).alias("walked")
+        column = walked.c.value if is_metric else walked.c[key.name]
         if is_metric:
             own = _finite_in(walked, key.name) if is_finite_only else _present_in(walked, key.name)
         else:
-            own = [walked.c.sweep_uuid == query.parent, walked.c.value.is_not(None)]
+            own = [walked.c.sweep_uuid == query.parent, column.is_not(None)]
         if query.parent is not None:
             predicates = [*predicates, _parent_tag(query.parent)]
         if query.finite is not None and not is_finite_only:
@@ -122,14 +128,14 @@ class Search:
         statement = (
             sa.select(walked.c.run_uuid)
             .where(*own, is_wanted.scalar_subquery().is_not(None))
-            .order_by(walked.c.value.desc() if sort.is_descending else walked.c.value.asc(), *self._ties_of(walked))
+            .order_by(column.desc() if sort.is_descending else column.asc(), *self._ties_of(walked))
         )
         found = _page(connection, statement, query)
         return found if is_finite_only or len(found) == query.limit else None
 
     def _is_short_walk(self, connection: sa.Connection, key: Key, query: Query) -> bool:
         """Whether there is an index to walk along, and walking it meets mostly runs that are wanted."""
-        if key == Key(Kind.ATTRIBUTE, "value"):
+        if key in _OWN_INDEXES:
             return self._layout.is_ours and query.parent is not None
         if key.kind is not Kind.METRIC:
             return False
