@@ -240,6 +240,59 @@ class SweepFolder:
                 driver.process.wait(SECONDS)
 
 
+class Zygote:
+    """Runs `hpo` in forks of a process that has imported everything; see zygote.py."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("zygote.py"))],
+            env=_environment({}),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._answer() == "ready"
+
+    def hpo(self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> "Ended":
+        """`hpo ARGUMENTS` in the folder, run to its end; HPO_FAILPOINT counts in that process from its start."""
+        number = len(list(folder.glob("*.stderr")))
+        stdout, stderr = folder / f"{number}.stdout", folder / f"{number}.stderr"
+        request = {
+            "folder": str(folder),
+            "arguments": arguments,
+            "environment": dict(environment or {}),
+            "stdout": str(stdout),
+            "stderr": str(stderr),
+        }
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        code = int(self._answer())
+        return Ended(
+            128 - code if code < 0 else code, stdout.read_text(errors="replace"), stderr.read_text(errors="replace")
+        )
+
+    def close(self) -> None:
+        self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._process.wait(SECONDS)
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A driver that ended: its exit code as a shell has it, and what it printed."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HPO_", "MLFLOW_"))}
     root = str(Path(__file__).parents[2])  # the objective's folder comes first by itself
@@ -286,6 +339,20 @@ def wait_for() -> Callable[..., None]:
 
 
 @pytest.fixture
+def new_folder(tmp_path: Path) -> Callable[[str], SweepFolder]:
+    """`new_folder(name)`: one more folder with the standard sweep."""
+
+    def make(name: str) -> SweepFolder:
+        (tmp_path / name).mkdir()
+        folder = SweepFolder(tmp_path / name)
+        (folder.path / "fault_objective.py").write_text(OBJECTIVE)
+        folder.write()
+        return folder
+
+    return make
+
+
+@pytest.fixture
 def sweep_folder(tmp_path: Path) -> Iterator[SweepFolder]:
     """A folder with the standard sweep; drivers left behind are ended."""
     folder = SweepFolder(tmp_path)
@@ -303,6 +370,14 @@ def start_driver(sweep_folder: SweepFolder) -> Callable[..., Driver]:
         return sweep_folder.start("run", "sweep.yaml", *arguments, environment=environment)
 
     return start
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    """`zygote.hpo(folder, "run", "sweep.yaml")`: a driver that starts in milliseconds."""
+    ready = Zygote()
+    yield ready
+    ready.close()
 
 
 @pytest.fixture
