@@ -17,6 +17,30 @@ class ReadOnlyStore(StoreUnavailable):
     """The database can be read but not written, for example because a newer schema has a column we do not know."""
 
 
+class NotPermitted(StoreUnavailable):
+    """This user may not write there, or there is no such folder; waiting does not help."""
+
+
+class StoreGone(StoreUnavailable):
+    """The database was deleted or replaced while it was open; what is written now, nobody would ever see."""
+
+
+class StoreBusy(StoreUnavailable):
+    """Another process writes, and has done so for longer than we wait; `pid` is 0 where it cannot be known."""
+
+    def __init__(self, message: str, pid: int = 0) -> None:
+        super().__init__(message)
+        self.pid = pid
+
+
+class StoreFull(StoreUnavailable):
+    """There is no space left at `path`; nothing was written."""
+
+    def __init__(self, message: str, path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 class NotFound(TrackerError):
     """No experiment, run, model or version of that name."""
 
@@ -31,6 +55,18 @@ class FilterError(TrackerError):
 
 class Superseded(TrackerError):
     """The run was ended or taken over by somebody else; the late change was refused."""
+
+
+class FencedOff(Superseded):
+    """The sweep has another driver by now, or none; nothing of what came late was written."""
+
+
+class AlreadyOwned(TrackerError):
+    """Somebody else claimed the sweep first; look again at who holds it."""
+
+
+class NameTaken(TrackerError):
+    """A sweep of that name was put on record meanwhile; nothing was written."""
 
 
 class ModelError(TrackerError):

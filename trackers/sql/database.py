@@ -8,7 +8,7 @@ from typing import Protocol
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPICursor
 
-from trackers.errors import NotAStore, ReadOnlyStore, StoreUnavailable, TrackerError
+from trackers.errors import ReadOnlyStore, StoreUnavailable, TrackerError
 from trackers.failpoints import reach
 from trackers.sql.creation import create_database, create_own_tables
 from trackers.sql.guard import Layout, inspect_layout
@@ -18,7 +18,6 @@ class Place(Protocol):
     """Where a database is: what differs between a SQLite file and a server."""
 
     shown: str
-    begin_writing: str
 
     def check(self) -> None:
         """Raises StoreUnavailable or NotAStore where no database can be opened."""
@@ -42,6 +41,18 @@ class Place(Protocol):
 
     def exclusive(self) -> contextlib.AbstractContextManager[None]:
         """Held around every transaction that writes."""
+        ...
+
+    def begin(self, execute: Callable[[str], object]) -> None:
+        """Begins a transaction that writes; raises StoreBusy where another one lasts too long."""
+        ...
+
+    def check_durable(self, execute: Callable[[str], object]) -> None:
+        """Called after a commit: raises StoreGone where nobody else will ever see what was written."""
+        ...
+
+    def fault(self, error: BaseException) -> StoreUnavailable:
+        """What an error of the driver means here."""
         ...
 
     def tidy(self, connection: sa.Connection) -> None:
@@ -112,8 +123,10 @@ class Database:
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A connection in one transaction that writes: committed and durable at the end, undone by an exception."""
-        with self._writing() as connection, connection.begin():
-            yield connection
+        with self._writing() as connection:
+            with connection.begin():
+                yield connection
+            self._place.check_durable(connection.connection.cursor().execute)
 
     @contextlib.contextmanager
     def write_fast(self) -> Iterator[DBAPICursor]:
@@ -122,11 +135,12 @@ class Database:
             raw = connection.connection
             cursor = raw.cursor()
             try:
-                if self._place.begin_writing:
-                    cursor.execute(self._place.begin_writing)
+                self._place.begin(cursor.execute)
                 yield cursor
                 reach("store.before_commit")
                 raw.commit()
+                reach("store.after_commit")
+                self._place.check_durable(cursor.execute)
             except BaseException:
                 raw.rollback()
                 raise
@@ -200,23 +214,15 @@ class Database:
             raise
         except sa.exc.DBAPIError as error:
             self._layout = None
-            raise self._fault(error.orig or error) from error
+            raise self._place.fault(error.orig or error) from error
+        except OSError as error:
+            raise self._place.fault(error) from error
         except self._driver_error() as error:
             if type(error).__name__ == "IntegrityError":
                 raise
             self._layout = None
-            raise self._fault(error) from error
+            raise self._place.fault(error) from error
 
     def _driver_error(self) -> type[Exception]:
         driver = self._reader.dialect.dbapi if hasattr(self, "_reader") else None
         return driver.Error if driver is not None else sa.exc.DBAPIError
-
-    def _fault(self, error: BaseException) -> StoreUnavailable:
-        text = str(error).strip()
-        if "not a database" in text or "malformed" in text:
-            return NotAStore(f"{self.shown} is damaged ({text}); restore it from a backup")
-        if "locked" in text:
-            return StoreUnavailable(f"{self.shown} is busy: another process has been writing to it ({text})")
-        if "full" in text:
-            return StoreUnavailable(f"{self.shown}: no space left on the device ({text}); free some, nothing is lost")
-        return StoreUnavailable(f"{self.shown} failed: {text}")

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from trackers.errors import NotAStore, StoreUnavailable
+from trackers.errors import NotAStore, NotPermitted
 
 _MAGIC = b"SQLite format 3\0"
 _NETWORK = frozenset(
@@ -15,10 +15,10 @@ _NETWORK = frozenset(
 def check_place(path: Path, *, mounts: Path = Path("/proc/mounts")) -> None:
     """StoreUnavailable where the folder is missing or lies on a network, whose locks SQLite cannot trust."""
     if not path.parent.is_dir():
-        raise StoreUnavailable(f"the folder {path.parent} does not exist; make it first: mkdir -p {path.parent}")
+        raise NotPermitted(f"the folder {path.parent} does not exist; make it first: mkdir -p {path.parent}")
     system = _file_system(path.parent, mounts)
     if system in _NETWORK:
-        raise StoreUnavailable(
+        raise NotPermitted(
             f"{path} lies on a network file system ({system}), where SQLite can lose data; "
             "choose a folder on a local disk"
         )
@@ -27,25 +27,42 @@ def check_place(path: Path, *, mounts: Path = Path("/proc/mounts")) -> None:
 def check_file(path: Path) -> None:
     """NotAStore, the file untouched, where what is there is no whole SQLite database."""
     if not path.is_file():
-        raise NotAStore(f"{path} is not a file")
+        raise _not_valid(f"{path} is not a file; name another place")
     try:
         with path.open("rb") as file:
             header = file.read(100)
     except PermissionError as error:
-        raise StoreUnavailable(f"{path} cannot be read by {user()}: {error.strerror}") from error
+        raise NotPermitted(f"{path} cannot be read by {user()}: {error.strerror}") from error
     if not header:
-        raise NotAStore(f"{path} is empty (0 bytes), not a tracking database; remove it, or restore it from a backup")
+        raise _not_valid(f"{path} is empty (0 bytes); restore a backup, or remove it to begin anew")
     if not header.startswith(_MAGIC):
-        raise NotAStore(f"{path} is not a SQLite database; it was left untouched")
+        raise _not_valid(f"{path} is not a SQLite database; it was left untouched, name another file")
     _check_whole(path, header)
 
 
 def check_writable(path: Path) -> None:
     """StoreUnavailable naming the path and the user where the file, or its folder, cannot be written."""
     if path.exists() and not may_write(path):
-        raise StoreUnavailable(f"{path} cannot be written by {user()}; it can be read")
+        raise NotPermitted(f"{path} cannot be written by {user()}; it can be read")
     if not may_write(path.parent):  # SQLite keeps its log beside the database
-        raise StoreUnavailable(f"the folder {path.parent} cannot be written by {user()}")
+        raise NotPermitted(f"the folder {path.parent} cannot be written by {user()}")
+
+
+def check_no_log_left(path: Path) -> None:
+    """NotAStore where a log lies beside a database that is gone: a new one would take its pages in and be broken."""
+    if has_log(path):
+        raise _not_valid(
+            f"{path} is gone, but its log {path.name}-wal is there; put the database back, or begin anew: rm {path}-wal"
+        )
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file a path names now; None for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def may_write(path: Path) -> bool:
@@ -70,6 +87,10 @@ def has_log(path: Path) -> bool:
     return log.exists() and log.stat().st_size > 0
 
 
+def _not_valid(reason: str) -> NotAStore:
+    return NotAStore(f"not a valid store: {reason}")
+
+
 def _check_whole(path: Path, header: bytes) -> None:
     """A file shorter than its header says was cut; this costs one read where `quick_check` reads everything."""
     size = int.from_bytes(header[16:18], "big")
@@ -77,7 +98,7 @@ def _check_whole(path: Path, header: bytes) -> None:
     is_current = header[24:28] == header[92:96]  # else the count of pages is not kept up, says the format
     wanted = (65536 if size == 1 else size) * pages
     if len(header) < 100 or (is_current and not has_log(path) and path.stat().st_size < wanted):
-        raise NotAStore(
+        raise _not_valid(
             f"{path} is cut short: {path.stat().st_size} bytes of {wanted}; it was left untouched, restore a backup"
         )
 

@@ -1,6 +1,7 @@
 """A SQLite file as the place of a database: its connections, the lock beside it, and how it comes into being."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import sqlite3
@@ -11,12 +12,15 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from trackers.errors import StoreUnavailable
+from trackers.errors import NotPermitted, StoreGone, StoreUnavailable
 from trackers.matching import is_like, number_in
-from trackers.sql import sqlite_files
+from trackers.sql import sqlite_faults, sqlite_files, sqlite_rescue
 
 BUSY_SECONDS = 10.0
 """How long a reader or writer waits for another one before it gives up."""
+
+SLICE = 0.1
+"""Seconds that a writer waits inside SQLite, where no signal reaches Python; in between, Ctrl-C is heard."""
 
 
 class SqlitePlace:
@@ -26,8 +30,6 @@ class SqlitePlace:
     commits while another resets the write-ahead log.
     """
 
-    begin_writing = "BEGIN IMMEDIATE"  # a transaction that begins by reading and then writes fails at once in WAL
-
     def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self.path = path
         self.shown = f"sqlite:///{path}"
@@ -35,6 +37,7 @@ class SqlitePlace:
         self._lock_file: int | None = None
         self._threads = threading.RLock()
         self._held = 0
+        self._written: tuple[int, int] | None = None
 
     def check(self) -> None:
         """StoreUnavailable or NotAStore where there is no SQLite database, or not one to be trusted."""
@@ -57,13 +60,14 @@ class SqlitePlace:
         sqlite_files.check_writable(self.path)
         with self.exclusive():
             if not self.path.exists():
+                sqlite_files.check_no_log_left(self.path)
                 self._build(fill)
 
     def reader(self) -> sa.Engine:
         """An engine whose connections can only read, each transaction one moment of the database."""
         suffix = "?mode=ro&immutable=1" if self._must_be_taken_as_is() else "?mode=ro"
         uri = f"file:{_quoted(self.path)}{suffix}"
-        return self._engine(lambda: self._connect(uri), ["PRAGMA query_only = ON"], begin="BEGIN")
+        return self._engine(lambda: self._connect(uri), ["PRAGMA query_only = ON"], begin=_begin_reading)
 
     def writer(self) -> sa.Engine:
         """An engine for one connection that writes, each commit on the disk when it returns."""
@@ -71,9 +75,38 @@ class SqlitePlace:
             "PRAGMA synchronous = FULL",
             "PRAGMA foreign_keys = ON",
             "PRAGMA wal_autocheckpoint = 4000",  # 16 MB: pages written again and again are copied back once
+            f"PRAGMA busy_timeout = {min(SLICE, self._busy_seconds) * 1000:.0f}",
         ]
         uri = f"file:{_quoted(self.path)}?mode=rw"
-        return self._engine(lambda: _with_log(self._connect(uri)), pragmas, begin=self.begin_writing)
+        self._written = sqlite_files.identity(self.path)
+        return self._engine(lambda: _with_log(self._connect(uri)), pragmas, begin=self.begin)
+
+    def begin(self, execute: Callable[[str], object]) -> None:
+        """Begins to write; StoreBusy, with the pid where it is known, where another process keeps on writing."""
+        until = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                execute("BEGIN IMMEDIATE")  # one that begins by reading and then writes fails at once in WAL
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                if time.monotonic() > until:
+                    raise sqlite_faults.busy(self.path) from error
+
+    def check_durable(self, execute: Callable[[str], object]) -> None:
+        """StoreGone where the file was deleted or replaced: SQLite goes on writing what has no name any more."""
+        if sqlite_files.identity(self.path) == self._written:
+            return
+        saved = sqlite_rescue.save_copy(self.path, execute)
+        raise StoreGone(
+            f"{self.path} was deleted or replaced while it was written to; "
+            + (f"all that was in it is in {saved}; put that back: mv {saved} {self.path}" if saved else "restore it")
+        )
+
+    def fault(self, error: BaseException) -> StoreUnavailable:
+        """What an error of sqlite3, or of the system, means here."""
+        return sqlite_faults.fault(error, self.path)
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -110,10 +143,7 @@ class SqlitePlace:
                 return
             except BlockingIOError as error:
                 if time.monotonic() > until:
-                    raise StoreUnavailable(
-                        f"{self.path} has been written by another process for {self._busy_seconds:g} s; "
-                        "try again when it has ended"
-                    ) from error
+                    raise sqlite_faults.busy(self.path) from error
                 time.sleep(0.002)
 
     def _build(self, fill: Callable[[sa.Connection], None]) -> None:
@@ -152,7 +182,13 @@ class SqlitePlace:
         connection.create_function("hpo_number", 1, number_in, deterministic=True)
         return connection
 
-    def _engine(self, connect: Callable[[], sqlite3.Connection], pragmas: list[str], *, begin: str) -> sa.Engine:
+    def _engine(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        pragmas: list[str],
+        *,
+        begin: Callable[[Callable[[str], object]], None],
+    ) -> sa.Engine:
         def connect_and_set() -> sqlite3.Connection:
             connection = connect()
             for pragma in ["PRAGMA cache_size = -32768", "PRAGMA temp_store = MEMORY", *pragmas]:
@@ -163,7 +199,7 @@ class SqlitePlace:
 
         @sa.event.listens_for(engine, "begin")
         def _begin(connection: sa.Connection) -> None:
-            connection.exec_driver_sql(begin)
+            begin(connection.connection.cursor().execute)
 
         return engine
 
@@ -181,7 +217,13 @@ def _opened(lock: Path) -> int:
             return os.open(lock, os.O_RDONLY | os.O_CLOEXEC)  # enough for a lock, also on a file of another user
         return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        raise StoreUnavailable(f"{lock} cannot be opened by {sqlite_files.user()}: {error.strerror}") from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise sqlite_faults.full(lock) from error
+        raise NotPermitted(f"{lock} cannot be opened by {sqlite_files.user()}: {error.strerror}") from error
+
+
+def _begin_reading(execute: Callable[[str], object]) -> None:
+    execute("BEGIN")
 
 
 def _with_log(connection: sqlite3.Connection) -> sqlite3.Connection:
