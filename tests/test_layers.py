@@ -37,6 +37,8 @@ HPO_LAYERS = [
         "hpo.naming",
         "hpo.interruption",
         "hpo.driver",
+        "hpo.lease",
+        "hpo.ownership",
         "hpo.standing",
         "hpo.registering",
         "hpo.plots",
@@ -56,10 +58,11 @@ HPO_LAYERS = [
 ]
 TRACKER_LAYERS = [
     ("trackers.errors", "trackers.failpoints", "trackers.records"),
-    ("trackers.tracker", "trackers.registry"),
+    ("trackers.tracker", "trackers.registry", "trackers.ownership"),
     (
         "trackers.memory_tracker",
         "trackers.memory_registry",
+        "trackers.memory_ownership",
         "trackers.sql",
         "trackers.artifacts",
         "trackers.models",

@@ -12,13 +12,15 @@ from dataclasses import dataclass, field, replace
 
 from trackers.checks import check_change, check_experiment
 from trackers.conditions import Condition, Key
-from trackers.errors import InvalidRecord, NotFound, Superseded
+from trackers.errors import InvalidRecord, NameTaken, NotFound, Superseded
 from trackers.filters import parse_filter, parse_order
 from trackers.matching import matches, sort_value
+from trackers.memory_ownership import MemoryOwnership
 from trackers.records import (
     Artifact,
     Change,
     Dataset,
+    Fence,
     LoggedModel,
     Point,
     Query,
@@ -103,6 +105,7 @@ class MemoryTracker:
         self._locations: dict[str, str] = {"Default": below(artifacts, "0")}
         self._ids: dict[str, str] = {"Default": "0"}
         self._runs: dict[str, _Kept] = {}
+        self.ownership = MemoryOwnership(self._lock)
 
     def experiment(self, name: str, artifact_location: str | None = None) -> str:
         """The id of the experiment of that name, made if missing."""
@@ -113,11 +116,13 @@ class MemoryTracker:
                 self._locations[name] = artifact_location or below(self._artifacts, self._ids[name])
             return self._ids[name]
 
-    def record(self, changes: Sequence[Change]) -> None:
+    def record(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
         """Applies all changes in order, or none."""
         for change in changes:
             check_change(change)
         with self._lock:
+            if fence is not None:
+                self.ownership.check(fence)
             before = {change.run_id: copy.deepcopy(self._runs.get(change.run_id)) for change in changes}
             try:
                 for change in changes:
@@ -190,6 +195,8 @@ class MemoryTracker:
     def _start(self, change: RunStarted) -> None:
         if change.experiment not in self._locations:
             raise NotFound(f"no experiment {change.experiment!r}; there are {', '.join(self._ids)}")
+        if change.new_name:
+            self._check_name(change)
         uri = artifact_uri(self._locations[change.experiment], change.run_id)
         kept = self._runs.get(change.run_id)
         if kept is None:
@@ -204,6 +211,11 @@ class MemoryTracker:
         kept.params |= {key: text_of(value) for key, value in change.params.items()}
         kept.tags |= run_tags(change)
         kept.datasets |= {(data.name, data.digest): data for data in change.datasets}
+
+    def _check_name(self, change: RunStarted) -> None:
+        for other in self._runs.values():
+            if other.sweep is not None and other.name == change.name and other.id != change.run_id:
+                raise NameTaken(f"sweep {change.name!r} is run {other.id} already")
 
     def _check_attempt(self, change: RunStarted, trial: TrialFacts, known: TrialFacts | None) -> None:
         if known is not None and not _may_start(trial, known):

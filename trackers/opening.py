@@ -9,6 +9,7 @@ from typing import Protocol
 
 from trackers.errors import StoreUnavailable
 from trackers.memory_tracker import MemoryTracker
+from trackers.ownership import Ownership
 from trackers.registry import Registry
 from trackers.tracker import Tracker
 
@@ -21,10 +22,14 @@ class _Closing(Protocol):
 
 @dataclass(frozen=True)
 class Store:
-    """An open store: runs and models of one database, and the absolute folder new experiments keep their files in."""
+    """An open store: runs and models of one database, and the absolute folder new experiments keep their files in.
+
+    `ownership` says who drives which of its sweeps.
+    """
 
     tracker: Tracker
     registry: Registry
+    ownership: Ownership
     uri: str
     artifacts: str
     _closing: tuple[_Closing, ...] = field(default=(), repr=False)
@@ -54,7 +59,8 @@ def open_store(uri: str, *, artifacts: str = "mlruns", read_only: bool = False) 
     if colon and scheme == "memory":
         from trackers.memory_registry import MemoryRegistry
 
-        return Store(MemoryTracker(root), MemoryRegistry(), uri, root)
+        tracker = MemoryTracker(root)
+        return Store(tracker, MemoryRegistry(), tracker.ownership, uri, root)
     if colon and scheme in ("sqlite", "sqlite+pysqlite"):
         return _open_sqlite(uri, root, read_only=read_only)
     raise StoreUnavailable(f"a tracker URI is one of {', '.join(SCHEMES)}, got {_without_password(uri)}")
@@ -80,6 +86,7 @@ def _open_sqlite(uri: str, artifacts: str, *, read_only: bool) -> Store:
     import sqlalchemy as sa
 
     from trackers.sql.database import Database
+    from trackers.sql.ownership import SqlOwnership
     from trackers.sql.registry import SqlRegistry
     from trackers.sql.sql_tracker import SqlTracker
     from trackers.sql.sqlite_place import SqlitePlace, sqlite_path
@@ -87,7 +94,7 @@ def _open_sqlite(uri: str, artifacts: str, *, read_only: bool) -> Store:
     place = SqlitePlace(sqlite_path(sa.make_url(uri)))
     database = Database(place, artifacts=artifacts, read_only=read_only)
     tracker = SqlTracker(database, artifacts)
-    return Store(tracker, SqlRegistry(database), uri, artifacts, (tracker, database))
+    return Store(tracker, SqlRegistry(database), SqlOwnership(database), uri, artifacts, (tracker, database))
 
 
 def _without_password(uri: str) -> str:

@@ -135,7 +135,8 @@ class RunStarted:
     """A run begins, or an existing one runs again: same id, larger `trial.attempt`.
 
     The experiment is named by its name and must exist (see `Tracker.experiment`). The artifact folder is
-    `<experiment's artifact location>/<run id>/artifacts`, as MLflow has it.
+    `<experiment's artifact location>/<run id>/artifacts`, as MLflow has it. With `new_name` it is refused (`NameTaken`)
+    where another sweep of ours already has that name, so that of several who start one only the first does.
     """
 
     run_id: str
@@ -149,6 +150,7 @@ class RunStarted:
     datasets: Sequence[Dataset] = ()
     trial: TrialFacts | None = None
     sweep: SweepFacts | None = None
+    new_name: bool = False
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,14 @@ class RunEnded:
 
 
 Change = RunStarted | RunUpdated | RunEnded
+
+
+@dataclass(frozen=True)
+class Fence:
+    """What a sweep's driver got when it claimed the sweep: changes recorded with it hold only while it owns it."""
+
+    sweep_id: str
+    token: str
 
 
 @dataclass(frozen=True)

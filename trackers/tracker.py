@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from trackers.records import Artifact, Change, Point, Query, Run
+from trackers.records import Artifact, Change, Fence, Point, Query, Run
 
 
 class Tracker(Protocol):
@@ -13,10 +13,11 @@ class Tracker(Protocol):
         """The id of the experiment of that name, made if missing; the location is used only when it is made."""
         ...
 
-    def record(self, changes: Sequence[Change]) -> None:
+    def record(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
         """Writes all changes in order in one transaction, or none; on return they are durable.
 
-        Raises `Superseded`, `InvalidRecord`, `NotFound` or `StoreUnavailable`; then nothing was written.
+        With a fence (see `Ownership`) it holds only while its owner drives the sweep: `FencedOff` otherwise.
+        Raises `Superseded`, `InvalidRecord`, `NameTaken`, `NotFound` or `StoreUnavailable`; then nothing was written.
         """
         ...
 

@@ -42,7 +42,7 @@ def made(folder: Path) -> Path:
 def test_a_new_file_is_made_whole(tmp_path: Path) -> None:
     path = made(tmp_path)
     assert rows(path, "SELECT version_num FROM alembic_version") == [("bda7b8c39065",)]
-    assert rows(path, "SELECT version FROM hpo_schema") == [(1,)]
+    assert rows(path, "SELECT version FROM hpo_schema") == [(2,)]
     assert rows(path, "PRAGMA journal_mode") == [("wal",)]
     assert rows(path, "PRAGMA integrity_check") == [("ok",)]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["mlflow.db", "mlflow.db.lock"]

@@ -7,6 +7,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from trackers.rows import below
 from trackers.sql import own_schema, schema
+from trackers.sql.upgrading import upgrade_own_tables
 from trackers.sql.upserts import insert
 
 
@@ -29,7 +30,11 @@ def create_database(connection: sa.Connection, artifacts: str) -> None:
 
 
 def create_own_tables(connection: sa.Connection) -> None:
-    """Our tables and our indexes on MLflow's, where they are missing: a migration of MLflow's may drop an index."""
+    """Our tables as they are today, an older version of them upgraded, and our indexes on MLflow's.
+
+    A migration of MLflow's may drop an index.
+    """
+    upgrade_own_tables(connection)
     for table in own_schema.metadata.sorted_tables:
         connection.execute(CreateTable(table, if_not_exists=True))
         for index in table.indexes:

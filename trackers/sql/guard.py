@@ -30,7 +30,7 @@ class Layout:
     revision: str
     columns: Mapping[str, frozenset[str]]
     is_ours: bool
-    """Whether our own tables are there; MLflow alone makes none."""
+    """Whether our own tables are there, perhaps of an older version; MLflow alone makes none."""
     problems: tuple[str, ...] = ()
     """Why it must not be written to; empty where it may be."""
 
@@ -48,7 +48,9 @@ def inspect_layout(connection: sa.Connection, shown: str) -> Layout:
     inspector = sa.inspect(connection)
     tables = set(inspector.get_table_names())
     if not tables >= _NEEDED:
-        raise NotAStore(f"{shown} is not a tracking database: {_contents(tables)}; it was left untouched")
+        raise NotAStore(
+            f"not a valid store: {shown} is not a tracking database: {_contents(tables)}; it was left untouched"
+        )
     found = {
         table: inspector.get_columns(table) for table in sorted(tables & (set(_CORE) | set(own_schema.metadata.tables)))
     }
@@ -72,7 +74,7 @@ def _must_be_given(column: Mapping[str, object]) -> bool:
 
 
 def _is_complete(tables: set[str]) -> bool:
-    return tables >= set(own_schema.metadata.tables)
+    return tables >= own_schema.FIRST_TABLES
 
 
 def _own_problems(connection: sa.Connection, tables: set[str], columns: Mapping[str, frozenset[str]]) -> list[str]:
@@ -86,7 +88,7 @@ def _own_problems(connection: sa.Connection, tables: set[str], columns: Mapping[
     return [
         f"{table.name}.{column.name} is gone"
         for table in own_schema.metadata.tables.values()
-        if table.name in tables
+        if version == own_schema.VERSION and table.name in tables
         for column in table.columns
         if column.name not in columns[table.name]
     ]

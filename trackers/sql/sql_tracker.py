@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
 
 from trackers.checks import check_change, check_experiment, check_text
-from trackers.errors import InvalidRecord, NotFound
-from trackers.records import Artifact, Change, Point, Query, Run, RunStarted
+from trackers.errors import InvalidRecord, NotFound, StoreUnavailable
+from trackers.records import Artifact, Change, Fence, Point, Query, Run, RunStarted
 from trackers.rows import artifact_uri, below
 from trackers.sql.database import Database
 from trackers.sql.guard import WORKSPACE, Layout
@@ -49,16 +50,16 @@ class SqlTracker:
         self._experiments[name] = found
         return str(found[0])
 
-    def record(self, changes: Sequence[Change]) -> None:
+    def record(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
         """Writes all changes in order in one transaction, or none; on return they are durable."""
         for change in changes:
             check_change(change)
         with self._database.write_fast() as cursor:
-            self._current_writer().write(cursor, changes)
+            self._current_writer().write(cursor, changes, fence)
         before = self._started
         self._started += sum(isinstance(change, RunStarted) for change in changes)
         if before < _TIDY_AT <= self._started:
-            self._database.tidy()
+            self._tidy()
 
     def get(self, run_id: str) -> Run:
         """One run by its whole id, also a deleted one."""
@@ -121,6 +122,10 @@ class SqlTracker:
         """Leaves the statistics fresh, where anything was started here."""
         if self._started:
             self._started = 0
+            self._tidy()
+
+    def _tidy(self) -> None:
+        with suppress(StoreUnavailable):  # everything is on record; statistics can wait for a better day
             self._database.tidy()
 
     def _layout(self) -> Layout:

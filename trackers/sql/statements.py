@@ -46,6 +46,8 @@ class Statements:
     sweep: str
     trial: str
     trial_end: str
+    owned: str
+    find_name: str
     artifact: str
     artifact_gone: str
     artifacts_gone: str
@@ -89,6 +91,8 @@ def compile_statements(dialect: sa.Dialect) -> Statements:
         sweep=put(own_schema.hpo_sweeps, _SWEEP, *_SWEEP[1:]),
         trial=_trial(dialect),
         trial_end=_update(dialect, own_schema.hpo_trials, _TRIAL_END, ("run_uuid", "attempt", "state")),
+        owned=_owned(dialect),
+        find_name=_find_name(dialect),
         artifact=put(own_schema.hpo_artifacts, ("run_uuid", "path", "size", "sha256"), "size", "sha256"),
         artifact_gone=_artifacts_gone(dialect, own_schema.hpo_artifacts.c.path == sa.bindparam("path"), "path"),
         artifacts_gone=_artifacts_gone(dialect, _starts_with_folder(), "length", "folder"),
@@ -142,6 +146,27 @@ def _trial(dialect: sa.Dialect) -> str:
             sa.and_(new_value("attempt") == table.c.attempt, sa.text("hpo_trials.state IN ('RUNNING', 'WAITING')")),
         ),
     )
+
+
+def _owned(dialect: sa.Dialect) -> str:
+    """Locks the row where the server has such locks; a transaction of ours on SQLite is alone from its first word."""
+    table = own_schema.hpo_owners
+    statement = sa.select(table.c.heartbeat).where(
+        table.c.sweep_uuid == sa.bindparam("sweep"), table.c.token == sa.bindparam("token")
+    )
+    return compiled(dialect, statement.with_for_update(), ["sweep", "token"])
+
+
+def _find_name(dialect: sa.Dialect) -> str:
+    """A sweep of ours by name, not deleted, other than one."""
+    runs, sweeps = schema.runs, own_schema.hpo_sweeps
+    statement = sa.select(runs.c.run_uuid).select_from(sweeps.join(runs, runs.c.run_uuid == sweeps.c.run_uuid))
+    statement = statement.where(
+        runs.c.name == sa.bindparam("name"),
+        runs.c.run_uuid != sa.bindparam("run"),
+        runs.c.lifecycle_stage == sa.literal_column("'active'"),
+    )
+    return compiled(dialect, statement, ["name", "run"])
 
 
 def _update(dialect: sa.Dialect, table: sa.Table, columns: tuple[str, ...], keys: tuple[str, ...]) -> str:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPICursor
 
-from trackers.errors import InvalidRecord, NotFound, Superseded
+from trackers.errors import FencedOff, InvalidRecord, NameTaken, NotFound, Superseded
 from trackers.records import (
     Artifact,
     Change,
     Dataset,
+    Fence,
     Point,
     RunEnded,
     RunStarted,
@@ -48,8 +49,10 @@ class Writer:
         self._models = ModelWriter(self._sql)
         self._experiment_of = experiment_of
 
-    def write(self, cursor: DBAPICursor, changes: Sequence[Change]) -> None:
-        """All changes in order; what it raises is to undo the transaction."""
+    def write(self, cursor: DBAPICursor, changes: Sequence[Change], fence: Fence | None = None) -> None:
+        """All changes in order, if the fence holds; what it raises is to undo the transaction."""
+        if fence is not None:
+            self._check_fence(cursor, fence)
         for change in changes:
             if isinstance(change, RunStarted):
                 self._start(cursor, change)
@@ -58,7 +61,14 @@ class Writer:
             else:
                 self._end(cursor, change)
 
+    def _check_fence(self, cursor: DBAPICursor, fence: Fence) -> None:
+        cursor.execute(self._sql.owned, (fence.sweep_id, fence.token))
+        if cursor.fetchone() is None:
+            raise FencedOff(f"sweep {fence.sweep_id} is driven by somebody else by now; late changes were refused")
+
     def _start(self, cursor: DBAPICursor, change: RunStarted) -> None:
+        if change.new_name:
+            self._check_name(cursor, change)
         experiment_id, location = self._experiment_of(change.experiment)
         run_id = change.run_id
         uri = artifact_uri(location, run_id)
@@ -75,6 +85,12 @@ class Writer:
         self._params(cursor, change)
         cursor.executemany(self._sql.tag, [(key, text, run_id) for key, text in run_tags(change).items()])
         self._datasets(cursor, run_id, experiment_id, change.datasets)
+
+    def _check_name(self, cursor: DBAPICursor, change: RunStarted) -> None:
+        cursor.execute(self._sql.find_name, (change.name, change.run_id))
+        other = cursor.fetchone()
+        if other is not None:
+            raise NameTaken(f"sweep {change.name!r} is run {other[0]} already")
 
     def _start_trial(self, cursor: DBAPICursor, change: RunStarted, trial: TrialFacts) -> None:
         try:
