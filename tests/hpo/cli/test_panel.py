@@ -1,11 +1,11 @@
 """In a terminal a running sweep is a live panel."""
 
+import contextlib
 import os
 import pty
 import re
-import select
+import subprocess
 import sys
-import time
 from pathlib import Path
 
 SWEEP = """
@@ -26,24 +26,20 @@ def objective(params, trial):
 
 
 def run_in_terminal(folder: Path, *words: str) -> tuple[int, str]:
-    child, terminal = pty.fork()
-    if child == 0:  # pragma: no cover  # the other process
-        os.chdir(folder)
-        os.environ.update(TERM="xterm", COLUMNS="100", LINES="30")
-        os.environ.pop("NO_COLOR", None)
-        os.execv(sys.executable, [sys.executable, "-c", "from hpo.cli.main import main; main()", *words])
-    seen, deadline = b"", time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if select.select([terminal], [], [], 1.0)[0]:
-            try:
-                chunk = os.read(terminal, 65536)
-            except OSError:  # the other side closed
-                break
-            if not chunk:
-                break
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", "from hpo.cli.main import main; main()", *words]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
+    environment.pop("NO_COLOR", None)
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # how a terminal says that the other side closed it
+        while chunk := os.read(ours, 65536):
             seen += chunk
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status), seen.decode(errors="replace")
+    os.close(ours)
+    return process.wait(timeout=60), seen.decode(errors="replace")
 
 
 def test_a_terminal_shows_bar_best_and_recent_trials_and_then_the_winner(tmp_path: Path) -> None:
