@@ -1,5 +1,7 @@
 """What `hpo run` says at the end: the winner, what was registered and why, the next commands."""
 
+import shlex
+
 from hpo.cli.text import hide_passwords, one_line
 from hpo.cli.trial_line import params_text
 from hpo.cli.trial_rows import trial_object
@@ -12,7 +14,10 @@ def summary_text(result: SweepResult) -> str:
     best = result.best_runs(1)
     lines = [_head(result), _winner(result, best[0]) if best else f"no trial has a finite {result.metric}"]
     lines += _registered(result.registered) if result.registered else [f"nothing registered: {result.not_registered}"]
-    lines.append(f"next: hpo best {result.name}")
+    name = shlex.quote(result.name)
+    lines.append(
+        f"next: hpo best {name}" if best else f"next: hpo trials {name} --state failed; hpo logs {name}#NUMBER"
+    )
     lines.append(f"      mlflow server --backend-store-uri {hide_passwords(result.uri)}")
     return "\n".join(one_line(line) for line in lines)
 

@@ -1,6 +1,7 @@
 """An objective that fits and validates a scikit-learn estimator."""
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +19,7 @@ from hpo.objectives.gathered_warnings import gathered_warnings
 from hpo.objectives.model_plan import Estimator, ModelPlan
 from hpo.objectives.nearest import did_you_mean
 from hpo.objectives.parameter_check import parameter_problems
+from hpo.objectives.scorer_check import scorer_problems
 from hpo.objectives.scoring import as_named, scorers_of
 from hpo.objectives.validation import Split, Validation
 from hpo.space import Params, Space
@@ -133,7 +135,10 @@ class SklearnObjective:
                     f"{', '.join(odd)}; begin the pipeline with an encoder or a ColumnTransformer, or leave them out"
                 )
         with gathered_warnings("cv"):
-            self._splits(train)
+            splits = self._splits(train)
+        if self.model.is_classifier():
+            with warnings.catch_warnings(action="ignore"):  # they speak of an estimator that learns nothing
+                yield from scorer_problems(self.scoring, train, splits[0])
 
     def _takes_text(self) -> bool:
         """Whether what comes first may take text: encoders do, and nobody knows of classes outside scikit-learn."""

@@ -35,7 +35,7 @@ class Validation:
         try:
             return list(self._splitter(stratify).split(np.zeros(table.rows), table.y))
         except ValueError as error:
-            raise ObjectiveError(f"cv: {error}") from error
+            raise ObjectiveError(f"cv: {_too_small(error, self.folds, table) or error}") from error
 
     def _splitter(self, stratify: bool) -> KFold | StratifiedKFold | ShuffleSplit | StratifiedShuffleSplit:
         if self.holdout is not None:
@@ -49,3 +49,15 @@ class Validation:
         if cut < 1:
             raise ObjectiveError(f"cv.holdout: a share of {share:g} of {rows} rows leaves none to fit on")
         return np.arange(cut), np.arange(cut, rows)
+
+
+def _too_small(error: ValueError, folds: int, table: Table) -> str:
+    """The words for classes with fewer rows than folds; '' where something else is wrong."""
+    if "members in each class" not in str(error):
+        return ""
+    classes, counts = np.unique(np.asarray(table.y), return_counts=True)
+    largest, rows = str(classes[np.argmax(counts)]), int(counts.max())
+    way_out = f"cv: {{folds: {rows}}} or fewer, or cv: {{holdout: 0.2}}" if rows > 1 else "is the target a number?"
+    return (
+        f"{folds} folds need {folds} rows of one class at least, and the largest, {largest:.40}, has {rows}; {way_out}"
+    )

@@ -16,5 +16,5 @@ def objective(params: Mapping[str, Any], trial: TrialContext) -> float | Metrics
     x, width = params["x"], params["width"]
     loss = (x - 1) ** 2 + (width - 0.5) ** 2 + params.get("corner", 0) / 10
     for step in range(params["steps"]):
-        trial.report(step, loss + 1 / (step + 1))  # an intermediate value: shown and recorded as the trial runs
+        trial.report(step, loss + 1 / (step + 1))  # an intermediate value, on record with its step
     return {"loss": loss, "distance": abs(x - 1)}

@@ -120,6 +120,7 @@ def test_a_sweep_without_a_number_ends_with_exit_1(hpo: Hpo) -> None:
     assert done.exit_code == 1
     assert "trial 0 FAILED invalid_result" in done.stderr
     assert "no trial has a finite loss" in done.stdout
+    assert "next: hpo trials parabola --state failed; hpo logs parabola#NUMBER" in done.stdout
 
 
 def test_a_registered_winner_is_named_and_registering_it_again_by_hand_gives_the_same_version(hpo: Hpo) -> None:

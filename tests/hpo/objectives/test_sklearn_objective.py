@@ -485,6 +485,26 @@ def test_more_folds_than_rows_are_said(csv: Callable[..., DataSource]) -> None:
     assert found.startswith("cv: Cannot have number of splits n_splits=50 greater than the number of samples")
 
 
+def test_more_folds_than_rows_of_any_class_are_said_with_a_number_that_works(csv: Callable[..., DataSource]) -> None:
+    source = csv(FRAME.assign(price=["a"] * 3 + ["b"] * 3 + [str(n) for n in range(14)]))
+
+    (found,) = problems(replace(CLASSIFIER, source=source, scoring=("accuracy",), validation=Validation(folds=5)),
+                        *CLF_SPACE.parameters)  # fmt: skip
+
+    assert "the largest, a, has 3; cv: {folds: 3} or fewer" in found
+
+
+def test_a_scorer_that_cannot_score_the_classes_is_said_before_any_trial(csv: Callable[..., DataSource]) -> None:
+    source = csv(FRAME.assign(price=["a", "b", "c", "a"] * 5))
+    three = replace(CLASSIFIER, source=source, scoring=("accuracy", "roc_auc", "f1", "log_loss", "roc_auc_ovr"))
+
+    auc, f1 = problems(three, *CLF_SPACE.parameters)
+
+    assert auc.startswith("scoring: roc_auc cannot score this target (multiclass):")
+    assert auc.endswith("for more than two classes write roc_auc_ovr")
+    assert f1.endswith("for more than two classes write f1_macro")
+
+
 def test_without_a_test_part_there_is_nothing_to_score_on() -> None:
     with pytest.raises(ObjectiveError, match="there is no test part"):
         CLASSIFIER.score_test({"clf": "svc"}, 0)
