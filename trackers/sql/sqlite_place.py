@@ -152,6 +152,7 @@ class SqlitePlace:
         try:
             engine = sa.create_engine(f"sqlite:///{unfinished}")
             with engine.begin() as connection:
+                connection.exec_driver_sql("BEGIN")  # else sqlite3 commits, and syncs, each of sixty statements
                 fill(connection)
             engine.dispose()
             with contextlib.suppress(FileExistsError):  # MLflow does not know our lock
