@@ -3,6 +3,9 @@
 import math
 import time
 
+GRACE = 10.0
+"""Seconds that open trials have to end after the first wish."""
+
 
 class Interruption:
     """A wish to end that a sweep looks at between its steps; once asked it stays."""

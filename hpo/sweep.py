@@ -15,7 +15,7 @@ from hpo.sweep_records import SweepRecords
 from hpo.trial import Goal, Outcome, Result, State, Trial, derive_seed
 from hpo.window import Window
 from trackers.failpoints import reach
-from trackers.records import Change, Run
+from trackers.records import Change, Fence, Run
 from trackers.tracker import Tracker
 
 TICK = 0.2
@@ -82,6 +82,7 @@ class Sweep:
         records: SweepRecords,
         models: KeptModels,
         interruption: Interruption,
+        fence: Fence | None = None,
     ) -> None:
         self._plan = plan
         self._sampler = sampler
@@ -92,6 +93,7 @@ class Sweep:
         self._window = Window(plan.window, self._tell)
         self._models = models
         self._interruption = interruption
+        self._fence = fence
         self._counts = dict.fromkeys(State, 0)
         self._best: tuple[float, int] | None = None
         self._open: dict[int, Trial] = {}
@@ -134,7 +136,7 @@ class Sweep:
             self._put_back()
         else:
             reach("sweep_end.before_commit")
-            self._tracker.record([self._records.sweep_ended(self.progress(), stop)])
+            self._record([self._records.sweep_ended(self.progress(), stop)])
             reach("sweep_end.after_commit")
         return stop
 
@@ -201,7 +203,7 @@ class Sweep:
         started = [self._records.trial_started(trial) for trial in self._starting]
         holds = [name for name, trials in (("finish", self._ended), ("start", self._starting)) if trials]
         _reach(holds, "before_commit")
-        self._tracker.record([*self._changes, *started, self._records.sweep_updated(self.progress())])
+        self._record([*self._changes, *started, self._records.sweep_updated(self.progress())])
         _reach(holds, "after_commit")
         ended, self._ended = self._ended, []
         starting, self._starting = self._starting, []
@@ -216,6 +218,9 @@ class Sweep:
         for trial, outcome, progress in ended:
             reach("print.before")
             watcher.trial_ended(trial, outcome, progress)
+
+    def _record(self, changes: Sequence[Change]) -> None:
+        self._tracker.record(changes, self._fence)
 
     def _end(self, trial: Trial, state: State, value: float | None) -> bool:
         """Takes in an ended trial; whether it is the best so far (of equals the lowest number)."""
@@ -244,7 +249,7 @@ class Sweep:
         self._again += interrupted
         waiting = [self._records.trial_put_back(trial) for trial in interrupted]
         reach("put_back.before_commit")
-        self._tracker.record([*self._changes, *waiting, self._records.sweep_interrupted(self.progress())])
+        self._record([*self._changes, *waiting, self._records.sweep_interrupted(self.progress())])
         reach("put_back.after_commit")
 
 

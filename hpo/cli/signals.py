@@ -6,10 +6,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from hpo.cli import output
-from hpo.interruption import Interruption
-
-GRACE = 10.0
-"""Seconds that open trials have to end after the first signal."""
+from hpo.interruption import GRACE, Interruption
 
 WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -22,8 +19,8 @@ class Signals:
 
     @property
     def exit_code(self) -> int:
-        """128 + the signal's number, as a shell has it."""
-        return 128 + self.first
+        """128 + the signal's number, as a shell has it; `hpo stop` counts as Ctrl-C."""
+        return 128 + (self.first or signal.SIGINT)
 
 
 @contextmanager
