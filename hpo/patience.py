@@ -1,0 +1,67 @@
+"""How a driver deals with a store in trouble: the settings, the spool, and the last line that says how to go on."""
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import TypeAdapter, ValidationError
+
+from hpo.config.fields import Duration
+from hpo.errors import ConfigError
+from hpo.patient_tracker import Patience, PatientTracker
+from hpo.spool import Record, Spool, spool_folders
+from trackers.errors import StoreUnavailable
+from trackers.opening import Store
+
+log = logging.getLogger(__name__)
+
+RETRY_FOR = "HPO_STORE_RETRY_FOR"
+
+
+def retry_seconds(configured: float, environment: Mapping[str, str]) -> float:
+    """How long to wait for a store: what the environment says, else the sweep file; ConfigError for nonsense."""
+    text = environment.get(RETRY_FOR, "")
+    if not text:
+        return configured
+    try:
+        return float(text) if text.strip("0.") == "" else TypeAdapter(Duration).validate_python(_number_or_text(text))
+    except (ValidationError, ValueError) as error:
+        raise ConfigError(f"${RETRY_FOR} must be a time: seconds, or 90s, 10m, 1h30m; got {text!r}") from error
+
+
+def spool_of(store: Store, sweep_id: str, environment: Mapping[str, str]) -> Spool:
+    """Where the results of a sweep are kept while the store does not take them."""
+    path = urlsplit(store.uri).path.removeprefix("/") if store.uri.startswith("sqlite") else ""
+    database = Path(path).expanduser().absolute() if path else None
+    return Spool(sweep_id, spool_folders(store.artifacts, database, environment, Path(tempfile.gettempdir())))
+
+
+def patient(store: Store, spool: Spool, retry_for: float, over: Callable[[], bool]) -> PatientTracker:
+    """The store's tracker with patience; `over` ends the waiting early."""
+    return PatientTracker(store.tracker, spool, Patience(retry_for, over))
+
+
+def take_in(spool: Spool, record: Record) -> None:
+    """Puts on record what an earlier driver had to keep aside, and says so."""
+    taken = spool.take_in(record)
+    if taken:
+        log.info("%d result%s that the store had refused before are on record now", taken, "s" if taken > 1 else "")
+
+
+@contextlib.contextmanager
+def resumable(sweep: str) -> Iterator[None]:
+    """Lets the error of a store that is in trouble end with the command that goes on."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise StoreUnavailable(f"{error}, then: hpo resume {sweep}") from error
+
+
+def _number_or_text(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text.strip()

@@ -1,0 +1,141 @@
+"""A tracker that does not give up at once: it waits for a store in trouble, and keeps aside what it cannot record."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hpo.spool import Spool
+from trackers.errors import NotAStore, NotPermitted, ReadOnlyStore, StoreBusy, StoreFull, StoreGone, StoreUnavailable
+from trackers.records import Artifact, Change, Fence, Point, Query, Run, RunEnded
+from trackers.tracker import Tracker
+
+log = logging.getLogger(__name__)
+
+HOPELESS = (NotAStore, ReadOnlyStore, NotPermitted, StoreGone)
+"""What waiting does not mend."""
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
+"""Seconds between two tries, growing from one to the other."""
+
+SAY_AGAIN = 10.0
+"""Seconds after which the waiting is said once more; from then on each time the wait has doubled."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a store, in seconds; `over` says when somebody outside wants an end.
+
+    `clock` and `pause` are time itself, unless a test brings its own.
+    """
+
+    retry_for: float
+    over: Callable[[], bool] = lambda: False
+    clock: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
+
+
+class PatientTracker:
+    """Another tracker, with patience: `record` is repeated while the store is busy, full or out of reach.
+
+    Repeating is safe also where a commit was done and only its answer was lost: every change is idempotent by run and
+    attempt. When patience ends, what ended is spooled and the store's error is raised; from then on nobody waits again.
+    """
+
+    def __init__(self, tracker: Tracker, spool: Spool, patience: Patience) -> None:
+        self._tracker = tracker
+        self._spool = spool
+        self._patience = patience
+        self._is_spent = False
+        self._spooled: set[str] = set()
+
+    def record(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
+        """As the tracker does; StoreUnavailable once patience has ended, with what ended kept in the spool."""
+        began = self._patience.clock()
+        try:
+            self._record(changes, fence)
+        except StoreUnavailable as error:
+            self._try_again(error, changes, fence, began)
+        if self._spooled and self._spooled <= _ended(changes):  # the last word of a driver repeats what it had to spool
+            self._spool.discard()
+            self._spooled = set()
+
+    def experiment(self, name: str, artifact_location: str | None = None) -> str:
+        """See `Tracker`."""
+        return self._tracker.experiment(name, artifact_location)
+
+    def get(self, run_id: str) -> Run:
+        """See `Tracker`."""
+        return self._tracker.get(run_id)
+
+    def find(self, query: Query) -> Sequence[Run]:
+        """See `Tracker`."""
+        return self._tracker.find(query)
+
+    def history(self, run_id: str, metric: str | None = None) -> Sequence[Point]:
+        """See `Tracker`."""
+        return self._tracker.history(run_id, metric)
+
+    def artifacts(self, run_id: str) -> Sequence[Artifact]:
+        """See `Tracker`."""
+        return self._tracker.artifacts(run_id)
+
+    def counts(self, parents: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+        """See `Tracker`."""
+        return self._tracker.counts(parents)
+
+    def _record(self, changes: Sequence[Change], fence: Fence | None, after: float = 0.0) -> None:
+        try:
+            if after:
+                self._patience.pause(after)
+            self._tracker.record(changes, fence)
+        except Exception:
+            raise
+        except BaseException:  # Ctrl-C, the second time: the driver still has a last word, and it should be short
+            self._is_spent = True
+            raise
+
+    def _try_again(self, error: StoreUnavailable, changes: Sequence[Change], fence: Fence | None, began: float) -> None:
+        pause, say_at = SHORTEST_PAUSE, 0.0
+        while not self._is_over(error, waited := self._patience.clock() - began):
+            if waited >= say_at:
+                log.warning("%s", _waiting(error, waited, self._patience.retry_for))
+                say_at = max(2 * waited, SAY_AGAIN)
+            try:
+                self._record(changes, fence, after=min(pause, self._patience.retry_for - waited))
+            except StoreUnavailable as again:
+                error, pause = again, min(2 * pause, LONGEST_PAUSE)
+            else:
+                log.warning("the store is back: reconnected after %.0f s", self._patience.clock() - began)
+                return
+        self._give_up(error, changes)
+
+    def _is_over(self, error: StoreUnavailable, waited: float) -> bool:
+        patience = self._patience
+        return self._is_spent or isinstance(error, HOPELESS) or waited >= patience.retry_for or patience.over()
+
+    def _give_up(self, error: StoreUnavailable, changes: Sequence[Change]) -> None:
+        self._is_spent = True
+        ended = _ended(changes)
+        path = self._spool.write(changes) if ended else None
+        if path is not None:
+            self._spooled |= ended
+            log.warning("what ended is kept in %s until the sweep goes on", path)
+        elif ended:
+            log.warning("nor is there room to keep what ended: those trials run again when the sweep goes on")
+        raise error
+
+
+def _ended(changes: Sequence[Change]) -> set[str]:
+    return {change.run_id for change in changes if isinstance(change, RunEnded)}
+
+
+def _waiting(error: StoreUnavailable, waited: float, retry_for: float) -> str:
+    if isinstance(error, StoreBusy):
+        return f"store busy {waited:.0f} s, waiting" + (f" (pid {error.pid})" if error.pid else "")
+    if isinstance(error, StoreFull):
+        return f"no space left on {error.path}: waiting {retry_for:.0f} s for some, {waited:.0f} s so far"
+    return f"store unreachable, retrying ({waited:.0f} s): {error}"
+
+
+_: type[Tracker] = PatientTracker
