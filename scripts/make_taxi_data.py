@@ -95,7 +95,7 @@ def _draw_trips(city: City, month: str, rows: int, rng: np.random.Generator) -> 
 
     # few trips at night, most in the evening
     first = np.datetime64(month, "M")
-    days = np.arange(first.astype("datetime64[D]"), (first + 1).astype("datetime64[D]"))
+    days = np.arange(first.astype("datetime64[D]"), (first + np.timedelta64(1, "M")).astype("datetime64[D]"))
     by_hour = 1.2 + np.cos((np.arange(24) - 18) * math.pi / 12) + 0.3 * np.isin(np.arange(24), (8, 9))
     day, hour = rng.choice(days, rows), rng.choice(24, rows, p=by_hour / by_hour.sum())
     started: NDArray[np.datetime64] = np.add(day, (hour * 3600 + rng.integers(3600, size=rows)) * SECOND)
