@@ -1,6 +1,7 @@
 """hyperopt's tpe and anneal as pure samplers."""
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -85,8 +86,9 @@ class HyperoptSampler:
 
     def _drawn(self, number: int) -> Mapping[str, Sequence[float]]:
         seed = derive_seed(self._seed, number, self._kind)
-        # hyperopt takes the logarithm of weights and likelihoods that may be 0
-        with np.errstate(divide="ignore", invalid="ignore"):
+        # hyperopt takes the logarithm of weights and likelihoods that may be 0, and sets shapes as numpy 2.5 dislikes
+        with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"hyperopt\.")
             docs = self._suggest([number], self._problem, self._trials, seed)
         misc: Mapping[str, Mapping[str, Sequence[float]]] = docs[0]["misc"]  # type: ignore[assignment]
         return misc["vals"]
