@@ -214,7 +214,8 @@ class MemoryTracker:
 
     def _check_name(self, change: RunStarted) -> None:
         for other in self._runs.values():
-            if other.sweep is not None and other.name == change.name and other.id != change.run_id:
+            is_root_sweep = other.sweep is not None and PARENT_TAG not in other.tags
+            if is_root_sweep and other.name == change.name and other.id != change.run_id:
                 raise NameTaken(f"sweep {change.name!r} is run {other.id} already")
 
     def _check_attempt(self, change: RunStarted, trial: TrialFacts, known: TrialFacts | None) -> None:
@@ -246,7 +247,7 @@ class MemoryTracker:
             kept.trial = _ended_trial(change, change.trial, kept.trial)
         elif kept.trial is not None:
             raise InvalidRecord(f"run {kept.id} is trial {kept.trial.number}; it ends with its trial's facts only")
-        kept.status, kept.ended = change.status, change.ended
+        kept.status, kept.ended = change.status, max(change.ended, kept.started or change.ended)
         _add(kept, change)
 
 

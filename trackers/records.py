@@ -176,7 +176,8 @@ class RunEnded:
     """A run ends, with everything it made, at once.
 
     A trial's `trial` repeats its facts with state, value, reason, error and seconds filled in; its attempt must be the
-    one that is running, else `Superseded`. Repeating the very same change is harmless.
+    one that is running, else `Superseded`. Repeating the very same change is harmless. A run never ends before it
+    started: clocks are set back.
     """
 
     run_id: str

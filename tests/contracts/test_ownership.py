@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,13 @@ def test_a_run_that_is_no_sweep_takes_no_name(store: Store) -> None:
     store.tracker.record([RunStarted(OTHER, "my sweep", "iris", 900)])
     store.tracker.record([sweep(new_name=True)])
     assert names(store) == ["my sweep"]
+
+
+def test_a_sweep_below_another_run_takes_no_name(store: Store) -> None:
+    store.tracker.record([RunStarted(OTHER, "all of it", "iris", 900)])
+    store.tracker.record([replace(sweep(), parent_id=OTHER)])
+    store.tracker.record([sweep("7" * 32, new_name=True)])
+    assert len(store.tracker.find(Query(sweeps=True, roots=True, name="my sweep"))) == 1
 
 
 def test_owners_are_seen_by_another_process_that_opened_the_file_before(tmp_path: Path) -> None:

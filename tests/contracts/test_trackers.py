@@ -134,6 +134,13 @@ def test_the_same_end_again_is_harmless(tracker: Tracker) -> None:
     assert len(tracker.history(_id(0))) == 1
 
 
+def test_no_run_ends_before_it_started(tracker: Tracker) -> None:
+    """F17: the clock was set back in between."""
+    tracker.record([sweep(), started(0, started=7_200_000)])
+    tracker.record([ended(0, 0.5), RunEnded(SWEEP, Status.FINISHED, 999)])
+    assert [tracker.get(run_id).ended for run_id in (_id(0), SWEEP)] == [7_200_000, 1000]
+
+
 def test_another_end_of_an_ended_trial_is_superseded(tracker: Tracker) -> None:
     tracker.record([sweep(), started(0)])
     tracker.record([ended(0, 0.5)])

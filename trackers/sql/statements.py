@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from trackers.rows import PARENT_TAG
 from trackers.sql import own_schema, schema
 from trackers.sql.upserts import compiled, new_value, upsert
 
@@ -76,7 +77,7 @@ def compile_statements(dialect: sa.Dialect) -> Statements:
 
     return Statements(
         run=_run(dialect),
-        run_end=_update(dialect, schema.runs, ("status", "end_time"), ("run_uuid",)),
+        run_end=_run_end(dialect),
         run_name=_update(dialect, schema.runs, ("name",), ("run_uuid",)),
         param=put(schema.params, ("key", "value", "run_uuid"), "value"),
         tag=put(schema.tags, ("key", "value", "run_uuid"), "value"),
@@ -132,6 +133,16 @@ def _run(dialect: sa.Dialect) -> str:
     return upsert(dialect, schema.runs, _RUN, update=("name", "user_id", "status", "start_time", "end_time"))
 
 
+def _run_end(dialect: sa.Dialect) -> str:
+    """A clock that was set back in between makes no run end before it started."""
+    runs = schema.runs
+    ended = sa.case((runs.c.start_time > sa.bindparam("end"), runs.c.start_time), else_=sa.bindparam("new_end"))
+    statement = runs.update().values(status=sa.bindparam("status"), end_time=ended)
+    return compiled(
+        dialect, statement.where(runs.c.run_uuid == sa.bindparam("run")), ["status", "end", "new_end", "run"]
+    )
+
+
 def _trial(dialect: sa.Dialect) -> str:
     """Only a later attempt, or the same one not yet ended, takes the row; else no row is written."""
     table = own_schema.hpo_trials
@@ -158,13 +169,15 @@ def _owned(dialect: sa.Dialect) -> str:
 
 
 def _find_name(dialect: sa.Dialect) -> str:
-    """A sweep of ours by name, not deleted, other than one."""
-    runs, sweeps = schema.runs, own_schema.hpo_sweeps
+    """A sweep of ours by name, other than one, neither deleted nor put below another run."""
+    runs, sweeps, tags = schema.runs, own_schema.hpo_sweeps, schema.tags
+    parents = sa.exists().where(tags.c.run_uuid == runs.c.run_uuid, tags.c.key == sa.literal_column(f"'{PARENT_TAG}'"))
     statement = sa.select(runs.c.run_uuid).select_from(sweeps.join(runs, runs.c.run_uuid == sweeps.c.run_uuid))
     statement = statement.where(
         runs.c.name == sa.bindparam("name"),
         runs.c.run_uuid != sa.bindparam("run"),
         runs.c.lifecycle_stage == sa.literal_column("'active'"),
+        sa.not_(parents.correlate(runs)),
     )
     return compiled(dialect, statement, ["name", "run"])
 

@@ -120,7 +120,7 @@ class Writer:
             self._end_trial(cursor, change, change.trial)
         else:
             self._check_no_trial(cursor, change.run_id)
-        cursor.execute(self._sql.run_end, (change.status.value, change.ended, change.run_id))
+        cursor.execute(self._sql.run_end, (change.status.value, change.ended, change.ended, change.run_id))
         if cursor.rowcount == 0:
             raise NotFound(f"no run {change.run_id!r}")
         self._add(cursor, change)
