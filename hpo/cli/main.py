@@ -25,6 +25,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "register": ("hpo.cli.register_command", "Register the model of a sweep's best trial, or of one trial."),
     "models": ("hpo.cli.models_command", "List registered models and their versions."),
     "export": ("hpo.cli.export_command", "Write the trials of a sweep to a CSV, Parquet or JSON file."),
+    "gc": ("hpo.cli.gc_command", "List, or remove, files that no manifest knows."),
     "schema": ("hpo.cli.schema_command", "Print the JSON Schema of the sweep file."),
     "doctor": ("hpo.cli.doctor_command", "Check installation and store, and say how to mend what is wrong."),
     "completion": ("hpo.cli.completion_command", "Print the completion script of a shell."),

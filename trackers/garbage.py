@@ -1,0 +1,91 @@
+"""Files that nobody needs: below the artifact folders of our own runs, and known to no manifest.
+
+Left alone is whatever could belong to somebody else: runs that MLflow alone wrote (it keeps no manifest), runs that
+are deleted or unknown to this store, runs and sweeps that are at work or wait, files of registered models.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from trackers.artifacts import PART
+from trackers.records import Query, Run, Status
+from trackers.registry import Registry
+from trackers.tracker import Tracker
+
+_AT_WORK = (Status.RUNNING, Status.SCHEDULED)
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """A file that can go, and why."""
+
+    path: Path
+    size: int
+    why: str
+
+
+def find_garbage(tracker: Tracker, registry: Registry) -> list[Garbage]:
+    """All files that can go, by path; only local artifact folders are looked at."""
+    runs = tracker.find(Query())
+    at_work = {run.id for run in runs if run.status in _AT_WORK}
+    sources = [local_path(version.source) for version in registry.versions()]
+    kept = [source for source in sources if source is not None]
+    found: list[Garbage] = []
+    for run in runs:
+        folder = _folder_of(run)
+        if folder is None or not folder.is_dir() or run.id in at_work or run.parent_id in at_work:
+            continue
+        manifest = {artifact.path for artifact in tracker.artifacts(run.id)}
+        found += [item for item in _unknown(folder, manifest) if not _is_below(item.path, kept)]
+    return sorted(found, key=lambda item: item.path)
+
+
+def remove(garbage: Sequence[Garbage]) -> int:
+    """Deletes the files, and folders that this leaves empty; how many bytes that freed."""
+    freed = 0
+    for item in garbage:
+        with suppress(FileNotFoundError):
+            item.path.unlink()
+            freed += item.size
+        for folder in item.path.parents:
+            if folder.name == "artifacts":
+                break
+            with suppress(OSError):  # not empty
+                folder.rmdir()
+    return freed
+
+
+def local_path(uri: str) -> Path | None:
+    """The path of a local artifact URI; None for another one."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
+        return None
+    path = unquote(parts.path) if parts.scheme else uri
+    return Path(os.path.normpath(path)) if path.startswith("/") else None
+
+
+def _folder_of(run: Run) -> Path | None:
+    """The run's artifact folder if the run is ours and the folder is where we put it."""
+    folder = local_path(run.artifact_uri)
+    is_ours = run.trial is not None or run.sweep is not None
+    # whoever can write to the database must not be able to name any folder of this machine
+    return folder if is_ours and folder is not None and folder.parts[-2:] == (run.id, "artifacts") else None
+
+
+def _unknown(folder: Path, manifest: set[str]) -> Iterator[Garbage]:
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = Path(place, name)
+            if path.relative_to(folder).as_posix() in manifest:
+                continue
+            with suppress(FileNotFoundError):
+                why = "half written" if name.endswith(PART) else "in no manifest"
+                yield Garbage(path, path.lstat().st_size, why)
+
+
+def _is_below(path: Path, folders: Sequence[Path]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)
