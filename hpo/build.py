@@ -13,7 +13,9 @@ from hpo.config.conversion import components_of, space_of
 from hpo.config.schema import SweepConfig
 from hpo.errors import ConfigError
 from hpo.executor import Executor
+from hpo.executors.limits import Limits
 from hpo.executors.names import make_executor
+from hpo.executors.result_folder import ResultFolder
 from hpo.objective import HeldOut, Objective, TrialFiles
 from hpo.objectives.held_out import HeldOutScore
 from hpo.sampler import Sampler
@@ -79,9 +81,10 @@ class Parts:
             options=engine.options,
         )
 
-    def executor(self, files: TrialFiles, scratch: Path) -> Executor:
-        """Workers for the trials of the search."""
-        return self._executor(self.objective, self.config.metric.name, files, scratch)
+    def executor(self, files: TrialFiles, scratch: Path, results: ResultFolder | None = None) -> Executor:
+        """Workers for the trials of the search; `results` is where they write down how trials ended."""
+        limits = Limits(self.config.objective.timeout, self.config.objective.memory)
+        return self._executor(self.objective, self.config.metric.name, files, scratch, limits, results)
 
     def test_executor(self, files: TrialFiles, scratch: Path) -> Executor | None:
         """Workers that score the winners on the held-out test part; None where there is no such part."""
@@ -89,7 +92,15 @@ class Parts:
             return None
         return self._executor(HeldOutScore(self.held_out), f"test_{self.config.metric.name}", files, scratch)
 
-    def _executor(self, objective: Objective, metric: str, files: TrialFiles, scratch: Path) -> Executor:
+    def _executor(
+        self,
+        objective: Objective,
+        metric: str,
+        files: TrialFiles,
+        scratch: Path,
+        limits: Limits = Limits(),  # noqa: B008  # frozen
+        results: ResultFolder | None = None,
+    ) -> Executor:
         parallel = self.config.parallel
         return make_executor(
             parallel.backend,
@@ -101,6 +112,8 @@ class Parts:
             scratch=scratch,
             inner_threads=parallel.inner_threads,
             search_path=self.search_path,
+            limits=limits,
+            results=results,
         )
 
 

@@ -36,3 +36,15 @@ class Executor(Protocol):
     def close(self) -> None:
         """Ends all workers; open trials are dropped. Safe to call twice."""
         ...
+
+
+class FinishedResults(Protocol):
+    """Outcomes that workers wrote down themselves, for the case that the driver dies before it has recorded them."""
+
+    def adopt(self, trials: Sequence[Trial]) -> Sequence[Outcome]:
+        """The outcomes of these attempts, which a driver that died left RUNNING; they need not be run again."""
+        ...
+
+    def forget(self, outcome: Outcome) -> None:
+        """The outcome is on record."""
+        ...

@@ -31,8 +31,10 @@ def canonical(config: SweepConfig) -> str:
     Defaults are filled in. Left out is what only cuts the sequence of trials (budget, metric.target), where and how
     fast they run (n_jobs, backend, inner_threads: they matter through the window alone), and what is done with them
     (name, experiment, description, tags, tracker, register). So a sweep may go on with a larger budget, on another
-    machine, with its results kept elsewhere, and still be the same sweep. The order of parameters and of choices
-    stays in: samplers draw in that order.
+    machine, with its results kept elsewhere, and still be the same sweep. Secrets are masked: another password is the
+    same sweep. The order of parameters and of choices
+    stays in: samplers draw in that order. objective.timeout and .memory decide which trials fail, and so what later
+    ones are drawn from: they are in where they are given.
     """
     document = {
         "version": config.version,
@@ -51,10 +53,11 @@ def config_hash(config: SweepConfig) -> str:
 
 
 def _objective(config: SweepConfig) -> dict[str, object]:
-    sklearn = config.objective.sklearn
-    if sklearn is None:
-        return {"python": config.objective.python}
-    return {"sklearn": {**sklearn.model_dump(mode="json"), "scoring": list(config.scorers)}}
+    objective = config.objective
+    limits = {key: getattr(objective, key) for key in objective.limits}
+    if objective.sklearn is None:
+        return {"python": objective.python, **limits}
+    return {"sklearn": {**objective.sklearn.model_dump(mode="json"), "scoring": list(config.scorers)}, **limits}
 
 
 def _parameter(parameter: Parameter, config: SweepConfig) -> dict[str, object]:

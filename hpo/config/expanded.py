@@ -23,7 +23,7 @@ def as_yaml(config: SweepConfig) -> str:
     document["parallel"] = _document(config.parallel.model_copy(update={"window": window}))
     if config.objective.sklearn is not None:
         sklearn = config.objective.sklearn.model_copy(update={"scoring": list(config.scorers)})
-        document["objective"] = {"sklearn": _document(sklearn)}
+        document["objective"] = _document(config.objective.model_copy(update={"sklearn": sklearn}))
     return "\n".join(_lines(document, "")) + "\n"
 
 

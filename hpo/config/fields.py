@@ -16,6 +16,7 @@ MODEL_NAME = r"^\w[\w.-]*( \w[\w.-]*)*$"
 ALIAS = r"^[A-Za-z_][\w-]*$"
 DOTTED_PATH = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 CALLABLE_PATH = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"
+VARIABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 STEP_NAME = r"^[A-Za-z](_?[A-Za-z0-9])*$"
 
 EXPLAINED = {
@@ -24,12 +25,21 @@ EXPLAINED = {
     ALIAS: "a word of letters, digits, _ and -",
     DOTTED_PATH: "a dotted path such as sklearn.svm.SVC",
     CALLABLE_PATH: "module:function, such as train:objective",
+    VARIABLE_NAME: "the name of an environment variable, such as HF_TOKEN",
     STEP_NAME: "a step's name: letters and digits with single underscores",
 }
 """What a pattern asks for, in words."""
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _SECONDS = (86_400, 3600, 60, 1)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]i?)B", re.IGNORECASE)
+_BYTES = {
+    f"{unit}{binary}": (1024 if binary else 1000) ** (power + 1)
+    for power, unit in enumerate("kmgt")
+    for binary in ("", "i")
+}
+LEAST_MEMORY = 64 * 2**20
+"""Bytes of the smallest memory limit: a worker that has done nothing yet takes about as much."""
 
 
 class Section(BaseModel):
@@ -86,6 +96,18 @@ def _duration_guess(text: str) -> str:
     return f"{match[1]}{match[2]}" if match else ""
 
 
+def _bytes(value: object) -> object:
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value)
+        if match is None:
+            raise broken(f"cannot read '{value}' as an amount of memory: write 512MiB or 4GiB")
+        value = float(match[1]) * _BYTES[match[2].lower()]
+    value = int(value) if isinstance(value, float) and math.isfinite(value) else value
+    if isinstance(value, int) and not isinstance(value, bool) and value < LEAST_MEMORY:
+        raise broken(f"must be at least {LEAST_MEMORY // 2**20}MiB, which an idle worker takes, got {value} bytes")
+    return value
+
+
 def _test_part(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise broken("must be a share between 0 and 1, or the path of a file")
@@ -131,6 +153,7 @@ WHOLE = BeforeValidator(_whole)
 """Lets 1e3 stand for 1000; comes after the limits, or the JSON Schema loses them."""
 
 Text = Annotated[str, Field(min_length=1)]
+VariableName = Annotated[str, Field(pattern=VARIABLE_NAME)]
 Name = Annotated[str, Field(pattern=NAME, max_length=250)]
 ModelName = Annotated[str, Field(pattern=MODEL_NAME, max_length=250)]
 Alias = Annotated[str, Field(pattern=ALIAS, max_length=250)]
@@ -158,6 +181,23 @@ Duration = Annotated[
                     "type": "string",
                     "pattern": r"^(?=.)(\d+d)?(\d+h)?(\d+m)?(\d+s)?$",
                     "examples": ["90s", "10m", "1h30m"],
+                },
+            ]
+        }
+    ),
+]
+
+Memory = Annotated[
+    int,
+    BeforeValidator(_bytes),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": LEAST_MEMORY},
+                {
+                    "type": "string",
+                    "pattern": r"^\d+(\.\d+)? ?[KkMmGgTt][Ii]?[Bb]$",
+                    "examples": ["512MiB", "4GiB"],
                 },
             ]
         }

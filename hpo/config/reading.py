@@ -16,7 +16,7 @@ from hpo.config.overrides import override
 from hpo.config.parameters import ParameterSpec
 from hpo.config.problems import Place, Problem, Unreadable
 from hpo.config.rules import Facts, findings
-from hpo.config.schema import Metric, Objective, Registration, SweepConfig, TrackerSettings
+from hpo.config.schema import Metric, Objective, Parallel, Registration, SweepConfig, TrackerSettings
 from hpo.config.source import MappingNode, Node, ScalarNode, parse, plain
 from hpo.errors import ConfigError
 
@@ -154,4 +154,6 @@ def _facts(data: dict[str, object], wrong: set[tuple[int | str, ...]]) -> Facts:
         names=list(parameters),
         keeps_models=tracker is None or tracker.log_models != "none",
         registers=section("register", Registration) is not None,
+        limits=objective.limits if objective else (),
+        backend=parallel.backend if (parallel := section("parallel", Parallel)) else None,
     )

@@ -40,6 +40,8 @@ class Facts:
     names: Sequence[str] = ()
     keeps_models: bool = True
     registers: bool = False
+    limits: Sequence[str] = ()
+    backend: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,9 @@ def findings(facts: Facts) -> Iterator[Finding]:
     yield from _choices_of_estimators(facts)
     if facts.registers and not facts.keeps_models:
         yield Finding(("register",), "needs the models of trials, but tracker.log_models is none", on_key=True)
+    for limit in facts.limits if facts.backend in ("threading", "serial") else ():
+        message = f"only a process can be ended, and parallel.backend is {facts.backend}: write backend: loky"
+        yield Finding(("objective", limit), message, on_key=True)
 
 
 def _metric(facts: Facts) -> Iterator[Finding]:

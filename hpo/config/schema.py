@@ -13,6 +13,7 @@ from hpo.config.fields import (
     DataPath,
     DottedPath,
     Duration,
+    Memory,
     ModelName,
     Name,
     Option,
@@ -21,6 +22,7 @@ from hpo.config.fields import (
     StepName,
     TestPart,
     Text,
+    VariableName,
     WindowSize,
     broken,
     listed,
@@ -156,12 +158,22 @@ def _check_steps(pipeline: list[dict[str, str]]) -> None:
 
 
 class Objective(Section):
-    """What a trial does: exactly one of these."""
+    """What a trial does: exactly one of sklearn and python; and what it may use."""
 
     sklearn: SklearnObjective | None = None
     """Fit and validate a scikit-learn estimator."""
     python: CallablePath | None = None
     """Call `module:function` with (params, trial); found from the sweep file's folder and the current folder."""
+    timeout: Duration | None = None
+    """How long one trial may take before it is ended as FAILED: seconds, or 90s, 10m, 1h30m. Needs backend: loky."""
+    memory: Memory | None = None
+    """How much memory one trial's processes may hold together before they are killed: 512MiB, 4GiB. Needs backend:
+    loky."""
+
+    @property
+    def limits(self) -> list[str]:
+        """The keys of the limits that are set."""
+        return [key for key in ("timeout", "memory") if getattr(self, key) is not None]
 
     @model_validator(mode="after")
     def _is_exactly_one(self) -> "Objective":
@@ -352,4 +364,6 @@ def facts_of(config: SweepConfig) -> Facts:
         names=list(config.parameters),
         keeps_models=config.tracker.log_models != "none",
         registers=config.registration is not None,
+        limits=config.objective.limits,
+        backend=config.parallel.backend,
     )

@@ -36,10 +36,14 @@ KEYS: Mapping[str, str] = {
 """Foreign names of keys, anywhere but in a parameter."""
 
 PLACED: Mapping[tuple[str, str], str] = {
+    ("", "timeout"): "budget.timeout",
     ("budget", "target"): "metric.target",
     ("objective.sklearn.cv", "test_size"): "objective.sklearn.cv.holdout",
     ("objective.sklearn.cv", "random_state"): "objective.sklearn.cv.seed",
     ("objective.sklearn.data", "random_state"): "objective.sklearn.data.seed",
+    ("objective", "time_limit"): "objective.timeout",
+    ("objective", "memory_limit"): "objective.memory",
+    ("objective", "max_memory"): "objective.memory",
     ("parallel", "workers"): "parallel.n_jobs",
     ("register", "model"): "register.name",
 }

@@ -5,32 +5,45 @@ from pathlib import Path
 
 from hpo.errors import ConfigError
 from hpo.executor import Executor
+from hpo.executors.limits import Limits
+from hpo.executors.result_folder import ResultFolder
 from hpo.executors.work import Work
 from hpo.objective import Objective, TrialFiles
 from hpo.trial import Goal
 
 
-def _loky(work: Work, slots: int) -> Executor:
+def _loky(work: Work, slots: int, limits: Limits) -> Executor:
     from hpo.executors.process_executor import ProcessExecutor  # joblib takes 0.3 s to import
 
-    return ProcessExecutor(work, slots=slots)
+    return ProcessExecutor(work, slots=slots, limits=limits)
 
 
-def _threading(work: Work, slots: int) -> Executor:
+def _threading(work: Work, slots: int, limits: Limits) -> Executor:
     from hpo.executors.thread_executor import ThreadExecutor
 
+    _refuse(limits, "threading")
     return ThreadExecutor(work, slots=slots)
 
 
-def _serial(work: Work, slots: int) -> Executor:
+def _serial(work: Work, slots: int, limits: Limits) -> Executor:
     from hpo.executors.serial_executor import SerialExecutor
 
+    _refuse(limits, "serial")
     if slots != 1:
         raise ConfigError(f"parallel: backend serial runs one trial at a time, got n_jobs {slots}; use loky")
     return SerialExecutor(work)
 
 
-EXECUTORS: Mapping[str, Callable[[Work, int], Executor]] = {"loky": _loky, "threading": _threading, "serial": _serial}
+def _refuse(limits: Limits, backend: str) -> None:
+    if limits.any:
+        raise ConfigError(f"objective.timeout and .memory: backend {backend} cannot end a trial; write backend: loky")
+
+
+EXECUTORS: Mapping[str, Callable[[Work, int, Limits], Executor]] = {
+    "loky": _loky,
+    "threading": _threading,
+    "serial": _serial,
+}
 """Backend name to what makes its executor."""
 
 
@@ -45,10 +58,13 @@ def make_executor(
     scratch: Path,
     inner_threads: int | None = 1,
     search_path: Sequence[str] = (),
+    limits: Limits = Limits(),  # noqa: B008  # frozen
+    results: ResultFolder | None = None,
 ) -> Executor:
     """An executor whose workers have the objective ready; ObjectiveError where they cannot.
 
     `scratch` is a folder for this driver alone, made if needed and not removed. Close the executor when done.
+    `results` is a folder of the sweep that outlives this driver.
     """
     if backend not in EXECUTORS:
         raise ConfigError(f"parallel.backend must be one of {', '.join(EXECUTORS)}, got {backend!r}")
@@ -60,5 +76,6 @@ def make_executor(
         scratch=scratch.absolute(),
         inner_threads=inner_threads,
         search_path=tuple(search_path),
+        results=results,
     )
-    return EXECUTORS[backend](work, slots)
+    return EXECUTORS[backend](work, slots, limits)

@@ -1,51 +1,63 @@
 """Runs trials in worker processes, one a slot (joblib's loky)."""
 
+import secrets
 import signal
-import warnings
+import time
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from functools import partial
+from itertools import count
 
 import cloudpickle  # type: ignore[import-untyped]  # it has no types
 
 from hpo.attempt import failed
 from hpo.errors import ObjectiveError
 from hpo.executor import Executor
+from hpo.executors.guard import Guard
 from hpo.executors.inner_threads import thread_variables
 from hpo.executors.lifeline import lifeline
+from hpo.executors.limits import Limits, Verdict
 from hpo.executors.open_trials import OpenTrials
 from hpo.executors.output_log import left_behind
 from hpo.executors.process_slot import ProcessSlot
+from hpo.executors.slot_state import Phase, WorkerState
+from hpo.executors.watch import Watch
 from hpo.executors.work import Work, attempt_folder, remove_folder
 from hpo.executors.worker import Setup, keep_output
-from hpo.executors.worker_death import cause_of_death
+from hpo.executors.worker_death import KillCount, cause_of_death, kills_for_memory
+from hpo.executors.worker_process import Start, WorkerProcess
 from hpo.failure_text import failure_line
 from hpo.trial import Outcome, Trial
 
 
 class ProcessExecutor:
-    """Slots are processes: a trial that crashes, leaks or kills its process costs itself alone.
+    """Slots are processes: a trial that crashes, hangs, leaks or kills its process costs itself alone.
 
     The objective is pickled (by value where it must be: lambdas, closures, functions of `__main__`) and sent to each
-    worker once. Workers ignore SIGINT and SIGHUP, so the driver decides on Ctrl-C, and die when the driver dies.
-    What a trial, its libraries and its child processes print becomes its file `logs/output.log` (10 MiB, the middle
-    cut out), also when the trial killed its worker.
+    worker once. Workers ignore SIGINT and SIGHUP, so the driver decides on Ctrl-C, and end with all that their trials
+    started when the driver dies. What a trial, its libraries and its child processes print becomes its file
+    `logs/output.log` (10 MiB, the middle cut out), also when the trial killed its worker. A trial that goes beyond
+    `limits` is ended with reason timeout or oom; one whose worker died before the objective began is `lost`.
 
     Raises ObjectiveError when made with an objective that cannot be pickled, loaded or prepared in a worker.
     """
 
-    def __init__(self, work: Work, *, slots: int) -> None:
+    def __init__(self, work: Work, *, slots: int, limits: Limits = Limits()) -> None:  # noqa: B008  # frozen
         self._open: OpenTrials[Future[Outcome]] = OpenTrials(slots)
         self._work = work
-        pickled = _pickled(work)
+        self._pickled = _pickled(work)
         work.scratch.mkdir(parents=True, exist_ok=True)
+        self._mark = secrets.token_hex(8)
+        self._made = count()
+        self._guard = Guard(f"{self._mark}/")
         self._lifeline, self._driver_end = lifeline()
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="hpo-starter", initializer=_hold_back_ctrl_c)
-        self._free = [self._slot(number, pickled) for number in range(slots)]
-        self._slots = tuple(self._free)
+        self._slots = tuple(ProcessSlot(self._new_worker, self._starter) for _ in range(slots))
+        self._free = list(self._slots)
         self._busy: dict[int, ProcessSlot] = {}
-        # loky replaces a worker that has leaked 300 MB; it warns where that happens just as the next trial arrives
-        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
+        self._kills = KillCount()
+        self._kills_before: dict[int, int] = {}
+        self._watch = Watch(self._slots, limits)
         self._start_all()
 
     @property
@@ -62,14 +74,15 @@ class ProcessExecutor:
             self._open.cancel(trial)
             raise
         self._busy[ticket] = self._free.pop()
+        self._kills_before[ticket] = self._kills.lately()
         future.add_done_callback(partial(self._open.answer, ticket))
 
     def wait(self, timeout: float | None) -> Sequence[Outcome]:
         """What has ended since the last call."""
         outcomes = []
         for ticket, trial, future in self._open.take(timeout):
-            slot = self._busy.pop(ticket)
-            outcomes.append(self._outcome(slot, trial, future))
+            slot, kills_before = self._busy.pop(ticket), self._kills_before.pop(ticket)
+            outcomes.append(self._outcome(slot, trial, future, kills_before))
             self._free.append(slot)
         return outcomes
 
@@ -79,30 +92,36 @@ class ProcessExecutor:
         if ticket is None:
             return
         slot = self._busy.pop(ticket)
+        del self._kills_before[ticket]
+        slot.end()
         slot.start()
         remove_folder(attempt_folder(self._work.scratch, trial))
         self._free.append(slot)
 
     def close(self) -> None:
         """Kills all workers with their child processes."""
+        self._watch.end()
         for slot in self._slots:
+            slot.end()
             slot.kill()
         self._starter.shutdown()
+        self._guard.dismiss()
         if self._driver_end is not None:
             self._driver_end.close()
         for trial in self._open.clear():
             remove_folder(attempt_folder(self._work.scratch, trial))
-        for slot in self._slots:
-            slot.output.unlink(missing_ok=True)
 
-    def _slot(self, number: int, pickled: bytes) -> ProcessSlot:
+    def _new_worker(self) -> WorkerProcess:
+        number = next(self._made)
         setup = Setup(
             lifeline=self._lifeline,
-            output=self._work.scratch / f"slot-{number}.log",
+            output=self._work.scratch / f"worker-{number}.log",
+            state=self._work.scratch / f"worker-{number}.state",
             search_path=tuple(self._work.search_path),
-            work=pickled,
+            work=self._pickled,
         )
-        return ProcessSlot(setup, environment=thread_variables(self._work.inner_threads), starter=self._starter)
+        environment = thread_variables(self._work.inner_threads)
+        return WorkerProcess(Start(setup, environment, mark=f"{self._mark}/{number};"))
 
     def _start_all(self) -> None:
         """Waits until every worker is ready, so that what is wrong is known before trial 1."""
@@ -113,19 +132,45 @@ class ProcessExecutor:
             self.close()
             raise
 
-    def _outcome(self, slot: ProcessSlot, trial: Trial, future: Future[Outcome]) -> Outcome:
-        error = future.exception()
-        if error is None:
+    def _outcome(self, slot: ProcessSlot, trial: Trial, future: Future[Outcome], kills_before: int) -> Outcome:
+        verdict, error, worker = slot.end(), future.exception(), slot.worker
+        if worker is None:
+            raise RuntimeError(f"the slot of trial {trial.number} has no worker")
+        if verdict is None and error is None:
+            slot.refresh()
             return future.result()
-        if not isinstance(error, BrokenExecutor):
-            return failed(trial, "lost", failure_line(error))
-        outcome = failed(trial, *cause_of_death(error))
-        printed = left_behind(slot.output)
+        if verdict is None and not isinstance(error, BrokenExecutor):
+            return failed(trial, "lost", failure_line(error or RuntimeError()))
+        worker.send(signal.SIGKILL)  # what is left of it still prints
+        began, seconds = _times(worker.state(), trial)
+        reason, text = _why(worker.state(), trial, verdict, error, kills_before)
+        outcome = failed(trial, reason, text, started=began, seconds=seconds)
+        printed = left_behind(worker.setup.output)
         if printed is not None:
             outcome = keep_output(outcome, trial, self._work.files, printed)
         remove_folder(attempt_folder(self._work.scratch, trial))
         slot.start()
         return outcome
+
+
+def _why(
+    state: WorkerState, trial: Trial, verdict: Verdict | None, error: BaseException | None, kills_before: int
+) -> tuple[str, str]:
+    """Reason and text for a trial that was ended, or whose worker died."""
+    if verdict is not None:
+        return verdict.reason, verdict.error
+    if not state.is_of(trial):
+        return "lost", "its worker died before the trial began"
+    if state.phase is Phase.DONE:
+        return "lost", "its worker died when the trial had ended, before it told how"
+    memory_ran_out = kills_for_memory() > kills_before
+    return cause_of_death(error or RuntimeError(), memory_ran_out=memory_ran_out)
+
+
+def _times(state: WorkerState, trial: Trial) -> tuple[int, float]:
+    """When the trial began, milliseconds since 1970, and how many seconds ago that is."""
+    seconds = time.monotonic() - state.since if state.is_of(trial) else 0.0
+    return round((time.time() - seconds) * 1000), seconds
 
 
 def _pickled(work: Work) -> bytes:
@@ -143,7 +188,7 @@ def _raise_if_not_ready(slot: ProcessSlot, ready: Future[str]) -> None:
     try:
         problem = ready.result()
     except BrokenExecutor as error:
-        printed = left_behind(slot.output)
+        printed = left_behind(slot.worker.setup.output) if slot.worker is not None else None
         said = printed.read_text("utf-8", errors="replace")[-2000:].strip() if printed else ""
         problem = f"getting the objective ready killed its worker: {cause_of_death(error)[1]}\n{said}".strip()
     if problem:

@@ -1,64 +1,132 @@
-"""One slot of the process executor: a worker process that is replaced when it dies."""
+"""One slot of the process executor: a worker process that is replaced when it dies, or is worn out."""
 
+import signal
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
-from pathlib import Path
 
-from joblib.externals.loky import ProcessPoolExecutor
-
-from hpo.executors import worker
+from hpo.executors.limits import Limits, Verdict, judge
+from hpo.executors.worker_process import WorkerProcess
 from hpo.trial import Outcome, Trial
+
+WORN_TRIALS = 10_000
+"""Trials after which a worker is replaced: what libraries leak besides memory (files, threads) stays bounded. Starting
+another one takes about as long as 400 trials that do nothing, and beside them."""
+
+WORN_GROWTH = 512 * 2**20
+"""Bytes a worker may hold more after a trial than after its first, but at least as much again as it held then; so a
+worker that holds 4 GiB of data is not replaced, and loaded again, for every 512 MiB."""
+
+LOOK = 1.0
+"""Seconds between two looks at the memory of an idle worker."""
 
 
 class ProcessSlot:
-    """A pool of exactly one worker, so that a worker that dies takes nobody else's trial along.
+    """Runs one trial at a time; `make` makes a fresh worker, in `starter`, the one thread that starts processes."""
 
-    `starter` is the one thread that starts processes: they die with the thread that started them.
-    """
-
-    def __init__(self, setup: worker.Setup, *, environment: Mapping[str, str], starter: ThreadPoolExecutor) -> None:
-        self._setup = setup
-        self._environment = dict(environment)
+    def __init__(self, make: Callable[[], WorkerProcess], starter: ThreadPoolExecutor) -> None:
+        self._make = make
         self._starter = starter
-        self._pool: ProcessPoolExecutor | None = None
-        self._last: Future[Outcome] | Future[str] = Future()
-
-    @property
-    def output(self) -> Path:
-        """The file that receives what the worker prints."""
-        return self._setup.output
+        self.lock = threading.Lock()
+        self.worker: WorkerProcess | None = None
+        self.trial: Trial | None = None
+        self.verdict: Verdict | None = None
+        self._future: Future[Outcome] = Future()
+        self._submitted = 0.0
+        self._kill_at = 0.0
+        self._next: Future[WorkerProcess] | None = None
+        self._trials = 0
+        self._grown_from = 0
+        self._looked = 0.0
 
     def start(self) -> Future[str]:
         """Starts a fresh worker in place of the old; gives what is wrong with the objective there, or an empty text."""
-        return self._starter.submit(self._start).result()
+        self.kill()
+        return self._install(self._starter.submit(self._make).result())
 
     def submit(self, trial: Trial) -> Future[Outcome]:
         """Runs a trial in the worker; a worker that died while it was idle is replaced first."""
-        if self._pool is not None:
-            try:
-                future: Future[Outcome] = self._pool.submit(worker.run, trial)
-                self._last = future
-                return future
-            except BrokenExecutor:
-                pass
-        self.start()
-        return self.submit(trial)
+        if self.worker is None or self.worker.is_dead():
+            self.start()
+        try:
+            future = self._submit(trial)
+        except BrokenExecutor:
+            self.start()
+            future = self._submit(trial)
+        with self.lock:
+            self.trial, self.verdict, self._future, self._submitted = trial, None, future, time.monotonic()
+        return future
+
+    def end(self) -> Verdict | None:
+        """Takes the trial off the slot; the verdict that was passed on it, if any."""
+        with self.lock:
+            verdict, self.trial, self.verdict = self.verdict, None, None
+        return verdict
+
+    def look(self, limits: Limits) -> None:
+        """Judges the running trial, and carries out what was decided; for the thread that watches."""
+        with self.lock:
+            worker, trial, now = self.worker, self.trial, time.monotonic()
+            if worker is None or trial is None or self._future.done():
+                return
+            if self.verdict is None:
+                self.verdict = judge(limits, trial, worker.state(), now=now, waited=now - self._submitted)
+                if self.verdict is not None:
+                    self._kill_at = now + self.verdict.grace
+                    worker.send(self.verdict.signal)
+            elif now >= self._kill_at:
+                worker.send(signal.SIGKILL)
+            if worker.is_dead():  # what it left running may hold the pipe open by which loky learns of its death
+                worker.send(signal.SIGKILL)
+
+    def refresh(self) -> None:
+        """Between trials: replaces a worker that is worn out, or prepares to."""
+        self._trials += 1
+        if self._has_grown():
+            self.start()
+        elif self._trials >= WORN_TRIALS:
+            self._replace_when_ready()
 
     def kill(self) -> None:
-        """Ends the worker and its child processes at once."""
-        if self._pool is not None:
-            # loky's manager thread fails on work that it has not yet put into the worker's queue when told to kill
-            while not (self._last.running() or self._last.done()):
-                time.sleep(0.001)
-            self._pool.shutdown(wait=True, kill_workers=True)
-            self._pool = None
+        """Ends the worker and all its processes at once."""
+        if self._next is not None:
+            self._next.result().kill()
+            self._next = None
+        if self.worker is not None:
+            self.worker.kill()
+            self.worker = None
 
-    def _start(self) -> Future[str]:
-        self.kill()
-        self._pool = ProcessPoolExecutor(
-            max_workers=1, initializer=worker.set_up, initargs=(self._setup,), env=self._environment
-        )
-        ready: Future[str] = self._pool.submit(worker.get_ready)
-        self._last = ready
-        return ready
+    def _install(self, worker: WorkerProcess) -> Future[str]:
+        self.worker = worker
+        self._trials = self._grown_from = 0
+        return worker.ready
+
+    def _submit(self, trial: Trial) -> Future[Outcome]:
+        if self.worker is None:
+            raise RuntimeError("the slot has no worker")
+        return self.worker.submit(trial)
+
+    def _has_grown(self) -> bool:
+        now = time.monotonic()
+        if self.worker is None or now - self._looked < LOOK:
+            return False
+        self._looked = now
+        resident = self.worker.resident()
+        self._grown_from = self._grown_from or resident
+        return resident - self._grown_from > max(WORN_GROWTH, self._grown_from)
+
+    def _replace_when_ready(self) -> None:
+        """Starts the next worker and changes to it once it is ready, so that no trial waits for that."""
+        if self._next is None:
+            self._next = self._starter.submit(self._make)
+            return
+        if not (self._next.done() and self._next.result().ready.done()):
+            return
+        worker, self._next, old = self._next.result(), None, self.worker
+        if worker.ready.exception() is None and not worker.ready.result():
+            self._install(worker)
+        else:  # the one at work is better than one that cannot
+            self._trials, old = 0, worker
+        if old is not None:
+            self._starter.submit(old.kill)

@@ -38,7 +38,7 @@ class SerialExecutor:
         if trial is None:
             return []
         self._threads.apply()
-        return [self._work.run(trial)]
+        return [self._work.save(self._work.run(trial))]
 
     def cancel(self, trial: Trial) -> None:
         """Forgets the trial if it has not run yet."""

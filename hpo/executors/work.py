@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hpo.attempt import run_attempt
 from hpo.errors import HpoError, ObjectiveError
+from hpo.executors.result_folder import ResultFolder
 from hpo.failure_text import failure_line, failure_traceback
 from hpo.objective import Objective, TrialFiles
 from hpo.search_path import search_first
@@ -19,7 +20,8 @@ class Work:
 
     `scratch` is a folder of this sweep's driver alone; each attempt gets `<scratch>/<number>-<attempt>`, made when the
     objective asks for it and removed afterwards. `search_path` comes first when modules are imported.
-    `inner_threads` limits the threads of BLAS and OpenMP in each slot; None leaves them alone.
+    `inner_threads` limits the threads of BLAS and OpenMP in each slot; None leaves them alone. `results` is where a
+    worker writes down how a trial ended before it tells the driver, which may be dead by then.
     """
 
     objective: Objective
@@ -29,6 +31,7 @@ class Work:
     scratch: Path
     inner_threads: int | None = None
     search_path: Sequence[str] = ()
+    results: ResultFolder | None = None
 
     def prepare(self) -> None:
         """Gets ready for trials; ObjectiveError where the objective cannot be."""
@@ -51,6 +54,12 @@ class Work:
             return run_attempt(self.objective, placed, metric=self.metric, goal=self.goal, files=self.files)
         finally:
             remove_folder(placed.directory)
+
+    def save(self, outcome: Outcome) -> Outcome:
+        """The same outcome, written down."""
+        if self.results is not None:
+            self.results.save(outcome)
+        return outcome
 
 
 def attempt_folder(scratch: Path, trial: Trial) -> str:

@@ -1,8 +1,12 @@
 """What runs in a worker process: it is set up once, gets its work once, and then runs trial after trial."""
 
+import math
+import os
 import pickle
 import signal
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +15,7 @@ from hpo.errors import HpoError
 from hpo.executors.inner_threads import InnerThreads
 from hpo.executors.lifeline import Lifeline
 from hpo.executors.output_log import OutputLog
+from hpo.executors.slot_state import StateFile
 from hpo.executors.work import Work
 from hpo.failure_text import failure_line
 from hpo.objective import TrialFiles
@@ -18,6 +23,7 @@ from hpo.search_path import search_first
 from hpo.trial import Outcome, SavedFile, Trial
 
 OUTPUT_NAME = "logs/output.log"
+OOM_SCORE = Path("/proc/self/oom_score_adj")
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class Setup:
 
     lifeline: Lifeline
     output: Path
+    state: Path
     search_path: Sequence[str]
     work: bytes
 
@@ -36,6 +43,7 @@ class _Worker:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.output = OutputLog(setup.output)
+        self.state = StateFile(setup.state)
         self.work: Work | None = None
         self.threads = InnerThreads(None)
 
@@ -53,14 +61,29 @@ _workers: list[_Worker] = []  # one in a worker process, none in any other
 
 
 def set_up(setup: Setup) -> None:
-    """Makes the calling process a worker: it dies with its driver, leaves Ctrl-C to it, and prints into a file."""
+    """Makes the calling process a worker: it dies with its driver, leaves Ctrl-C to it, and prints into a file.
+
+    It leads a session of its own, so that a terminal's signals reach neither it nor what its trials start, and is the
+    first to go when the machine runs out of memory.
+    """
     setup.lifeline.hold()
+    os.setsid()
+    with suppress(OSError):  # there is no such file but on Linux, and a container may forbid to write it
+        OOM_SCORE.write_text("1000")
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP})
+    _leave_leaks_to_the_slot()
     worker = _Worker(setup)
     worker.output.redirect()
     _workers.append(worker)
+
+
+def _leave_leaks_to_the_slot() -> None:
+    # loky's own check replaces the process behind our back, and it would take a trial that is just arriving along
+    pool = sys.modules.get("joblib.externals.loky.process_executor")
+    if hasattr(pool, "_MAX_MEMORY_LEAK_SIZE"):
+        setattr(pool, "_MAX_MEMORY_LEAK_SIZE", math.inf)  # noqa: B010  # it is not ours to know the type of
 
 
 def get_ready() -> str:
@@ -83,7 +106,11 @@ def run(trial: Trial) -> Outcome:
     try:
         work = worker.load()
         worker.threads.apply()
-        return _with_output(work.run(trial), trial, work.files, worker.output)
+        worker.state.enter(trial)
+        outcome = _with_output(work.run(trial), trial, work.files, worker.output)
+        work.save(outcome)
+        worker.state.leave(trial)
+        return outcome
     except BaseException as error:  # outside the objective
         return failed(trial, "lost", failure_line(error))
 

@@ -2,24 +2,63 @@
 
 import re
 import signal
+import time
+from pathlib import Path
+
+VMSTAT = Path("/proc/vmstat")
 
 
-def cause_of_death(error: BaseException) -> tuple[str, str]:
-    """Reason and text for loky's report of a dead worker.
+def kills_for_memory() -> int:
+    """How many processes the kernel has killed because memory ran out, since it started; 0 where it does not say."""
+    try:
+        found = re.search(r"^oom_kill (\d+)$", VMSTAT.read_text(), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0
 
-    loky gives the exit code only inside its message, as `{SIGKILL(-9)}` or `{EXIT(3)}`.
+
+class KillCount:
+    """`kills_for_memory`, read at most once a second."""
+
+    def __init__(self) -> None:
+        self._count = kills_for_memory()
+        self._looked = time.monotonic()
+
+    def lately(self) -> int:
+        """How many there were a second ago or later; cheap enough for every trial."""
+        now = time.monotonic()
+        if now - self._looked > 1.0:
+            self._count, self._looked = kills_for_memory(), now
+        return self._count
+
+
+def cause_of_death(error: BaseException, *, memory_ran_out: bool = False) -> tuple[str, str]:
+    """Reason and text for loky's report of a worker that died inside a trial.
+
+    Nobody can tell who sent a SIGKILL. It counts as out of memory where the kernel has just killed somebody for that,
+    and else stays the signal it is. loky gives the exit code only inside its message, as `{SIGKILL(-9)}` or
+    `{EXIT(3)}`.
     """
-    codes = re.findall(r"[A-Z]+\((-?\d+)\)", str(error))
-    if not codes:
+    code = _exit_code(error)
+    if code is None:
         first_line = (str(error) or type(error).__name__).splitlines()[0]
         return "lost", f"the worker process was lost: {first_line}"
-    code = int(codes[0])
     if code == 0:
         return "no_result", "the worker process ended (exit 0) without a result"
     if code > 0:
         return f"exit:{code}", f"the worker process ended (exit {code}) without a result"
+    if -code == signal.SIGKILL and memory_ran_out:
+        return (
+            "oom",
+            "the kernel killed the worker process, as memory ran out (SIGKILL, and its count of such kills rose)",
+        )
     maybe = " (maybe out of memory)" if -code == signal.SIGKILL else ""
     return f"signal:{-code}", f"the worker process was killed by signal {-code}, {_signal_name(-code)}{maybe}"
+
+
+def _exit_code(error: BaseException) -> int | None:
+    codes = re.findall(r"[A-Z]+\((-?\d+)\)", str(error))
+    return int(codes[0]) if codes else None
 
 
 def _signal_name(number: int) -> str:

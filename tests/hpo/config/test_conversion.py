@@ -109,6 +109,7 @@ def test_what_does_not_decide_the_trials_does_not_change_the_hash(change: str) -
         "parameters.scale__with_mean=[false, true]", "parameters.clf__C.when.clf=tree", "parameters.clf__x=1",
         "engine.sampler=random", "engine.seed=4", "engine.options.gamma=0.2", "parallel.n_jobs=3",
         "parallel.window=free", "parallel.window=5", "parameters.scale__with_mean=[1, 0]",
+        "objective.timeout=5m", "objective.memory=4GiB",
     ],
 )  # fmt: skip
 def test_what_decides_the_trials_changes_the_hash(change: str) -> None:
@@ -195,7 +196,8 @@ def test_scoring_is_the_metric_alone_where_left_out() -> None:
             "parallel.window=free",
         ],
         ["parameters.scale__copy=null", "parameters.scale__x=-0.0", "parameters.scale__y=1e300"],
-        ["objective={python: 'a:b'}", "parameters.clf=[a, svc, tree]"],
+        ["objective={python: 'a:b', timeout: 90s, memory: 1.5GiB}", "parameters.clf=[a, svc, tree]"],
+        ["objective.timeout=2m", "objective.memory=512MiB"],
         ["objective.sklearn.cv={holdout: 0.1}", "objective.sklearn.data={path: d.csv, target: 'the y', test: t.csv}"],
     ],
 )
@@ -209,3 +211,11 @@ def test_the_expanded_file_reads_back_as_the_same_sweep(overrides: list[str]) ->
         "parallel": 0,
         "objective": 0,
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [("512MiB", 2**29), ("4GiB", 2**32), ("1.5 GB", 1_500_000_000), ("1tib", 2**40), ("1e9", 10**9)],
+)
+def test_memory_is_read_as_bytes(text: str, amount: int) -> None:
+    assert read(TEXT, f"objective.memory={text}").objective.memory == amount

@@ -332,7 +332,7 @@ def test_a_wrong_path_of_a_python_objective_is_answered_with_the_right_one(path:
         ("budget: {n_jobs: 2}", "budget.n_jobs: unknown key 'n_jobs' - there is parallel.n_jobs"),
         ("n_trials: 3", "n_trials: unknown key 'n_trials' - there is budget.n_trials"),
         ("n_trails: 3", "n_trails: unknown key 'n_trails' - there is budget.n_trials"),
-        ("timeout: 3", "timeout: unknown key 'timeout' - there is budget.timeout"),
+        ("timeout: 3", "timeout: unknown key 'timeout' - write budget.timeout"),
         ("n_jobs: 3", "n_jobs: unknown key 'n_jobs' - there is parallel.n_jobs"),
         ("seed: 3", "seed: unknown key 'seed' - write engine.seed"),
         ("budget: {seed: 3}", "budget.seed: unknown key 'seed' - write engine.seed"),
@@ -369,7 +369,7 @@ def test_what_does_not_work_yet_is_an_error(extra: str) -> None:
     assert errors_of(PYTHON + extra)[-1] == "1 error in f; nothing was run"
 
 
-@pytest.mark.parametrize("key", ["command: [python, train.py]", "timeout: 5m", "memory: 4GiB", "env: {A: b}"])
+@pytest.mark.parametrize("key", ["command: [python, train.py]", "env: {A: b}"])
 def test_what_an_objective_cannot_do_yet_is_an_error(key: str) -> None:
     text = PYTHON.replace('"train:objective"', f'"train:objective", {key}')
     assert errors_of(text)[0].startswith(f"f:3:40: error: objective.{key.partition(':')[0]}: unknown key")
@@ -391,3 +391,31 @@ def test_no_parameters_at_all_is_an_error() -> None:
 def test_a_name_is_kept_clear_of_what_commands_mean_by_hash_and_at() -> None:
     for name in ("a#17", "'@latest'", "''", "' a'", "a/../b", "a" * 201):
         assert errors_of(PYTHON.replace("name: a", f"name: {name}"))[0].startswith("f:1:7: error: name: must ")
+
+
+@pytest.mark.parametrize("backend", ["threading", "serial"])
+def test_limits_of_a_trial_need_a_process_to_end(backend: str) -> None:
+    text = PYTHON.replace('objective"}', 'objective", timeout: 3s, memory: 1GiB}') + f"parallel: {{backend: {backend}}}"
+
+    assert errors_of(text) == [
+        f"f:3:40: error: objective.timeout: only a process can be ended, and parallel.backend is {backend}:"
+        " write backend: loky",
+        f"f:3:53: error: objective.memory: only a process can be ended, and parallel.backend is {backend}:"
+        " write backend: loky",
+        "2 errors in f; nothing was run",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("memory", "words"),
+    [
+        ("4 gigs", "cannot read '4 gigs' as an amount of memory: write 512MiB or 4GiB"),
+        ("5MiB", "must be at least 64MiB, which an idle worker takes, got 5242880 bytes"),
+        ("1024", "must be at least 64MiB, which an idle worker takes, got 1024 bytes"),
+        ("-1GiB", "cannot read '-1GiB' as an amount of memory: write 512MiB or 4GiB"),
+    ],
+)
+def test_an_amount_of_memory_has_a_unit_and_is_enough_for_a_worker(memory: str, words: str) -> None:
+    text = PYTHON.replace('objective"}', f'objective", memory: {memory}}}')
+
+    assert errors_of(text) == [f"f:3:48: error: objective.memory: {words}", "1 error in f; nothing was run"]
