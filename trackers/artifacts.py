@@ -307,11 +307,11 @@ def _digest(file: BinaryIO) -> tuple[int, str]:
 
 
 def _make_folder(folder: Path) -> None:
-    """Makes a folder and those above it, durably."""
+    """Makes a folder and those above it, for their owner alone, durably."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     _sync_folder(folder.parent)
 
 

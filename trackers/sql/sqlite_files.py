@@ -1,6 +1,7 @@
 """Whether a path can be a SQLite store: the file, its folder, and the file system below them."""
 
 import os
+import stat
 from pathlib import Path
 
 from trackers.errors import NotAStore, NotPermitted
@@ -10,6 +11,10 @@ _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "afs", "ceph", "glusterfs", "fuse.glusterfs", "lustre",
      "gpfs", "beegfs", "fuse.sshfs", "fuse.s3fs", "fuse.rclone", "fuse.gcsfuse", "ncpfs", "davfs", "fuse.davfs2"}
 )  # fmt: skip
+
+
+_WITHOUT_MODES = frozenset({"9p", "drvfs", "vfat", "exfat", "msdos", "ntfs", "ntfs3", "fuseblk", "vboxsf", "virtiofs"})
+"""File systems on which every file shows the same mode, whoever may write it."""
 
 
 def check_place(path: Path, *, mounts: Path = Path("/proc/mounts")) -> None:
@@ -46,6 +51,17 @@ def check_writable(path: Path) -> None:
         raise NotPermitted(f"{path} cannot be written by {user()}; it can be read")
     if not may_write(path.parent):  # SQLite keeps its log beside the database
         raise NotPermitted(f"the folder {path.parent} cannot be written by {user()}")
+    _check_private(path.parent)
+
+
+def _check_private(folder: Path, *, mounts: Path = Path("/proc/mounts")) -> None:
+    """NotPermitted where everybody may replace the files in a folder: then nothing read from them could be trusted."""
+    mode = folder.stat().st_mode
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX and _file_system(folder, mounts) not in _WITHOUT_MODES:
+        raise NotPermitted(
+            f"everybody may replace the files in {folder} (mode {stat.S_IMODE(mode):o}), the database too; "
+            f"make it yours: chmod o-w {folder}"
+        )
 
 
 def check_no_log_left(path: Path) -> None:

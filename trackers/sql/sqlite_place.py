@@ -135,7 +135,7 @@ class SqlitePlace:
 
     def _take_lock(self) -> None:
         if self._lock_file is None:
-            self._lock_file = _opened(self.path.with_name(self.path.name + ".lock"))
+            self._lock_file = _opened(self.path)
         until = time.monotonic() + self._busy_seconds
         while True:
             try:
@@ -150,6 +150,8 @@ class SqlitePlace:
         unfinished = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
         unfinished.unlink(missing_ok=True)
         try:
+            # for its owner alone; who shares a store does so on purpose, by chmod. SQLite gives its logs the same mode
+            os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             engine = sa.create_engine(f"sqlite:///{unfinished}")
             with engine.begin() as connection:
                 connection.exec_driver_sql("BEGIN")  # else sqlite3 commits, and syncs, each of sixty statements
@@ -212,11 +214,14 @@ def sqlite_path(url: sa.URL) -> Path:
     return Path(url.database).expanduser().absolute()
 
 
-def _opened(lock: Path) -> int:
+def _opened(database: Path) -> int:
+    """The lock file beside a database, for those who may use that."""
+    lock = database.with_name(f"{database.name}.lock")
     try:
         if lock.exists():
             return os.open(lock, os.O_RDONLY | os.O_CLOEXEC)  # enough for a lock, also on a file of another user
-        return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        mode = database.stat().st_mode & 0o666 if database.exists() else 0o600
+        return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise sqlite_faults.full(lock) from error
