@@ -194,8 +194,12 @@ class SqlitePlace:
     ) -> sa.Engine:
         def connect_and_set() -> sqlite3.Connection:
             connection = connect()
-            for pragma in ["PRAGMA cache_size = -32768", "PRAGMA temp_store = MEMORY", *pragmas]:
-                connection.execute(pragma)
+            try:
+                for pragma in ["PRAGMA cache_size = -32768", "PRAGMA temp_store = MEMORY", *pragmas]:
+                    connection.execute(pragma)
+            except BaseException:
+                connection.close()
+                raise
             return connection
 
         engine = sa.create_engine("sqlite://", creator=connect_and_set, poolclass=sa.pool.QueuePool, max_overflow=-1)
