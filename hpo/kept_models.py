@@ -21,13 +21,21 @@ class Kept:
 class KeptModels:
     """Follows the best k trials and lets go of the models of all others.
 
-    `keep` None keeps every model, 0 none. `delete` removes a folder below a run's artifacts.
+    `keep` None keeps every model, 0 none. `delete` removes a folder below a run's artifacts. What `is_registered` says
+    of a run is asked each time its models are about to go: somebody may have registered them a moment ago.
     """
 
-    def __init__(self, keep: int | None, goal: Goal, delete: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        keep: int | None,
+        goal: Goal,
+        delete: Callable[[str, str], None],
+        is_registered: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._keep = keep
         self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
         self._delete = delete
+        self._is_registered = is_registered
         self._best: list[Kept] = []
         self._dropped: list[Kept] = []
 
@@ -55,12 +63,13 @@ class KeptModels:
     def delete_dropped(self) -> None:
         """Removes the files of what was dropped; called once that is on record."""
         for kept in self._dropped:
-            for model in kept.models:
-                self._delete(kept.trial.artifact_uri, model.path)
+            if not self._is_registered(kept.trial.run_id):
+                for model in kept.models:
+                    self._delete(kept.trial.artifact_uri, model.path)
         self._dropped.clear()
 
     def _drop(self, kept: Kept) -> list[RunUpdated]:
-        if not kept.models:
+        if not kept.models or self._is_registered(kept.trial.run_id):
             return []
         self._dropped.append(kept)
         return [

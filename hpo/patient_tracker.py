@@ -86,14 +86,19 @@ class PatientTracker:
 
     def _record(self, changes: Sequence[Change], fence: Fence | None, after: float = 0.0) -> None:
         try:
-            if after:
-                self._patience.pause(after)
+            self._pause(after)
             self._tracker.record(changes, fence)
         except Exception:
             raise
         except BaseException:  # Ctrl-C, the second time: the driver still has a last word, and it should be short
             self._is_spent = True
             raise
+
+    def _pause(self, seconds: float) -> None:
+        """In short parts, for a wish to end may come meanwhile."""
+        until = self._patience.clock() + seconds
+        while (left := until - self._patience.clock()) > 0 and not self._patience.over():
+            self._patience.pause(min(left, SHORTEST_PAUSE))
 
     def _try_again(self, error: StoreUnavailable, changes: Sequence[Change], fence: Fence | None, began: float) -> None:
         pause, say_at = SHORTEST_PAUSE, 0.0
@@ -102,7 +107,7 @@ class PatientTracker:
                 log.warning("%s", _waiting(error, waited, self._patience.retry_for))
                 say_at = max(2 * waited, SAY_AGAIN)
             try:
-                self._record(changes, fence, after=min(pause, self._patience.retry_for - waited))
+                self._record(changes, fence, after=min(pause, max(self._patience.retry_for - waited, 0.0)))
             except StoreUnavailable as again:
                 error, pause = again, min(2 * pause, LONGEST_PAUSE)
             else:

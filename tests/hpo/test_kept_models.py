@@ -52,3 +52,13 @@ def test_keep_none_keeps_all_and_zero_keeps_none() -> None:
 def test_a_failed_trial_keeps_no_model() -> None:
     models, _ = keeper(2)
     assert add(models, 0, None) == ["run0"]
+
+
+def test_a_registered_model_stays_on_disk_and_on_record() -> None:
+    deleted: list[str] = []
+    registered = {"run0"}
+    models = KeptModels(1, Goal.MINIMIZE, lambda uri, path: deleted.append(uri), registered.__contains__)
+    assert [add(models, 0, 3.0), add(models, 1, 2.0), add(models, 2, 1.0)] == [[], [], ["run1"]]
+    registered.add("run1")  # between record and delete
+    models.delete_dropped()
+    assert deleted == []
