@@ -1,14 +1,16 @@
 """The driver: asks a sampler for trials, runs them in slots, records them, and stops when the budget is used up."""
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from hpo.budget import Budget, Judge, Stop
-from hpo.executor import Executor
+from hpo.executor import Executor, FinishedResults
 from hpo.interruption import Interruption
 from hpo.kept_models import KeptModels
+from hpo.losses import Losses
 from hpo.progress import Progress
 from hpo.sampler import Sampler
 from hpo.sweep_records import SweepRecords
@@ -17,6 +19,8 @@ from hpo.window import Window
 from trackers.failpoints import reach
 from trackers.records import Change, Fence, Run
 from trackers.tracker import Tracker
+
+log = logging.getLogger(__name__)
 
 TICK = 0.2
 """Seconds after which the driver looks up from waiting: for signals, and to let the watcher show the time."""
@@ -83,6 +87,7 @@ class Sweep:
         models: KeptModels,
         interruption: Interruption,
         fence: Fence | None = None,
+        results: FinishedResults | None = None,
     ) -> None:
         self._plan = plan
         self._sampler = sampler
@@ -93,6 +98,8 @@ class Sweep:
         self._window = Window(plan.window, self._tell)
         self._models = models
         self._interruption = interruption
+        self._results = results
+        self._losses = Losses()
         self._fence = fence
         self._counts = dict.fromkeys(State, 0)
         self._best: tuple[float, int] | None = None
@@ -106,18 +113,26 @@ class Sweep:
         self._used = 0.0
         self._began = time.monotonic()
 
-    def take_up(self, history: Sequence[Run], seconds: float) -> None:
-        """Goes on from what the store knows: ended trials count, open ones run again with the same params."""
+    def take_up(self, history: Sequence[Run], seconds: float, finished: Sequence[Outcome] = ()) -> None:
+        """Goes on from what the store knows: ended trials count, open ones run again with the same params.
+
+        `finished` is how RUNNING ones ended of which the driver died before it had recorded that.
+        """
+        adopted = {outcome.number for outcome in finished}
         self._used = seconds
         known = {run.trial.number: run for run in history if run.trial is not None}
         for number, run in sorted(known.items()):
             trial, state, value = self._records.trial_of(run), *_end_of(run)
             self._next = max(self._next, number + 1)
+            if state is State.RUNNING and number in adopted:
+                self._open[number] = trial
+                continue
             if state in (State.WAITING, State.RUNNING):
                 self._again.append(replace(trial, attempt=trial.attempt + 1))
                 continue
             self._end(trial, state, value)
-            self._models.add(trial, value, run.models)
+            self._changes += self._models.add(trial, value, run.models)
+        self._take([outcome for outcome in finished if outcome.number in self._open])
         reach("take_up.done")
 
     def run(self, watcher: Watcher) -> Stop:
@@ -187,6 +202,9 @@ class Sweep:
         """Takes in what ended; it counts at once, and stands on record after the next commit."""
         for outcome in outcomes:
             trial = self._open[outcome.number]
+            if self._losses.runs_again(outcome):
+                self._put_back_lost(trial, outcome)
+                continue
             value = outcome.metrics.get(self._plan.metric) if outcome.state is State.COMPLETE else None
             best_is_new = self._end(trial, outcome.state, value)
             change = self._records.trial_ended(trial, outcome, value)
@@ -213,6 +231,7 @@ class Sweep:
         for trial in starting:
             self._open[trial.number] = trial
             self._executor.submit(trial)
+        self._forget([outcome for _, outcome, _ in ended])
         reach("model.before_delete")
         self._models.delete_dropped()
         for trial, outcome, progress in ended:
@@ -237,6 +256,20 @@ class Sweep:
     def _tell(self, trial: Trial, result: Result) -> None:
         self._sampler.tell(trial, result)
         self._judge.tell(trial, result)
+
+    def _put_back_lost(self, trial: Trial, outcome: Outcome) -> None:
+        """The trial runs again with its number and params, as the next attempt: it lost its worker, not its case."""
+        del self._open[trial.number]
+        self._changes.append(self._records.trial_put_back(trial))
+        self._again.append(replace(trial, attempt=trial.attempt + 1))
+        text = "trial %d: %s; worker replaced, trial put back as attempt %d"
+        log.warning(text, trial.number, outcome.error, trial.attempt + 1)
+
+    def _forget(self, outcomes: Sequence[Outcome]) -> None:
+        """They are on record now, so nobody needs to find them elsewhere."""
+        if self._results is not None:
+            for outcome in outcomes:
+                self._results.forget(outcome)
 
     def _put_back(self) -> None:
         """Leaves nothing RUNNING behind: what ended is put on record, what was open is WAITING."""

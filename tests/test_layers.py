@@ -36,6 +36,7 @@ HPO_LAYERS = [
         "hpo.promotion",
         "hpo.naming",
         "hpo.interruption",
+        "hpo.losses",
         "hpo.driver",
         "hpo.lease",
         "hpo.spool",
