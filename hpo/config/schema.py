@@ -268,6 +268,9 @@ class TrackerSettings(Section):
     """The folder for files and models."""
     log_models: Literal["best", "all", "none"] = "best"
     """Whose models are kept: the best trials', all trials', or none."""
+    retry_for: Duration = 300.0
+    """How long to wait for a database that is busy, full or out of reach: seconds, or 90s, 10m; $HPO_STORE_RETRY_FOR
+    overrides it."""
 
 
 class Registration(Section):
