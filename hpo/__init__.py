@@ -2,9 +2,9 @@
 
 from importlib import import_module
 
-__all__ = ["SweepResult", "load", "run"]
+__all__ = ["SweepResult", "load", "resume", "run"]
 
-_HOME = {"run": "hpo.search", "load": "hpo.search", "SweepResult": "hpo.result"}
+_HOME = {"run": "hpo.search", "resume": "hpo.search", "load": "hpo.search", "SweepResult": "hpo.result"}
 
 
 def __getattr__(name: str) -> object:

@@ -117,12 +117,12 @@ class Parts:
         )
 
 
-def parts_of(config: SweepConfig, folder: Path) -> Parts:
-    """The parts of a sweep file that lies in `folder`.
+def parts_of(config: SweepConfig, *folders: Path) -> Parts:
+    """The parts of a sweep file; what it names is found from these folders, first the file's own, and the current one.
 
     Imports what the file names. ObjectiveError or EngineError where it cannot be run as it is.
     """
-    search_path = list(dict.fromkeys([str(folder.resolve()), str(Path.cwd())]))
+    search_path = list(dict.fromkeys([*(str(folder.resolve()) for folder in folders), str(Path.cwd())]))
     sys.path[:] = [*search_path, *(entry for entry in sys.path if entry not in search_path)]
     space = space_of(config)
     if config.objective.python is not None:
@@ -131,7 +131,7 @@ def parts_of(config: SweepConfig, folder: Path) -> Parts:
         python = PythonObjective(config.objective.python, search_path=tuple(search_path))
         python.resolve()
         return Parts(config, space, python, None, (), search_path)
-    return _sklearn_parts(config, space, folder, search_path)
+    return _sklearn_parts(config, space, folders, search_path)
 
 
 def tracker_uri(config: SweepConfig, environment: Mapping[str, str]) -> str:
@@ -140,7 +140,7 @@ def tracker_uri(config: SweepConfig, environment: Mapping[str, str]) -> str:
     return config.tracker.uri or next((uri for uri in given if uri), DEFAULT_URI)
 
 
-def _sklearn_parts(config: SweepConfig, space: Space, folder: Path, search_path: Sequence[str]) -> Parts:
+def _sklearn_parts(config: SweepConfig, space: Space, folders: Sequence[Path], search_path: Sequence[str]) -> Parts:
     from hpo.objectives.data import DataSource  # scikit-learn and pandas take seconds to import
     from hpo.objectives.model_plan import ModelPlan
     from hpo.objectives.sklearn_objective import SklearnObjective
@@ -154,9 +154,9 @@ def _sklearn_parts(config: SweepConfig, space: Space, folder: Path, search_path:
     objective = SklearnObjective(
         source=DataSource(
             loader=data.loader or "",
-            path=_found(data.path, folder) if data.path else "",
+            path=_found(data.path, folders) if data.path else "",
             target=data.target or "",
-            test=_found(data.test, folder) if isinstance(data.test, str) else data.test,
+            test=_found(data.test, folders) if isinstance(data.test, str) else data.test,
             seed=data.seed,
         ),
         model=ModelPlan(estimator=settings.estimator or "", steps=steps, components=components_of(config)),
@@ -168,10 +168,9 @@ def _sklearn_parts(config: SweepConfig, space: Space, folder: Path, search_path:
     return Parts(config, space, objective, objective if data.test is not None else None, datasets, search_path)
 
 
-def _found(path: str, folder: Path) -> str:
-    """A data file as seen from the sweep file's folder, else from the current one."""
-    beside = folder / path
-    return str(beside if beside.exists() else Path(path))
+def _found(path: str, folders: Sequence[Path]) -> str:
+    """A data file as seen from the first of the folders that has it, else from the current one."""
+    return next((str(folder / path) for folder in folders if (folder / path).exists()), path)
 
 
 def _dataset(description: "DataDescription") -> Dataset:

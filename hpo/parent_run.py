@@ -1,66 +1,81 @@
 """The parent run of a sweep: put on record when the sweep starts or goes on."""
 
-import json
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpo.build import Parts
-from hpo.config.conversion import canonical, config_hash
-from hpo.config.schema import SweepConfig
-from hpo.driver import identity
+from hpo.config.conversion import config_hash
+from hpo.config.expanded import as_yaml
+from hpo.driver import Driver
 from hpo.provenance.git import git_tags
-from hpo.standing import DRIVER_TAG
+from hpo.recorded_config import FILE_ARTIFACT, origin_tags, recorded
+from hpo.standing import data_tags
 from trackers.artifacts import ArtifactFolder
 from trackers.failpoints import reach
-from trackers.records import Run, RunStarted, RunUpdated, SweepFacts
+from trackers.records import Change, Fence, Run, RunStarted, RunUpdated, SweepFacts
 from trackers.tracker import Tracker
 
+DRIVER_TAG = "hpo.driver"
 TRIAL_TAGS = ("mlflow.source.name", "mlflow.source.type", "mlflow.source.git.commit")
 """The parent's tags that every trial's run repeats, because MLflow shows them per run."""
 
 
-def recorded(config: SweepConfig) -> str:
-    """What the store keeps of a sweep file, as JSON: what decides its trials, and the budget that cuts them."""
-    budget = {**config.budget.model_dump(mode="json"), "target": config.metric.target}
-    return json.dumps({**json.loads(canonical(config)), "budget": budget}, sort_keys=True, allow_nan=False)
-
-
 @dataclass(frozen=True)
 class ParentRun:
-    """The parent run of the sweep that `path` describes; `now` is milliseconds since 1970."""
+    """The parent run of a sweep; `now` is milliseconds since 1970.
+
+    `path` is the sweep file, None where the sweep goes on without it; `folder` is where its code lies.
+    """
 
     parts: Parts
-    path: Path
+    path: Path | None
+    folder: Path
     user: str
     now: int
 
-    def start(self, tracker: Tracker, run_id: str, name: str, existing: Run | None) -> Run:
-        """The parent as recorded: RUNNING and owned by this process, with its settings, data sets and sweep file."""
+    def start(
+        self, tracker: Tracker, run_id: str, name: str, *, fence: Fence | None, existing: Run | None = None,
+        more: Sequence[Change] = (),
+    ) -> Run:  # fmt: skip
+        """The parent as recorded: RUNNING and owned by this process, with its settings, data sets and sweep file.
+
+        `more` is recorded in the same transaction. NameTaken where a new sweep's name is on record already.
+        """
         experiment = existing.experiment if existing else self.parts.config.experiment_name
         tracker.experiment(experiment)
         started = existing.started if existing else None
-        reach("parent.before_commit")
-        tracker.record(
-            [
-                RunStarted(
-                    run_id=run_id,
-                    name=name,
-                    experiment=experiment,
-                    started=started or self.now,
-                    params=self._params(),
-                    tags=self._tags(),
-                    user=self.user,
-                    datasets=self.parts.datasets,
-                    sweep=self._facts(),
-                )
-            ]
+        begun = RunStarted(
+            run_id=run_id,
+            name=name,
+            experiment=experiment,
+            started=started or self.now,
+            params=self._params(),
+            tags=self._tags(),
+            user=self.user,
+            datasets=self.parts.datasets,
+            sweep=self._facts(),
+            new_name=existing is None,
         )
+        reach("parent.before_commit")
+        tracker.record([begun, *more], fence)
         reach("parent.after_commit")
-        files = ArtifactFolder().save_file(tracker.get(run_id).artifact_uri, self.path, "sweep.yaml")
-        reach("parent.before_manifest")
-        tracker.record([RunUpdated(run_id, artifacts=files)])
+        self._keep_file(tracker, run_id, fence)
         return tracker.get(run_id)
+
+    def _keep_file(self, tracker: Tracker, run_id: str, fence: Fence | None) -> None:
+        """Keeps the sweep file, without it, and where it was never kept, what is known of it."""
+        if self.path is None and any(kept.path == FILE_ARTIFACT for kept in tracker.artifacts(run_id)):
+            return
+        artifact_uri = tracker.get(run_id).artifact_uri
+        with tempfile.TemporaryDirectory(prefix="hpo-") as scratch:
+            path = self.path or Path(scratch, FILE_ARTIFACT)
+            if self.path is None:
+                path.write_text(as_yaml(self.parts.config), encoding="utf-8")
+            files = ArtifactFolder().save_file(artifact_uri, path, FILE_ARTIFACT)
+        reach("parent.before_manifest")
+        tracker.record([RunUpdated(run_id, artifacts=files)], fence)
 
     def _facts(self) -> SweepFacts:
         config, plan = self.parts.config, self.parts.plan
@@ -87,16 +102,15 @@ class ParentRun:
 
     def _tags(self) -> Mapping[str, str]:
         config = self.parts.config
-        digests = {f"hpo.data.{'test' if d.context == 'test' else 'train'}": d.digest for d in self.parts.datasets}
         return {
             **config.tags,
             **({"mlflow.note.content": config.description} if config.description else {}),
-            "mlflow.source.name": str(self.path),
+            **({} if self.path is None else origin_tags(self.path)),
             "mlflow.source.type": "LOCAL",
-            **git_tags(self.path.resolve().parent),
-            **digests,
+            **git_tags(self.folder),
+            **data_tags(self.parts.datasets),
             "hpo.n_trials": str(config.budget.n_trials),
             "hpo.n_jobs": str(config.parallel.n_jobs),
             "hpo.config_hash": config_hash(config),
-            DRIVER_TAG: identity(),
+            DRIVER_TAG: str(Driver.here()),
         }

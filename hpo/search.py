@@ -1,35 +1,24 @@
-"""Runs a sweep file: find out where it stands, search, rank, register."""
+"""Runs a sweep file, or goes on with a sweep on record: find out what is meant, then drive it."""
 
-import getpass
 import os
-import shutil
-import tempfile
-import time
-import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hpo.budget import Stop
 from hpo.build import DEFAULT_URI, URI_VARIABLES, Parts, parts_of, tracker_uri
 from hpo.config.conversion import config_hash
 from hpo.config.reading import read_sweep
-from hpo.errors import HpoError, NothingFound
+from hpo.drive import Drive, Driven, Wishes
+from hpo.errors import NothingFound, ObjectiveError
 from hpo.interruption import Interruption
-from hpo.kept_models import KeptModels
 from hpo.naming import find_sweep
-from hpo.parent_run import TRIAL_TAGS, ParentRun, recorded
-from hpo.progress import seconds_used
+from hpo.recorded_config import FILE_TAG, folders_of, read_back, recorded
 from hpo.result import SweepResult
-from hpo.standing import Standing, standing
-from hpo.sweep import Silence, Sweep, Watcher
-from hpo.sweep_records import SweepRecords
-from hpo.trial import Goal, State
-from hpo.trial_files import StoredFiles
-from hpo.winner import REGISTERED_TAG, register_winner
-from trackers.artifacts import ArtifactFolder
-from trackers.errors import TrackerError
-from trackers.opening import Store, open_store
-from trackers.records import ModelVersion, Query, Run
+from hpo.standing import check_same
+from hpo.sweep import Silence, Watcher
+from hpo.trial import Goal
+from trackers.errors import NameTaken
+from trackers.opening import open_store
+from trackers.records import Query, Run
 from trackers.tracker import Tracker
 
 
@@ -39,14 +28,22 @@ def run(
     overrides: Sequence[str] = (),
     tracker: str | None = None,
     new: bool = False,
+    fork: bool = False,
+    retry_failed: bool = False,
+    takeover: bool = False,
     register: bool = True,
     watcher: Watcher | None = None,
     interruption: Interruption | None = None,
+    named: Callable[[str], None] = lambda _: None,
 ) -> SweepResult:
     """Runs the sweep that a file describes, and registers its winner if the file says so and `register` is true.
 
-    Calling it again continues an unfinished sweep of that name and leaves a complete one alone; `new` starts another
-    beside it, named `name-2`. `overrides` are `key=value` texts that change the file, such as "budget.n_trials=10".
+    Calling it again continues an unfinished sweep of that name and leaves a complete one alone. `new` starts another
+    beside it, named `name-2`. `fork` does so only where the file asks for other trials than the sweep on record, and
+    takes over the trials of that one which fit the file. `retry_failed` runs failed trials again, `takeover` takes
+    the sweep from a driver that is alive. `overrides` are `key=value` texts that change the file, such as
+    "budget.n_trials=10". `named` is told the sweep's name before it runs.
+
     Raises ConfigError (nothing was run), StoreUnavailable, SweepOwned; a failing trial is on record and not raised.
     """
     path = Path(source)
@@ -54,24 +51,59 @@ def run(
     parts = parts_of(config, path.parent)
     parts.sampler()  # what the engine refuses is to be known before anything is written
     uri = tracker or tracker_uri(config, os.environ)
+    wishes = Wishes(retry_failed, takeover, register, watcher or Silence(), interruption or Interruption(), named)
     with open_store(uri, artifacts=config.tracker.artifacts) as store:
-        existing = None if new else _latest(store.tracker, config.name)
-        history = store.tracker.find(Query(parent=existing.id)) if existing else ()
-        where = _standing(parts, existing, history)
-        name = _free_name(store.tracker, config.name) if new else config.name
-        run_id = existing.id if existing else uuid.uuid4().hex
-        stop: Stop | None = None
-        if where is not Standing.COMPLETE:
-            parent = ParentRun(parts, path, getpass.getuser(), _now()).start(store.tracker, run_id, name, existing)
-            stop = _drive(parts, store, parent, history, watcher or Silence(), interruption or Interruption())
-        registered, why_not = _register(parts, store, run_id, stop) if register else (None, "not asked for")
-    plan = parts.plan
-    return SweepResult(uri, run_id, name, plan.metric, plan.goal, stop, registered, why_not)
+        drive = Drive(store, parts, wishes, path, path.parent.resolve())
+        while True:
+            try:
+                return _result(uri, parts, _run(drive, new=new, fork=fork))
+            except NameTaken:  # another process was faster: what is meant now may be its sweep
+                continue
+
+
+def resume(
+    sweep: str = "@latest",
+    *,
+    more: int = 0,
+    retry_failed: bool = False,
+    takeover: bool = False,
+    tracker: str | None = None,
+    register: bool = True,
+    watcher: Watcher | None = None,
+    interruption: Interruption | None = None,
+    named: Callable[[str], None] = lambda _: None,
+) -> SweepResult:
+    """Goes on with a sweep on record, without its file; `sweep` as for `load`.
+
+    `more` trials are added to its budget; the rest as for `run`. Raises NothingFound where there is no such sweep, and
+    what `run` raises.
+    """
+    uri = tracker or _default_uri()
+    with open_store(uri, read_only=True) as store:  # which never makes a store
+        existing = find_sweep(store.tracker, sweep)
+    n_trials = ((existing.sweep.n_trials if existing.sweep else None) or 0) + more
+    config = read_back(existing, [f"budget.n_trials={n_trials}"] if more else [])
+    folder, *others = folders_of(existing) or [Path.cwd()]
+    try:
+        parts = parts_of(config, folder, *others)
+    except ObjectiveError as error:
+        raise ObjectiveError(
+            f"sweep {existing.name!r} cannot go on: {error}\n"
+            f"it was started from {existing.tags.get(FILE_TAG, 'a file')} in {folder}; put back what it needs there or "
+            "in the current folder, or go on with its file from where that lies now: hpo run FILE"
+        ) from error
+    parts.sampler()
+    wishes = Wishes(retry_failed, takeover, register, watcher or Silence(), interruption or Interruption(), named)
+    with open_store(uri, artifacts=config.tracker.artifacts) as store:
+        drive = Drive(store, parts, wishes, None, folder)
+        existing = store.tracker.get(existing.id)
+        _check_same(drive, existing)
+        return _result(uri, parts, drive.go_on(existing))
 
 
 def load(sweep: str = "@latest", *, tracker: str | None = None) -> SweepResult:
     """A sweep on record, by name, by a unique prefix of its run id, or the latest one."""
-    uri = tracker or next((os.environ[name] for name in URI_VARIABLES if os.environ.get(name)), DEFAULT_URI)
+    uri = tracker or _default_uri()
     with open_store(uri, read_only=True) as store:
         parent = find_sweep(store.tracker, sweep)
     if parent.sweep is None:
@@ -79,85 +111,54 @@ def load(sweep: str = "@latest", *, tracker: str | None = None) -> SweepResult:
     return SweepResult(uri, parent.id, parent.name, parent.sweep.metric, Goal(parent.sweep.goal))
 
 
+def _run(drive: Drive, *, new: bool, fork: bool) -> Driven:
+    """Starts or continues the sweep that the file's name means now."""
+    tracker, config = drive.store.tracker, drive.parts.config
+    family = _family(tracker, config.name)
+    if new or not family:
+        return drive.start(_free_name(config.name, family))
+    existing = family[0]
+    if fork:
+        same = [parent for parent in family if _is_same(parent, drive.parts)]
+        if not same:
+            return drive.start(_free_name(config.name, family), fork_of=family[-1])
+        existing = same[-1]
+    _check_same(drive, existing)
+    return drive.go_on(existing)
+
+
+def _family(tracker: Tracker, name: str) -> list[Run]:
+    """The sweep of that name, then those that were started beside it as `name-2`, `name-3`, .."""
+    found: list[Run] = []
+    while parent := _latest(tracker, name if not found else f"{name}-{len(found) + 1}"):
+        found.append(parent)
+    return found
+
+
 def _latest(tracker: Tracker, name: str) -> Run | None:
     found = tracker.find(Query(sweeps=True, roots=True, name=name))
     return found[-1] if found else None
 
 
-def _free_name(tracker: Tracker, name: str) -> str:
-    if _latest(tracker, name) is None:
-        return name
-    number = 2
-    while _latest(tracker, f"{name}-{number}"):
-        number += 1
-    return f"{name}-{number}"
+def _free_name(name: str, family: Sequence[Run]) -> str:
+    return f"{name}-{len(family) + 1}" if family else name
 
 
-def _standing(parts: Parts, existing: Run | None, history: Sequence[Run]) -> Standing:
-    open_states = (State.WAITING, State.RUNNING)
-    return standing(
-        existing,
-        config=recorded(parts.config),
-        config_hash=config_hash(parts.config),
-        n_trials=parts.plan.budget.n_trials,
-        ended=sum(run.trial is not None and State(run.trial.state) not in open_states for run in history),
+def _is_same(parent: Run, parts: Parts) -> bool:
+    return parent.sweep is not None and parent.sweep.config_hash == config_hash(parts.config)
+
+
+def _check_same(drive: Drive, existing: Run) -> None:
+    config = drive.parts.config
+    check_same(existing, config=recorded(config), config_hash=config_hash(config), datasets=drive.parts.datasets)
+
+
+def _result(uri: str, parts: Parts, driven: Driven) -> SweepResult:
+    plan = parts.plan
+    return SweepResult(
+        uri, driven.run_id, driven.name, plan.metric, plan.goal, driven.stop, driven.registered, driven.not_registered
     )
 
 
-def _drive(
-    parts: Parts, store: Store, parent: Run, history: Sequence[Run], watcher: Watcher, interruption: Interruption
-) -> Stop:
-    scratch = Path(tempfile.mkdtemp(prefix="hpo-"))
-    executor = parts.executor(StoredFiles(ArtifactFolder()), scratch)
-    try:
-        sweep = Sweep(
-            parts.plan,
-            sampler=parts.sampler(),
-            executor=executor,
-            tracker=store.tracker,
-            records=_records(parts, parent),
-            models=KeptModels(parts.keep, parts.plan.goal, _delete_folder),
-            interruption=interruption,
-        )
-        sweep.take_up(history, seconds_used(parent.tags))
-        return sweep.run(watcher)
-    finally:
-        executor.close()
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _records(parts: Parts, parent: Run) -> SweepRecords:
-    return SweepRecords(
-        parent_id=parent.id,
-        experiment=parent.experiment,
-        metric=parts.plan.metric,
-        artifacts=parent.artifact_uri.removesuffix(f"/{parent.id}/artifacts"),
-        user=parent.user,
-        clock=_now,
-        new_id=lambda: uuid.uuid4().hex,
-        tags={name: parent.tags[name] for name in TRIAL_TAGS if name in parent.tags},
-    )
-
-
-def _register(parts: Parts, store: Store, run_id: str, stop: Stop | None) -> tuple[ModelVersion | None, str]:
-    """What was registered, or why nothing was; a winner that cannot be registered does not undo the search."""
-    before = store.tracker.get(run_id).tags.get(REGISTERED_TAG)
-    if parts.config.registration is None:
-        return None, "the sweep file has no register:"
-    if stop in (Stop.FAILURES, Stop.INTERRUPTED):
-        return None, f"the sweep was stopped by {stop}"
-    if stop is None and before:
-        return None, f"it was registered before as {before}"
-    try:
-        return register_winner(parts, store, run_id, who=getpass.getuser()), ""
-    except (HpoError, TrackerError) as error:
-        return None, str(error)
-
-
-def _delete_folder(artifact_uri: str, path: str) -> None:
-    folder = ArtifactFolder()
-    folder.delete(artifact_uri, [name for name in folder.names(artifact_uri) if name.startswith(f"{path}/")])
-
-
-def _now() -> int:
-    return round(time.time() * 1000)
+def _default_uri() -> str:
+    return next((os.environ[name] for name in URI_VARIABLES if os.environ.get(name)), DEFAULT_URI)

@@ -1,34 +1,31 @@
-"""What `hpo run FILE` means, given what the store knows of a sweep of that name."""
+"""What `hpo run FILE` and `hpo resume SWEEP` mean, given what the store knows of the sweep."""
 
-import difflib
 import json
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from hpo.budget import Stop
-from hpo.driver import is_alive
-from hpo.errors import ConfigError, SweepOwned
-from trackers.records import Run, Status
+from hpo.difference import difference
+from hpo.errors import ConfigError
+from hpo.trial import State
+from trackers.records import Dataset, Run, Status
 
-DRIVER_TAG = "hpo.driver"
 STOPPED_TAG = "hpo.stopped_by"
+ENDED = (State.COMPLETE, State.PRUNED, State.FAILED)
 
 
 class Standing(StrEnum):
-    """Whether a sweep is to be started, continued, or only shown."""
+    """Whether a sweep is to be continued, or only shown."""
 
-    NEW = "new"
     UNFINISHED = "unfinished"
     COMPLETE = "complete"
 
 
-def standing(existing: Run | None, *, config: str, config_hash: str, n_trials: int, ended: int) -> Standing:
-    """New, unfinished or complete; so the same command in a terminal, a cron job or a CI step always converges.
+def check_same(existing: Run, *, config: str, config_hash: str, datasets: Sequence[Dataset] = ()) -> None:
+    """ConfigError, with the difference, where a sweep on record has other trials than this configuration makes.
 
-    Raises ConfigError, with the difference, where the file asks for other trials than the sweep on record, and
-    SweepOwned where a living driver is at work on it.
+    The budget may differ. Data sets are compared by their digests, as far as both sides have them.
     """
-    if existing is None:
-        return Standing.NEW
     facts = existing.sweep
     if facts is None:
         raise ConfigError(f"the store has a run named {existing.name!r} that is no sweep of ours; give another name:")
@@ -36,29 +33,38 @@ def standing(existing: Run | None, *, config: str, config_hash: str, n_trials: i
         raise ConfigError(
             f"the sweep {existing.name!r} in the store was made from a different file:\n"
             f"{difference(facts.config, config)}\n"
-            "to run this one beside it: --new, or another name: in the file; nothing was run"
+            "--fork starts a new sweep from this file that reuses the trials which fit it; --new one that reuses none; "
+            f"`hpo resume {existing.name}` goes on with the sweep as it was; nothing was run"
         )
-    driver = existing.tags.get(DRIVER_TAG, "")
-    if existing.status is Status.RUNNING and is_alive(driver):
-        raise SweepOwned(f"the sweep {existing.name!r} is run by pid {driver}; nothing was done")
-    if existing.status in (Status.RUNNING, Status.KILLED, Status.SCHEDULED) or n_trials > max(
-        ended, facts.n_trials or 0
-    ):
+    changed = [
+        name.rpartition(".")[2]
+        for name, digest in data_tags(datasets).items()
+        if existing.tags.get(name, digest) != digest
+    ]
+    if changed:
+        raise ConfigError(
+            f"the sweep {existing.name!r} in the store saw other data than there is now "
+            f"({', '.join(changed)}); to run it on this data: --new; nothing was run"
+        )
+
+
+def standing(existing: Run, *, config: str, n_trials: int, ended: int) -> Standing:
+    """Unfinished or complete; so the same command in a terminal, a cron job or a CI step always converges."""
+    facts = existing.sweep
+    recorded = facts.n_trials or 0 if facts else 0
+    if existing.status in (Status.RUNNING, Status.KILLED, Status.SCHEDULED) or n_trials > max(ended, recorded):
         return Standing.UNFINISHED
-    budget_changed = json.loads(facts.config).get("budget") != json.loads(config).get("budget")
+    before = json.loads(facts.config).get("budget") if facts else None
     stopped_by = existing.tags.get(STOPPED_TAG, Stop.N_TRIALS)
     can_go_on = stopped_by not in (Stop.N_TRIALS, Stop.EXHAUSTED) and ended < n_trials
-    return Standing.UNFINISHED if budget_changed and can_go_on else Standing.COMPLETE
+    return Standing.UNFINISHED if can_go_on and before != json.loads(config).get("budget") else Standing.COMPLETE
 
 
-def difference(recorded: str, given: str) -> str:
-    """The lines in which two configurations differ, `-` on record, `+` in the file."""
-    before, after = (
-        json.dumps(_trials_only(text), indent=1, sort_keys=True).splitlines() for text in (recorded, given)
-    )
-    return "\n".join(difflib.unified_diff(before, after, "on record", "this file", lineterm="", n=1))
+def ended_count(history: Sequence[Run]) -> int:
+    """How many of a sweep's trials ended, whichever way."""
+    return sum(run.trial is not None and State(run.trial.state) in ENDED for run in history)
 
 
-def _trials_only(config: str) -> dict[str, object]:
-    """Without the budget, which may change."""
-    return {key: value for key, value in json.loads(config).items() if key != "budget"}
+def data_tags(datasets: Sequence[Dataset]) -> Mapping[str, str]:
+    """The digests of a sweep's data sets as tags of its parent run."""
+    return {f"hpo.data.{'test' if d.context == 'test' else 'train'}": d.digest for d in datasets}

@@ -1,16 +1,19 @@
 """A sweep file on a real store: started, continued, complete, refused; ranked and registered."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hpo import load, run
+from hpo import load, resume, run
 from hpo.budget import Stop
+from hpo.driver import Driver
 from hpo.errors import ConfigError, NothingFound, ObjectiveError, SweepOwned
+from hpo.ownership import claimed
 from hpo.result import SweepResult
-from hpo.standing import DRIVER_TAG
 from trackers.opening import open_store
-from trackers.records import RunUpdated, Status
+from trackers.records import Status
 
 SWEEP = """
 name: parabola
@@ -104,30 +107,22 @@ def test_new_runs_it_again_beside_the_first(folder: Path) -> None:
 def test_a_changed_file_is_refused_with_the_difference(folder: Path) -> None:
     run("sweep.yaml")
     (folder / "sweep.yaml").write_text(SWEEP.replace("high: 4", "high: 5"))
-    with pytest.raises(ConfigError, match=r'(?s)-.*"high": 4.*\+.*"high": 5.*--new'):
+    with pytest.raises(ConfigError, match=r"(?s)  - parameters.k.high: 4\n  \+ parameters.k.high: 5\n--fork.*--new"):
         run("sweep.yaml")
     assert len(trials(load("parabola"))) == 6
 
 
 def test_a_sweep_that_a_living_driver_owns_is_refused(folder: Path) -> None:
     result = run("sweep.yaml")
-    import os
-    import socket
-
-    import psutil
-
-    parent = psutil.Process(os.getppid())
-    owner = f"{parent.pid}@{socket.gethostname()} since {parent.create_time():.2f}"
     with open_store("sqlite:///mlflow.db") as store:
-        from trackers.records import RunStarted
-
-        store.tracker.record([RunStarted(result.run_id, "parabola", "parabola", 1, tags={DRIVER_TAG: owner})])
-    with pytest.raises(SweepOwned, match=str(parent.pid)):
-        run("sweep.yaml", overrides=["budget.n_trials=9"])
-    with open_store("sqlite:///mlflow.db") as store:  # that process has ended, and its pid went to another one
-        store.tracker.record(
-            [RunUpdated(result.run_id, tags={DRIVER_TAG: f"{parent.pid}@{socket.gethostname()} since 1.00"})]
-        )
+        with claimed(store.ownership, result.run_id, "parabola"):
+            with pytest.raises(SweepOwned, match=str(os.getpid())):
+                run("sweep.yaml", overrides=["budget.n_trials=9"])
+            with pytest.raises(SweepOwned, match="--takeover"):
+                resume("parabola", more=3)
+        assert len(trials(result)) == 6
+        dead = replace(Driver.here(), boot="another")
+        store.ownership.claim(result.run_id, dead.text, taking_from=None)
     assert len(trials(run("sweep.yaml", overrides=["budget.n_trials=9"]))) == 9
 
 

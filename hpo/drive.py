@@ -1,0 +1,227 @@
+"""Drives one sweep of an open store: take it up, search, and put on record what came of it."""
+
+import getpass
+import logging
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hpo.budget import Stop
+from hpo.build import Parts
+from hpo.errors import HpoError
+from hpo.executors.result_folder import ResultFolder
+from hpo.fork import FORKED_FROM_TAG, Reusable, Taking, fork_message, reusable
+from hpo.interruption import Interruption
+from hpo.kept_models import KeptModels
+from hpo.ownership import Claim, claimed
+from hpo.parent_run import TRIAL_TAGS, ParentRun
+from hpo.progress import seconds_used
+from hpo.reclaim import has_failed, is_retried, reclaimed, retry_marks, to_run_again
+from hpo.recorded_config import recorded
+from hpo.standing import Standing, data_tags, ended_count, standing
+from hpo.sweep import Silence, Sweep, Watcher
+from hpo.sweep_records import SweepRecords
+from hpo.trial import Outcome, State, derive_seed
+from hpo.trial_files import StoredFiles
+from hpo.winner import REGISTERED_TAG, register_winner
+from trackers.artifacts import ArtifactFolder
+from trackers.errors import TrackerError
+from trackers.garbage import local_path
+from trackers.opening import Store
+from trackers.records import Change, ModelVersion, Query, Run, RunUpdated
+
+log = logging.getLogger(__name__)
+
+
+def _nothing(_: str) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How a sweep is to be driven, beside what its file says. `named` is told the sweep's name once it is known."""
+
+    retry_failed: bool = False
+    takeover: bool = False
+    register: bool = True
+    watcher: Watcher = field(default_factory=Silence)
+    interruption: Interruption = field(default_factory=Interruption)
+    named: Callable[[str], None] = _nothing
+
+
+@dataclass(frozen=True)
+class Driven:
+    """What came of it: `stop` is None where there was nothing to do."""
+
+    run_id: str
+    name: str
+    stop: Stop | None
+    registered: ModelVersion | None
+    not_registered: str
+
+
+@dataclass(frozen=True)
+class Drive:
+    """Drives sweeps of one store with the same parts. `path` is the sweep file, None where the store stands in for it.
+
+    `folder` is where the sweep's code lies.
+    """
+
+    store: Store
+    parts: Parts
+    wishes: Wishes
+    path: Path | None
+    folder: Path
+
+    def start(self, name: str, fork_of: Run | None = None) -> Driven:
+        """Starts a new sweep of that name, with the trials of `fork_of` that fit it.
+
+        NameTaken where somebody else was faster with that name; then nothing was done.
+        """
+        run_id = uuid.uuid4().hex
+        self.wishes.named(name)
+        with self._claimed(run_id, name) as claim:
+            more = self._taken_over(run_id, fork_of) if fork_of else ()
+            parent = self._parent().start(self.store.tracker, run_id, name, fence=claim.fence, more=more)
+            return self._ended(parent, self._search(parent, claim))
+
+    def go_on(self, existing: Run) -> Driven:
+        """Goes on with a sweep on record, as far as there is something to do.
+
+        SweepOwned where a living driver is at work on it and `takeover` was not wished.
+        """
+        self.wishes.named(existing.name)
+        if not self._is_unfinished(existing):
+            return self._ended(existing, None)
+        with self._claimed(existing.id, existing.name) as claim:
+            existing = self.store.tracker.get(existing.id)  # another driver may have ended it a moment ago
+            finished = self._finished(existing)
+            self._reclaim(existing, claim, finished)
+            if not self._is_unfinished(existing):
+                return self._ended(existing, None)
+            if self.wishes.retry_failed:
+                self.store.tracker.record(retry_marks(self._history(existing)), claim.fence)
+            parent = self._parent().start(
+                self.store.tracker, existing.id, existing.name, fence=claim.fence, existing=existing
+            )
+            return self._ended(parent, self._search(parent, claim, finished))
+
+    def _claimed(self, run_id: str, name: str) -> AbstractContextManager[Claim]:
+        wishes = self.wishes
+        return claimed(self.store.ownership, run_id, name, takeover=wishes.takeover, interruption=wishes.interruption)
+
+    def _is_unfinished(self, existing: Run) -> bool:
+        history = self._history(existing)
+        if any(is_retried(run) or (self.wishes.retry_failed and has_failed(run)) for run in history):
+            return True
+        config, n_trials = recorded(self.parts.config), self.parts.plan.budget.n_trials
+        where = standing(existing, config=config, n_trials=n_trials, ended=ended_count(history))
+        return where is Standing.UNFINISHED
+
+    def _history(self, parent: Run) -> Sequence[Run]:
+        return self.store.tracker.find(Query(parent=parent.id))
+
+    def _finished(self, existing: Run) -> Sequence[Outcome]:
+        """How RUNNING trials ended whose worker wrote that down before their driver died: they are not run again."""
+        records, results = self._records(existing), self._results(existing)
+        running = [run for run in self._history(existing) if run.trial and run.trial.state == State.RUNNING]
+        return results.adopt([records.trial_of(run) for run in running]) if results else ()
+
+    def _results(self, parent: Run) -> ResultFolder | None:
+        """Where the sweep's workers write that down; None where artifacts do not lie on this machine."""
+        path = local_path(parent.artifact_uri)
+        return ResultFolder(path.parent / "results") if path else None
+
+    def _reclaim(self, existing: Run, claim: Claim, finished: Sequence[Outcome]) -> None:
+        """Leaves no trial RUNNING that its driver does not run any more, but those that have finished."""
+        ended = {outcome.number for outcome in finished}
+        history = [run for run in self._history(existing) if run.trial and run.trial.number not in ended]
+        changes = reclaimed(history, _now(), is_lost=claim.died)
+        if not changes:
+            return
+        self.store.tracker.record(changes, claim.fence)
+        whose = f"dead driver {claim.before}" if claim.died else f"{claim.before}, which was driving"
+        log.info("reclaimed %d trial%s of %s", len(changes), "s" if len(changes) > 1 else "", whose)
+
+    def _parent(self) -> ParentRun:
+        return ParentRun(self.parts, self.path, self.folder, getpass.getuser(), _now())
+
+    def _taken_over(self, run_id: str, old: Run) -> Sequence[Change]:
+        """What records the trials of another sweep that this one need not run again."""
+        tracker, config, plan = self.store.tracker, self.parts.config, self.parts.plan
+        found = Reusable(why_not="the data is not the same any more")
+        if not any(old.tags.get(name, digest) != digest for name, digest in data_tags(self.parts.datasets).items()):
+            sampler, space = self.parts.sampler(), self.parts.space
+            found = reusable(old, self._history(old), recorded(config), space, sampler, plan.budget.n_trials)
+        log.info("%s", fork_message(old.name, found))
+        taking = Taking(run_id, config.experiment_name, getpass.getuser(), _now(), tracker.history)
+        forked = RunUpdated(run_id, tags={FORKED_FROM_TAG: old.id})
+        return [forked, *taking.changes(found, lambda number: derive_seed(plan.seed, number))]
+
+    def _search(self, parent: Run, claim: Claim, finished: Sequence[Outcome] = ()) -> Stop:
+        scratch = Path(tempfile.mkdtemp(prefix="hpo-"))
+        results = self._results(parent)
+        executor = self.parts.executor(StoredFiles(ArtifactFolder()), scratch, results)
+        try:
+            sweep = Sweep(
+                self.parts.plan,
+                sampler=self.parts.sampler(),
+                executor=executor,
+                tracker=self.store.tracker,
+                records=self._records(parent),
+                models=KeptModels(self.parts.keep, self.parts.plan.goal, _delete_folder),
+                interruption=self.wishes.interruption,
+                fence=claim.fence,
+                results=results,
+            )
+            sweep.take_up(to_run_again(self._history(parent)), seconds_used(parent.tags), finished)
+            return sweep.run(self.wishes.watcher)
+        finally:
+            executor.close()
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _records(self, parent: Run) -> SweepRecords:
+        return SweepRecords(
+            parent_id=parent.id,
+            experiment=parent.experiment,
+            metric=self.parts.plan.metric,
+            artifacts=parent.artifact_uri.removesuffix(f"/{parent.id}/artifacts"),
+            user=parent.user,
+            clock=_now,
+            new_id=lambda: uuid.uuid4().hex,
+            tags={name: parent.tags[name] for name in TRIAL_TAGS if name in parent.tags},
+        )
+
+    def _ended(self, parent: Run, stop: Stop | None) -> Driven:
+        registered, why_not = None, "not asked for"
+        if self.wishes.register:
+            registered, why_not = self._register(parent.id, stop)
+        return Driven(parent.id, parent.name, stop, registered, why_not)
+
+    def _register(self, run_id: str, stop: Stop | None) -> tuple[ModelVersion | None, str]:
+        """What was registered, or why nothing was; a winner that cannot be registered does not undo the search."""
+        before = self.store.tracker.get(run_id).tags.get(REGISTERED_TAG)
+        if self.parts.config.registration is None:
+            return None, "the sweep file has no register:"
+        if stop in (Stop.FAILURES, Stop.INTERRUPTED):
+            return None, f"the sweep was stopped by {stop}"
+        if stop is None and before:
+            return None, f"it was registered before as {before}"
+        try:
+            return register_winner(self.parts, self.store, run_id, who=getpass.getuser()), ""
+        except (HpoError, TrackerError) as error:
+            return None, str(error)
+
+
+def _delete_folder(artifact_uri: str, path: str) -> None:
+    folder = ArtifactFolder()
+    folder.delete(artifact_uri, [name for name in folder.names(artifact_uri) if name.startswith(f"{path}/")])
+
+
+def _now() -> int:
+    return round(time.time() * 1000)

@@ -1,0 +1,72 @@
+"""What becomes of the trials that a dead driver left open, and of failed ones that are to run again."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hpo.trial import State
+from trackers.records import STATUS_OF_STATE, Run, RunEnded, RunUpdated
+
+LOST = "lost"
+"""The reason of a trial that failed because who ran it was gone, and not because of its params."""
+LOST_TAG = "hpo.lost"
+"""How many attempts of a trial were lost; kept on its run, because a poison trial outlives the driver it kills."""
+MOST_LOST = 3
+"""After so many lost attempts a trial is FAILED(lost): else one that kills its driver would be run for ever."""
+RETRY_TAG = "hpo.retry"
+"""On a failed trial's run: the attempt whose failure is to be replaced. A later failure is not meant."""
+
+
+def reclaimed(history: Sequence[Run], now: int, *, is_lost: bool) -> list[RunEnded]:
+    """Ends the open attempts of a driver that is gone: WAITING, or FAILED where too many attempts were lost.
+
+    `is_lost` false: the driver did not die, it lost the sweep to a takeover, which says nothing about its trials.
+    """
+    running = [run for run in history if run.trial is not None and run.trial.state == State.RUNNING]
+    return [attempt_lost(run, now, losses_of(run) + is_lost) for run in running]
+
+
+def attempt_lost(run: Run, now: int, losses: int) -> RunEnded:
+    """The end of an attempt that nobody runs any more; `losses` counts it too."""
+    if run.trial is None:
+        raise ValueError(f"run {run.id} is no trial")
+    trial = replace(run.trial, state=State.WAITING, reason="", error="", traceback="")
+    if losses >= MOST_LOST:
+        error = f"who ran it died {losses} times while it ran; run it once more with: hpo resume --retry-failed"
+        trial = replace(trial, state=State.FAILED, reason=LOST, error=error)
+    tags = {LOST_TAG: str(losses)} if losses else {}
+    return RunEnded(run.id, STATUS_OF_STATE[trial.state], now, tags=tags, trial=trial)
+
+
+def losses_of(run: Run) -> int:
+    """How many attempts of a trial were lost so far."""
+    text = run.tags.get(LOST_TAG, "0")
+    return int(text) if text.isdecimal() else 0
+
+
+def retry_marks(history: Sequence[Run]) -> list[RunUpdated]:
+    """Marks all failed trials to be run again; durable, so that the wish survives whatever ends this driver."""
+    return [
+        RunUpdated(run.id, tags={RETRY_TAG: str(run.trial.attempt), LOST_TAG: "0"})
+        for run in history
+        if run.trial is not None and run.trial.state == State.FAILED
+    ]
+
+
+def has_failed(run: Run) -> bool:
+    """Whether a trial is FAILED."""
+    return run.trial is not None and run.trial.state == State.FAILED
+
+
+def to_run_again(history: Sequence[Run]) -> list[Run]:
+    """The history as the driver is to see it: failures that are to be replaced count as waiting."""
+    return [_as_waiting(run) if is_retried(run) else run for run in history]
+
+
+def is_retried(run: Run) -> bool:
+    """Whether a trial is FAILED and that failure is to be replaced."""
+    trial = run.trial
+    return trial is not None and trial.state == State.FAILED and run.tags.get(RETRY_TAG) == str(trial.attempt)
+
+
+def _as_waiting(run: Run) -> Run:
+    return replace(run, trial=replace(run.trial, state=State.WAITING)) if run.trial else run

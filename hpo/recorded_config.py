@@ -1,0 +1,60 @@
+"""A sweep's configuration as its parent run keeps it, and read back from there without the file it came from."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hpo.config.conversion import canonical
+from hpo.config.expanded import as_yaml
+from hpo.config.reading import read_sweep_text
+from hpo.config.schema import SweepConfig
+from hpo.errors import NothingFound
+from trackers.artifacts import ArtifactFolder
+from trackers.errors import TrackerError
+from trackers.records import Run
+
+FILE = "file"
+"""The key of the whole sweep file; the other keys are what decides the trials, and the budget."""
+FILE_TAG = "mlflow.source.name"
+FOLDER_TAG = "hpo.folder"
+STARTED_IN_TAG = "hpo.started_in"
+FILE_ARTIFACT = "sweep.yaml"
+
+
+def recorded(config: SweepConfig) -> str:
+    """What the store keeps of a sweep file, as JSON: what decides its trials, the budget that cuts them, and the
+    whole file with its defaults and what options changed."""
+    budget = {**config.budget.model_dump(mode="json"), "target": config.metric.target}
+    document = {**json.loads(canonical(config)), "budget": budget, FILE: as_yaml(config)}
+    return json.dumps(document, sort_keys=True, allow_nan=False)
+
+
+def read_back(parent: Run, overrides: Sequence[str] = ()) -> SweepConfig:
+    """The configuration a sweep was last run with; NothingFound for a run that is no sweep of ours."""
+    if parent.sweep is None:
+        raise NothingFound(f"run {parent.name!r} is no sweep of ours and cannot go on; rank it with: hpo best")
+    text = json.loads(parent.sweep.config).get(FILE)
+    return read_sweep_text(text or _artifact(parent), f"{FILE_ARTIFACT} of sweep {parent.name}", overrides)
+
+
+def origin_tags(path: Path) -> Mapping[str, str]:
+    """Where a sweep file lay and where it was run, for when the sweep goes on from somewhere else."""
+    return {FILE_TAG: str(path), FOLDER_TAG: str(path.parent.resolve()), STARTED_IN_TAG: str(Path.cwd())}
+
+
+def folders_of(parent: Run) -> list[Path]:
+    """The folder of the sweep file and the one it was started in, as far as that is on record."""
+    found = (parent.tags.get(name) for name in (FOLDER_TAG, STARTED_IN_TAG))
+    return [Path(folder) for folder in dict.fromkeys(found) if folder]
+
+
+def _artifact(parent: Run) -> str:
+    """The sweep file as it was, of a sweep whose record does not hold it whole."""
+    try:
+        with ArtifactFolder().open(parent.artifact_uri, FILE_ARTIFACT) as file:
+            return file.read().decode()
+    except TrackerError as error:
+        raise NothingFound(
+            f"the sweep file of {parent.name!r} is neither on record nor among its artifacts ({error}); "
+            "go on with: hpo run FILE"
+        ) from error
