@@ -12,7 +12,7 @@ from hpo.driver import Driver, Life, life_of
 from hpo.errors import SweepOwned
 from hpo.interruption import GRACE, Interruption
 from hpo.lease import BEATS, LeaseWatch, lease_seconds
-from trackers.errors import AlreadyOwned, FencedOff, StoreUnavailable, Superseded
+from trackers.errors import AlreadyOwned, FencedOff, StoreUnavailable, Superseded, TrackerError
 from trackers.ownership import Holder, Ownership
 from trackers.records import Fence
 
@@ -104,7 +104,7 @@ class Claimant:
     def _watch(self) -> Life:
         watch = LeaseWatch(self.lease, self.clock)
         while (life := watch.look(lambda: self.ownership.holder(self.sweep_id))) is Life.UNKNOWN:
-            self.pause(self.lease / (BEATS * 5))
+            self.pause(min(LOOK, self.lease / (BEATS * 5)))
         return life
 
 
@@ -143,11 +143,11 @@ def _beat(ownership: Ownership, fence: Fence, interruption: Interruption, ended:
                 stop_asked = ownership.beat(fence)
             else:
                 stop_asked = _is_asked_to_stop(ownership, fence)
-        except StoreUnavailable:
-            continue  # the driver itself finds out, and waits for the store
         except FencedOff:
             interruption.ask(0.0)
             return
+        except TrackerError:
+            continue  # the driver itself finds out, and waits for the store
         if stop_asked and not interruption.asked:
             log.info("asked to stop: open trials have %.0f s to end", GRACE)
             interruption.ask(GRACE)
