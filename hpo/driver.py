@@ -64,16 +64,6 @@ class Driver:
         return f"pid {self.pid} on host {self.host}" + (f" since {self.since}" if self.since else "")
 
 
-def identity() -> str:
-    """This process as a tag."""
-    return Driver.here().text
-
-
-def is_alive(text: str) -> bool:
-    """Whether that driver lives."""
-    return life_of(Driver.parse(text)) is Life.ALIVE
-
-
 def life_of(driver: Driver) -> Life:
     """Whether the driver runs; on this host that is known at once, of another one (or another container) never."""
     here = Driver(driver.pid, socket.gethostname(), _boot(), _machine(), _namespace())
