@@ -19,6 +19,8 @@ from trackers.opening import Store
 log = logging.getLogger(__name__)
 
 RETRY_FOR = "HPO_STORE_RETRY_FOR"
+LONGEST_TRY = 10.0
+"""Seconds that one try to write waits for a process that keeps the store busy."""
 
 
 def retry_seconds(configured: float, environment: Mapping[str, str]) -> float:
@@ -40,7 +42,8 @@ def spool_of(store: Store, sweep_id: str, environment: Mapping[str, str]) -> Spo
 
 
 def patient(store: Store, spool: Spool, retry_for: float, over: Callable[[], bool]) -> PatientTracker:
-    """The store's tracker with patience; `over` ends the waiting early."""
+    """The store's tracker with patience; `over` ends the waiting early, but not one try."""
+    store.wait_at_most(min(LONGEST_TRY, retry_for / 4))
     return PatientTracker(store.tracker, spool, Patience(retry_for, over))
 
 

@@ -78,7 +78,6 @@ class Spool:
                 continue
             taken |= _recorded(changes, record)
         path.unlink(missing_ok=True)
-        taken.discard(self.sweep_id)
         return len(taken)
 
 
@@ -106,7 +105,12 @@ def _recorded(changes: Sequence[Change], record: Record) -> set[str]:
             return set().union(*(_recorded([change], record) for change in changes))
         log.warning("a spooled result of run %s came too late: somebody else went on with it", changes[0].run_id)
         return set()
-    return {change.run_id for change in changes if isinstance(change, RunEnded)}
+    return {change.run_id for change in changes if isinstance(change, RunEnded) and _is_result(change)}
+
+
+def _is_result(change: RunEnded) -> bool:
+    """Whether a trial ended by it; not one that was only put back, nor the sweep itself."""
+    return change.trial is not None and change.trial.state != "WAITING"
 
 
 def _append(path: Path, line: bytes) -> None:

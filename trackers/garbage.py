@@ -16,6 +16,9 @@ from trackers.records import Query, Run, Status
 from trackers.registry import Registry
 from trackers.tracker import Tracker
 
+RESULTS = "results"
+"""The folder beside a sweep's artifacts where workers write down results until they are on record."""
+
 _AT_WORK = (Status.RUNNING, Status.SCHEDULED)
 
 
@@ -39,6 +42,11 @@ def find_garbage(tracker: Tracker, registry: Registry) -> list[Garbage]:
         folder = _folder_of(run)
         if folder is None or not folder.is_dir() or run.id in at_work or run.parent_id in at_work:
             continue
+        if run.sweep is not None:
+            found += [
+                Garbage(item.path, item.size, "result of a dead driver")
+                for item in _unknown(folder.parent / RESULTS, set())
+            ]
         manifest = {artifact.path for artifact in tracker.artifacts(run.id)}
         found += [item for item in _unknown(folder, manifest) if not _is_below(item.path, kept)]
     return sorted(found, key=lambda item: item.path)
@@ -52,7 +60,7 @@ def remove(garbage: Sequence[Garbage]) -> int:
             item.path.unlink()
             freed += item.size
         for folder in item.path.parents:
-            if folder.name == "artifacts":
+            if folder.name in ("artifacts", RESULTS):
                 break
             with suppress(OSError):  # not empty
                 folder.rmdir()

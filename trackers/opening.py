@@ -2,6 +2,7 @@
 
 import os
 import urllib.parse
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +34,11 @@ class Store:
     uri: str
     artifacts: str
     _closing: tuple[_Closing, ...] = field(default=(), repr=False)
+    _set_patience: Callable[[float], None] = field(default=lambda _: None, repr=False)
+
+    def wait_at_most(self, seconds: float) -> None:
+        """From now on a write gives up on a database that another process keeps busy after so long."""
+        self._set_patience(seconds)
 
     def close(self) -> None:
         """Closes all connections; safe to call twice."""
@@ -94,7 +100,9 @@ def _open_sqlite(uri: str, artifacts: str, *, read_only: bool) -> Store:
     place = SqlitePlace(sqlite_path(sa.make_url(uri)))
     database = Database(place, artifacts=artifacts, read_only=read_only)
     tracker = SqlTracker(database, artifacts)
-    return Store(tracker, SqlRegistry(database), SqlOwnership(database), uri, artifacts, (tracker, database))
+    return Store(
+        tracker, SqlRegistry(database), SqlOwnership(database), uri, artifacts, (tracker, database), place.wait_at_most
+    )
 
 
 def _without_password(uri: str) -> str:

@@ -1,10 +1,16 @@
 """Whether a path can be a SQLite store: the file, its folder, and the file system below them."""
 
+import logging
 import os
 import stat
 from pathlib import Path
 
 from trackers.errors import NotAStore, NotPermitted
+
+log = logging.getLogger(__name__)
+
+MOUNTS = Path("/proc/mounts")
+"""What is mounted where, and of which type, on Linux."""
 
 _MAGIC = b"SQLite format 3\0"
 _NETWORK = frozenset(
@@ -13,11 +19,12 @@ _NETWORK = frozenset(
 )  # fmt: skip
 
 
+_MEMORY = frozenset({"tmpfs", "ramfs"})
 _WITHOUT_MODES = frozenset({"9p", "drvfs", "vfat", "exfat", "msdos", "ntfs", "ntfs3", "fuseblk", "vboxsf", "virtiofs"})
 """File systems on which every file shows the same mode, whoever may write it."""
 
 
-def check_place(path: Path, *, mounts: Path = Path("/proc/mounts")) -> None:
+def check_place(path: Path, *, mounts: Path | None = None) -> None:
     """StoreUnavailable where the folder is missing or lies on a network, whose locks SQLite cannot trust."""
     if not path.parent.is_dir():
         raise NotPermitted(f"the folder {path.parent} does not exist; make it first: mkdir -p {path.parent}")
@@ -27,6 +34,13 @@ def check_place(path: Path, *, mounts: Path = Path("/proc/mounts")) -> None:
             f"{path} lies on a network file system ({system}), where SQLite can lose data; "
             "choose a folder on a local disk"
         )
+
+
+def warn_of_memory(path: Path) -> None:
+    """Says so where a new database would not outlive the machine's next start."""
+    system = _file_system(path.parent)
+    if system in _MEMORY:
+        log.warning("%s lies in memory (%s): it is gone when the machine stops", path, system)
 
 
 def check_file(path: Path) -> None:
@@ -54,7 +68,7 @@ def check_writable(path: Path) -> None:
     _check_private(path.parent)
 
 
-def _check_private(folder: Path, *, mounts: Path = Path("/proc/mounts")) -> None:
+def _check_private(folder: Path, *, mounts: Path | None = None) -> None:
     """NotPermitted where everybody may replace the files in a folder: then nothing read from them could be trusted."""
     mode = folder.stat().st_mode
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX and _file_system(folder, mounts) not in _WITHOUT_MODES:
@@ -119,10 +133,10 @@ def _check_whole(path: Path, header: bytes) -> None:
         )
 
 
-def _file_system(folder: Path, mounts: Path) -> str:
+def _file_system(folder: Path, mounts: Path | None = None) -> str:
     """The type of the file system a folder is on, '' where that cannot be told."""
     try:
-        lines = mounts.read_text("utf-8", "replace").splitlines()
+        lines = (mounts or MOUNTS).read_text("utf-8", "replace").splitlines()
     except OSError:
         return ""
     folder = folder.resolve()

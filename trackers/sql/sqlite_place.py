@@ -39,6 +39,10 @@ class SqlitePlace:
         self._held = 0
         self._written: tuple[int, int] | None = None
 
+    def wait_at_most(self, seconds: float) -> None:
+        """Writers give up after so long from now on."""
+        self._busy_seconds = seconds
+
     def check(self) -> None:
         """StoreUnavailable or NotAStore where there is no SQLite database, or not one to be trusted."""
         sqlite_files.check_place(self.path)
@@ -61,6 +65,7 @@ class SqlitePlace:
         with self.exclusive():
             if not self.path.exists():
                 sqlite_files.check_no_log_left(self.path)
+                sqlite_files.warn_of_memory(self.path)
                 self._build(fill)
 
     def reader(self) -> sa.Engine:
