@@ -2,8 +2,8 @@
 
 import getpass
 import logging
+import os
 import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -20,10 +20,13 @@ from hpo.interruption import Interruption
 from hpo.kept_models import KeptModels
 from hpo.ownership import Claim, claimed
 from hpo.parent_run import TRIAL_TAGS, ParentRun
+from hpo.patience import patient, resumable, retry_seconds, spool_of, take_in
 from hpo.progress import seconds_used
 from hpo.reclaim import has_failed, is_retried, reclaimed, retry_marks, to_run_again
 from hpo.recorded_config import recorded
-from hpo.standing import Standing, data_tags, ended_count, standing
+from hpo.scratch import new_scratch
+from hpo.spool import Spool
+from hpo.standing import STOPPED_TAG, Standing, data_tags, ended_count, standing
 from hpo.sweep import Silence, Sweep, Watcher
 from hpo.sweep_records import SweepRecords
 from hpo.trial import Outcome, State, derive_seed
@@ -34,6 +37,7 @@ from trackers.errors import TrackerError
 from trackers.garbage import local_path
 from trackers.opening import Store
 from trackers.records import Change, ModelVersion, Query, Run, RunUpdated
+from trackers.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +60,14 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Driven:
-    """What came of it: `stop` is None where there was nothing to do."""
+    """What came of it: `stop` is None where there was nothing to do, and then `stopped_before` says why it ended."""
 
     run_id: str
     name: str
     stop: Stop | None
     registered: ModelVersion | None
     not_registered: str
+    stopped_before: Stop | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class Drive:
         self.wishes.named(name)
         with self._claimed(run_id, name) as claim:
             more = self._taken_over(run_id, fork_of) if fork_of else ()
-            parent = self._parent().start(self.store.tracker, run_id, name, fence=claim.fence, more=more)
+            parent = self._parent().start(self._tracker(run_id), run_id, name, fence=claim.fence, more=more)
             return self._ended(parent, self._search(parent, claim))
 
     def go_on(self, existing: Run) -> Driven:
@@ -99,16 +104,16 @@ class Drive:
         if not self._is_unfinished(existing):
             return self._ended(existing, None)
         with self._claimed(existing.id, existing.name) as claim:
-            existing = self.store.tracker.get(existing.id)  # another driver may have ended it a moment ago
+            tracker = self._tracker(existing.id)
+            take_in(self._spool(existing.id), lambda changes: tracker.record(changes, claim.fence))
+            existing = tracker.get(existing.id)  # another driver may have ended it a moment ago
             finished = self._finished(existing)
             self._reclaim(existing, claim, finished)
             if not self._is_unfinished(existing):
                 return self._ended(existing, None)
             if self.wishes.retry_failed:
-                self.store.tracker.record(retry_marks(self._history(existing)), claim.fence)
-            parent = self._parent().start(
-                self.store.tracker, existing.id, existing.name, fence=claim.fence, existing=existing
-            )
+                tracker.record(retry_marks(self._history(existing)), claim.fence)
+            parent = self._parent().start(tracker, existing.id, existing.name, fence=claim.fence, existing=existing)
             return self._ended(parent, self._search(parent, claim, finished))
 
     def _claimed(self, run_id: str, name: str) -> AbstractContextManager[Claim]:
@@ -144,7 +149,7 @@ class Drive:
         changes = reclaimed(history, _now(), is_lost=claim.died)
         if not changes:
             return
-        self.store.tracker.record(changes, claim.fence)
+        self._tracker(existing.id).record(changes, claim.fence)
         whose = f"dead driver {claim.before}" if claim.died else f"{claim.before}, which was driving"
         log.info("reclaimed %d trial%s of %s", len(changes), "s" if len(changes) > 1 else "", whose)
 
@@ -164,7 +169,7 @@ class Drive:
         return [forked, *taking.changes(found, lambda number: derive_seed(plan.seed, number))]
 
     def _search(self, parent: Run, claim: Claim, finished: Sequence[Outcome] = ()) -> Stop:
-        scratch = Path(tempfile.mkdtemp(prefix="hpo-"))
+        scratch = new_scratch()
         results = self._results(parent)
         executor = self.parts.executor(StoredFiles(ArtifactFolder()), scratch, results)
         try:
@@ -172,18 +177,30 @@ class Drive:
                 self.parts.plan,
                 sampler=self.parts.sampler(),
                 executor=executor,
-                tracker=self.store.tracker,
+                tracker=self._tracker(parent.id),
                 records=self._records(parent),
-                models=KeptModels(self.parts.keep, self.parts.plan.goal, _delete_folder),
+                models=KeptModels(self.parts.keep, self.parts.plan.goal, _delete_folder, self._is_registered),
                 interruption=self.wishes.interruption,
                 fence=claim.fence,
                 results=results,
             )
             sweep.take_up(to_run_again(self._history(parent)), seconds_used(parent.tags), finished)
-            return sweep.run(self.wishes.watcher)
+            with resumable(parent.name):
+                return sweep.run(self.wishes.watcher)
         finally:
             executor.close()
             shutil.rmtree(scratch, ignore_errors=True)
+
+    def _tracker(self, run_id: str) -> Tracker:
+        """The store's tracker, with patience for a store in trouble."""
+        retry_for = retry_seconds(self.parts.config.tracker.retry_for, os.environ)
+        return patient(self.store, self._spool(run_id), retry_for, lambda: self.wishes.interruption.over)
+
+    def _spool(self, run_id: str) -> Spool:
+        return spool_of(self.store, run_id, os.environ)
+
+    def _is_registered(self, run_id: str) -> bool:
+        return any(version.run_id == run_id for version in self.store.registry.versions())
 
     def _records(self, parent: Run) -> SweepRecords:
         return SweepRecords(
@@ -201,7 +218,8 @@ class Drive:
         registered, why_not = None, "not asked for"
         if self.wishes.register:
             registered, why_not = self._register(parent.id, stop)
-        return Driven(parent.id, parent.name, stop, registered, why_not)
+        before = parent.tags.get(STOPPED_TAG) if stop is None else None
+        return Driven(parent.id, parent.name, stop, registered, why_not, Stop(before) if before in set(Stop) else None)
 
     def _register(self, run_id: str, stop: Stop | None) -> tuple[ModelVersion | None, str]:
         """What was registered, or why nothing was; a winner that cannot be registered does not undo the search."""

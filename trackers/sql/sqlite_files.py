@@ -64,7 +64,9 @@ def check_writable(path: Path) -> None:
     if path.exists() and not may_write(path):
         raise NotPermitted(f"{path} cannot be written by {user()}; it can be read")
     if not may_write(path.parent):  # SQLite keeps its log beside the database
-        raise NotPermitted(f"the folder {path.parent} cannot be written by {user()}")
+        raise NotPermitted(
+            f"the folder {path.parent} cannot be written by {user()}; give it the right to, or name another place"
+        )
     _check_private(path.parent)
 
 
