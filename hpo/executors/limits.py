@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 
 import psutil
 
@@ -63,7 +64,7 @@ def _too_large(limit: int, size: int) -> Verdict | None:
     if size <= limit:
         return None
     # no SIGTERM first: until the trial has heard it the machine may be out of memory
-    text = f"held {size / 2**20:.0f} MiB of memory, more than the {limit / 2**20:.0f} MiB of objective.memory"
+    text = f"held {ceil(size / 2**20)} MiB of memory, more than the {limit // 2**20} MiB of objective.memory"
     return Verdict("oom", text, signal.SIGKILL, 0.0)
 
 

@@ -1,7 +1,8 @@
 """Runs trials in threads of the driver's process."""
 
+import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 
 from hpo.attempt import failed
 from hpo.executor import Executor
@@ -15,9 +16,9 @@ from hpo.trial import Outcome, Trial
 class ThreadExecutor:
     """Slots are threads: quick to start and sharing memory, but Python code in them runs one at a time.
 
-    A thread cannot be stopped: a cancelled trial runs on in its slot and its outcome is dropped, and after `close` the
-    interpreter ends only when running trials have. What trials print goes where the driver prints, mixed. A trial
-    that kills its process kills the driver.
+    A thread cannot be stopped: a cancelled trial runs on in its slot and its outcome is dropped. One that still runs
+    after `close` does not keep the process from ending, and ends with it wherever it is. What trials print goes where
+    the driver prints, mixed. A trial that kills its process kills the driver.
     """
 
     def __init__(self, work: Work, *, slots: int) -> None:
@@ -25,8 +26,14 @@ class ThreadExecutor:
         work.prepare()
         self._work = work
         self._threads = InnerThreads(work.inner_threads)
-        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="hpo-slot")
-        self._futures: dict[int, Future[None]] = {}
+        self._submitted: SimpleQueue[tuple[int, Trial] | None] = SimpleQueue()
+        self._wanted: set[int] = set()
+        # not a ThreadPoolExecutor: the interpreter waits for its threads before it ends, for ever if a trial hangs
+        self._pool = [
+            threading.Thread(target=self._serve, name=f"hpo-slot-{number}", daemon=True) for number in range(slots)
+        ]
+        for thread in self._pool:
+            thread.start()
 
     @property
     def slots(self) -> int:
@@ -37,35 +44,41 @@ class ThreadExecutor:
         """Starts a trial in a free thread."""
         ticket = self._open.add(trial)
         self._threads.apply()
-        self._futures[ticket] = self._pool.submit(self._run, ticket, trial)
+        self._wanted.add(ticket)
+        self._submitted.put((ticket, trial))
 
     def wait(self, timeout: float | None) -> Sequence[Outcome]:
         """What has ended since the last call."""
-        taken = self._open.take(timeout)
-        for ticket, _, _ in taken:
-            del self._futures[ticket]
-        return [outcome for _, _, outcome in taken]
+        return [outcome for _, _, outcome in self._open.take(timeout)]
 
     def cancel(self, trial: Trial) -> None:
         """Drops the trial's outcome; one that waits behind a cancelled trial does not begin at all."""
         ticket = self._open.cancel(trial)
         if ticket is not None:
-            self._futures.pop(ticket).cancel()
+            self._wanted.discard(ticket)
 
     def close(self) -> None:
         """Takes no more trials and drops the open ones; those that are running run on to their end."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._wanted.clear()
         self._open.clear()
-        self._futures.clear()
+        for _ in self._pool:
+            self._submitted.put(None)
         self._threads.restore()
 
-    def _run(self, ticket: int, trial: Trial) -> None:
+    def _serve(self) -> None:
+        """What each thread does: one trial after the other until it is told that there are no more."""
+        while (submitted := self._submitted.get()) is not None:
+            ticket, trial = submitted
+            if ticket in self._wanted:
+                self._wanted.discard(ticket)
+                self._open.answer(ticket, self._run(trial))
+
+    def _run(self, trial: Trial) -> Outcome:
         try:
             self._threads.apply_in_slot()
-            outcome = self._work.run(trial)
+            return self._work.save(self._work.run(trial))
         except BaseException as error:  # outside the objective; without an answer the driver would wait for ever
-            outcome = failed(trial, "lost", failure_line(error))
-        self._open.answer(ticket, outcome)
+            return failed(trial, "lost", failure_line(error))
 
 
 _: type[Executor] = ThreadExecutor

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import cloudpickle
@@ -14,7 +15,9 @@ import pytest
 
 from hpo.errors import ConfigError, ObjectiveError
 from hpo.executor import Executor
+from hpo.executors.limits import Limits
 from hpo.executors.names import EXECUTORS, make_executor
+from hpo.executors.result_folder import ResultFolder
 from hpo.objective import TrialContext
 from hpo.trial import Goal, Outcome, SavedFile, SavedModel, State, Trial
 
@@ -119,9 +122,21 @@ FAULTS: Mapping[str, tuple[Callable[[], object], str, str]] = {
     "NaN": (lambda: float("nan"), "nonfinite", "nan"),
     "None": (lambda: None, "invalid_result", "got None"),
     "text": (lambda: "0.5", "invalid_result", "str '0.5'"),
+    "infinity": (lambda: float("inf"), "nonfinite", "loss = inf"),
+    "minus infinity": (lambda: float("-inf"), "nonfinite", "loss = -inf"),
+    "a decimal that is no number": (lambda: Decimal("sNaN"), "nonfinite", "nan"),
+    "a bool": (lambda: True, "invalid_result", "bool True"),
+    "an int that no float holds": (lambda: 10**400, "invalid_result", "int of about 10**400"),
+    "a complex number": (lambda: 1j, "invalid_result", "complex 1j"),
+    "a list": (lambda: [0.5], "invalid_result", "list [0.5]"),
+    "no metric at all": (dict, "no_result", "no metric at all"),
+    "NaN by name": (lambda: {"loss": float("nan"), "other": 1.0}, "nonfinite", "nan"),
+    "None by name": (lambda: {"loss": None}, "invalid_result", "loss of the result must be a number, got None"),
+    "too little memory": (lambda: bytearray(2**62), "oom", "MemoryError"),
+    "an interrupt of its own": (lambda: _raise(GeneratorExit()), "exception", "GeneratorExit"),
     "another metric": (lambda: {"accuracy": 1.0}, "no_result", "'loss', got 'accuracy'"),
     "an exception that cannot be pickled": (lambda: _raise_unpicklable(), "exception", "Unpicklable: no way"),
-    "an endless message": (lambda: _raise(ValueError("x" * 1_000_000)), "exception", "ValueError: xxx"),
+    "an endless message": (lambda: _raise(ValueError("x" * 50_000_000)), "exception", "ValueError: xxx"),
 }
 
 
@@ -140,6 +155,7 @@ def _raise_unpicklable() -> None:
 
 @pytest.mark.parametrize("backend", NAMES)
 def test_a_trial_that_goes_wrong_costs_itself_alone(backend: str, make: Make) -> None:
+    """F8, F9"""
     kinds = list(FAULTS)
 
     def objective(params: Mapping[str, object], trial: TrialContext) -> object:
@@ -283,6 +299,23 @@ def test_inner_threads_limit_what_numpy_and_openmp_use(backend: str, make: Make)
 def test_an_unknown_backend_is_refused_with_the_known_ones(make: Make) -> None:
     with pytest.raises(ConfigError, match="loky, threading, serial, got 'fork'"):
         make("fork", None)
+
+
+@pytest.mark.parametrize("backend", ["serial", "threading"])
+@pytest.mark.parametrize("limits", [Limits(timeout=1.0), Limits(memory=2**30)])
+def test_limits_are_refused_where_no_process_can_be_ended(backend: str, limits: Limits, make: Make) -> None:
+    with pytest.raises(ConfigError, match=f"backend {backend} cannot end a trial; write backend: loky"):
+        make(backend, lambda params, trial: 0.0, limits=limits)
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_a_result_that_took_its_time_is_written_down(backend: str, make: Make, tmp_path: Path) -> None:
+    results = ResultFolder(tmp_path / "results")
+    executor = make(backend, lambda params, trial: time.sleep(float(params["s"])) or 1.5, results=results)
+
+    outcomes = run(executor, trial(3, s=0.15), trial(4, s=0.0))
+
+    assert list(results.adopt([trial(3), trial(4)])) == [outcomes[3]]
 
 
 def test_the_serial_executor_has_one_slot(tmp_path: Path) -> None:

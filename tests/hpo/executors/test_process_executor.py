@@ -144,20 +144,6 @@ def test_other_slots_go_on_while_a_worker_dies(make: Make, tmp_path: Path) -> No
     assert (alive.number, alive.metrics) == (0, {"loss": 5.0})
 
 
-def test_a_worker_killed_while_idle_costs_nothing(make: Make) -> None:
-    executor = make(lambda params, trial: os.getpid())
-    pid = int(run(executor, trial(0)).metrics["loss"])
-    os.kill(pid, signal.SIGKILL)
-    until(lambda: not is_running(pid))
-    # loky's manager may need a moment to notice: until then the next trial still goes to the dead worker
-    executor.submit(trial(1))
-    outcomes = [*executor.wait(PATIENCE)]
-
-    assert len(outcomes) == 1
-    assert outcomes[0].state is State.COMPLETE or outcomes[0].reason == "signal:9"
-    assert run(executor, trial(2)).metrics["loss"] != pid
-
-
 def test_printed_output_is_kept_with_that_of_libraries_and_child_processes(make: Make, tmp_path: Path) -> None:
     def objective(params: Params, trial: TrialContext) -> float:
         if params["says"]:
