@@ -87,6 +87,24 @@ def test_who_comes_while_a_sweep_runs_is_refused_at_once_and_changes_nothing(swe
     assert sweep_folder.states() == ["COMPLETE"] * 6
 
 
+def test_of_several_that_follow_a_dead_driver_exactly_one_goes_on(sweep_folder, wait_for: Wait) -> None:
+    """F1, F15: all saw the same dead driver, and take the sweep from that one only."""
+    sweep_folder.hold(2)
+    first = sweep_folder.start("run", "sweep.yaml")
+    wait_for(lambda: sweep_folder.held(2))
+    first.kill9()
+    drivers = [sweep_folder.start("run", "sweep.yaml") for _ in range(4)]
+    wait_for(lambda: sum(driver.process.poll() is None for driver in drivers) == 1)
+    [winner] = [driver for driver in drivers if driver.process.poll() is None]
+    assert [driver.wait() for driver in drivers if driver is not winner] == [5] * 3
+    sweep_folder.release(2)
+    assert winner.wait() == 0
+    assert f"reclaimed 1 trial of dead driver pid {first.pid}" in winner.stderr
+    assert sweep_folder.states() == ["COMPLETE"] * 6
+    assert [trial.attempt for trial in sweep_folder.trials()] == [1, 1, 2, 1, 1, 1]
+    assert sweep_folder.executions() == dict.fromkeys(range(6), 1)
+
+
 def test_a_driver_that_was_frozen_and_taken_over_wakes_up_to_nothing(sweep_folder, wait_for: Wait, living) -> None:
     """F16: its workers end trials 0 and 1 while it sleeps; attempt 2 of them alone is accepted."""
     sweep_folder.write(parallel={"n_jobs": 2, "backend": "loky"})
@@ -119,18 +137,40 @@ def test_a_driver_that_was_frozen_and_taken_over_wakes_up_to_nothing(sweep_folde
     wait_for(lambda: living(sweep_folder.path) == [])
 
 
-def test_a_healthy_driver_that_is_taken_over_ends_with_its_workers(sweep_folder, wait_for: Wait, living) -> None:
+@pytest.mark.parametrize(("backend", "n_jobs"), [("loky", 2), ("serial", 1), ("threading", 2)])
+def test_a_healthy_driver_that_is_taken_over_ends_with_its_workers(
+    sweep_folder, wait_for: Wait, living, backend: str, n_jobs: int
+) -> None:
     """F16: no trial has to end for it; the heart finds out."""
-    sweep_folder.write(parallel={"n_jobs": 2, "backend": "loky"})
+    sweep_folder.write(parallel={"n_jobs": n_jobs, "backend": backend})
     sweep_folder.hold()
     first = sweep_folder.start("run", "sweep.yaml")
-    wait_for(lambda: sweep_folder.held(0) and sweep_folder.held(1))
+    wait_for(lambda: all(sweep_folder.held(number) for number in range(n_jobs)))
     second = sweep_folder.start("run", "sweep.yaml", "--takeover")
     assert first.wait() == 6
     assert f"superseded by pid {second.pid} on host" in first.stderr
     sweep_folder.release()
     assert second.wait() == 0
     assert sweep_folder.states() == ["COMPLETE"] * 6
+    wait_for(lambda: living(sweep_folder.path) == [])
+
+
+def test_of_several_takeovers_at_once_one_driver_is_left(sweep_folder, wait_for: Wait, living) -> None:
+    """F16: whoever lost ends with 6, or with 5 where it came second; the budget is exact, whatever the order was."""
+    sweep_folder.write(parallel={"n_jobs": 2, "backend": "loky"})
+    sweep_folder.hold()
+    first = sweep_folder.start("run", "sweep.yaml")
+    wait_for(lambda: sweep_folder.held(0) and sweep_folder.held(1))
+    others = [sweep_folder.start("run", "sweep.yaml", "--takeover") for _ in range(4)]
+    wait_for(lambda: sum(driver.process.poll() is None for driver in [first, *others]) == 1)
+    sweep_folder.release()
+    codes = sorted(driver.wait() for driver in [first, *others])
+    assert codes[0] == 0
+    assert set(codes[1:]) <= {5, 6}
+    assert first.wait() == 6
+    assert [(trial.number, trial.state) for trial in sweep_folder.trials()] == [(n, "COMPLETE") for n in range(6)]
+    assert all("Traceback" not in driver.stderr for driver in [first, *others])
+    assert sweep_folder.integrity() == "ok"
     wait_for(lambda: living(sweep_folder.path) == [])
 
 
