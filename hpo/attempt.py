@@ -12,6 +12,7 @@ from hpo.gathered import Gathered, SaveFailed
 from hpo.live_trial import LiveTrial
 from hpo.objective import Objective, TrialFiles
 from hpo.plain import describe, plain_name, plain_number, plain_text
+from hpo.secret_keeping import without_secrets
 from hpo.trial import Goal, Metrics, Outcome, State, Trial, is_kept
 
 
@@ -27,7 +28,7 @@ def run_attempt(objective: Objective, trial: Trial, *, metric: str, goal: Goal, 
     live = LiveTrial(trial, gathered, metric=metric)
     started, clock = int(time.time() * 1000), time.perf_counter()
     verdict = _evaluate(objective, trial, live, gathered, metric, goal)
-    return Outcome(
+    outcome = Outcome(
         number=trial.number,
         attempt=trial.attempt,
         state=State.FAILED if verdict.reason else State.COMPLETE,
@@ -42,6 +43,7 @@ def run_attempt(objective: Objective, trial: Trial, *, metric: str, goal: Goal, 
         started=started,
         seconds=time.perf_counter() - clock,
     )
+    return without_secrets(outcome, objective)
 
 
 def failed(trial: Trial, reason: str, error: str, *, started: int = 0, seconds: float = 0.0) -> Outcome:

@@ -4,22 +4,25 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo.budget import Budget
 from hpo.config.conversion import components_of, space_of
 from hpo.config.schema import SweepConfig
+from hpo.config.secrets_in_file import secrets_of, without_secrets
 from hpo.errors import ConfigError
 from hpo.executor import Executor
 from hpo.executors.limits import Limits
 from hpo.executors.names import make_executor
 from hpo.executors.result_folder import ResultFolder
+from hpo.masking import Secrets, remember
 from hpo.objective import HeldOut, Objective, TrialFiles
 from hpo.objectives.held_out import HeldOutScore
 from hpo.sampler import Sampler
 from hpo.samplers.names import make_sampler
+from hpo.secret_keeping import SecretKeeping, SecretKeepingFiles
 from hpo.space import Space
 from hpo.sweep import Plan
 from hpo.trial import Goal
@@ -42,6 +45,7 @@ class Parts:
     held_out: HeldOut | None
     datasets: Sequence[Dataset]
     search_path: Sequence[str]
+    secrets: Secrets
 
     @property
     def plan(self) -> Plan:
@@ -105,10 +109,10 @@ class Parts:
         return make_executor(
             parallel.backend,
             slots=parallel.slots(os.cpu_count() or 1),
-            objective=objective,
+            objective=SecretKeeping(objective, self.secrets) if self.secrets else objective,
             metric=metric,
             goal=Goal(self.config.metric.goal),
-            files=files,
+            files=SecretKeepingFiles(files, self.secrets),
             scratch=scratch,
             inner_threads=parallel.inner_threads,
             search_path=self.search_path,
@@ -124,13 +128,20 @@ def parts_of(config: SweepConfig, *folders: Path) -> Parts:
     """
     search_path = list(dict.fromkeys([*(str(folder.resolve()) for folder in folders), str(Path.cwd())]))
     sys.path[:] = [*search_path, *(entry for entry in sys.path if entry not in search_path)]
+    secrets = secrets_of(config, os.environ)
+    remember(secrets)
+    parts = _parts(config, folders, search_path)
+    return replace(parts, space=space_of(without_secrets(config)), secrets=secrets)
+
+
+def _parts(config: SweepConfig, folders: Sequence[Path], search_path: Sequence[str]) -> Parts:
     space = space_of(config)
     if config.objective.python is not None:
         from hpo.objectives.python_objective import PythonObjective
 
         python = PythonObjective(config.objective.python, search_path=tuple(search_path))
         python.resolve()
-        return Parts(config, space, python, None, (), search_path)
+        return Parts(config, space, python, None, (), search_path, Secrets())
     return _sklearn_parts(config, space, folders, search_path)
 
 
@@ -165,7 +176,9 @@ def _sklearn_parts(config: SweepConfig, space: Space, folders: Sequence[Path], s
     )
     objective.check(space, config.metric.name)
     datasets = [_dataset(description) for description in objective.describe_data()]
-    return Parts(config, space, objective, objective if data.test is not None else None, datasets, search_path)
+    return Parts(
+        config, space, objective, objective if data.test is not None else None, datasets, search_path, Secrets()
+    )
 
 
 def _found(path: str, folders: Sequence[Path]) -> str:

@@ -1,5 +1,6 @@
 """The parent run of a sweep: put on record when the sweep starts or goes on."""
 
+import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from hpo.build import Parts
 from hpo.config.conversion import config_hash
 from hpo.config.expanded import as_yaml
+from hpo.config.secrets_in_file import masked_names, masked_text, without_secrets
 from hpo.driver import Driver
 from hpo.provenance.git import git_tags
 from hpo.recorded_config import FILE_ARTIFACT, origin_tags, recorded
@@ -17,6 +19,7 @@ from trackers.failpoints import reach
 from trackers.records import Change, Fence, Run, RunStarted, RunUpdated, SweepFacts
 from trackers.tracker import Tracker
 
+log = logging.getLogger(__name__)
 DRIVER_TAG = "hpo.driver"
 TRIAL_TAGS = ("mlflow.source.name", "mlflow.source.type", "mlflow.source.git.commit")
 """The parent's tags that every trial's run repeats, because MLflow shows them per run."""
@@ -65,14 +68,16 @@ class ParentRun:
         return tracker.get(run_id)
 
     def _keep_file(self, tracker: Tracker, run_id: str, fence: Fence | None) -> None:
-        """Keeps the sweep file, without it, and where it was never kept, what is known of it."""
+        """Keeps the sweep file, secrets masked; without it, and where it was never kept, what is known of it."""
         if self.path is None and any(kept.path == FILE_ARTIFACT for kept in tracker.artifacts(run_id)):
             return
+        if masked := masked_names(self.parts.config):
+            log.info("kept off the record, shown as ***: %s", ", ".join(masked))
         artifact_uri = tracker.get(run_id).artifact_uri
         with tempfile.TemporaryDirectory(prefix="hpo-") as scratch:
-            path = self.path or Path(scratch, FILE_ARTIFACT)
-            if self.path is None:
-                path.write_text(as_yaml(self.parts.config), encoding="utf-8")
+            path = Path(scratch, FILE_ARTIFACT)
+            text = self.path.read_bytes().decode() if self.path else as_yaml(self.parts.config)
+            path.write_bytes(masked_text(text, self.parts.secrets).encode())
             files = ArtifactFolder().save_file(artifact_uri, path, FILE_ARTIFACT)
         reach("parent.before_manifest")
         tracker.record([RunUpdated(run_id, artifacts=files)], fence)
@@ -101,7 +106,7 @@ class ParentRun:
         }
 
     def _tags(self) -> Mapping[str, str]:
-        config = self.parts.config
+        config = without_secrets(self.parts.config)
         return {
             **config.tags,
             **({"mlflow.note.content": config.description} if config.description else {}),

@@ -4,11 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hpo.config.conversion import canonical
+from hpo.config.conversion import canonical, config_hash
 from hpo.config.expanded import as_yaml
-from hpo.config.reading import read_sweep_text
+from hpo.config.reading import read_sweep, read_sweep_text
 from hpo.config.schema import SweepConfig
-from hpo.errors import NothingFound
+from hpo.errors import ConfigError, NothingFound
+from hpo.masking import MASK
 from trackers.artifacts import ArtifactFolder
 from trackers.errors import TrackerError
 from trackers.records import Run
@@ -33,8 +34,21 @@ def read_back(parent: Run, overrides: Sequence[str] = ()) -> SweepConfig:
     """The configuration a sweep was last run with; NothingFound for a run that is no sweep of ours."""
     if parent.sweep is None:
         raise NothingFound(f"run {parent.name!r} is no sweep of ours and cannot go on; rank it with: hpo best")
-    text = json.loads(parent.sweep.config).get(FILE)
-    return read_sweep_text(text or _artifact(parent), f"{FILE_ARTIFACT} of sweep {parent.name}", overrides)
+    text = json.loads(parent.sweep.config).get(FILE) or _artifact(parent)
+    config = read_sweep_text(text, f"{FILE_ARTIFACT} of sweep {parent.name}", overrides)
+    return _with_secrets(config, parent) if MASK in text else config
+
+
+def _with_secrets(config: SweepConfig, parent: Run) -> SweepConfig:
+    """The configuration with what is masked on record, from the sweep file if it lies where it did and is the same."""
+    file = Path(parent.tags.get(STARTED_IN_TAG, ""), parent.tags.get(FILE_TAG, ""))
+    try:
+        given = read_sweep(file)
+    except ConfigError:
+        return config
+    if config_hash(given) != config_hash(config):
+        return config
+    return config.model_copy(update={"parameters": given.parameters, "engine": given.engine, "tags": given.tags})
 
 
 def origin_tags(path: Path) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HPO_LAYERS = [
-    ("hpo.errors", "hpo.space", "hpo.trial"),
+    ("hpo.errors", "hpo.masking", "hpo.space", "hpo.trial"),
     (
         "hpo.sampler",
         "hpo.pruner",
@@ -21,6 +21,7 @@ HPO_LAYERS = [
         "hpo.failure_text",
         "hpo.plain",
         "hpo.search_path",
+        "hpo.secret_keeping",
     ),
     ("hpo.samplers", "hpo.pruners", "hpo.executors", "hpo.objectives", "hpo.config", "hpo.provenance"),
     (

@@ -13,8 +13,9 @@ from hpo.cli import formats
 from hpo.cli.fields_view import Fields, as_field_table, as_fields
 from hpo.cli.formats import Table
 from hpo.cli.options import LOGGERS, Shared
-from hpo.cli.text import hide_passwords, lines
+from hpo.cli.text import lines
 from hpo.errors import HpoError
+from hpo.masking import hide_remembered
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 def message(text: str) -> None:
     """Lines for people on stderr, made safe, without passwords; a closed stderr is no error."""
     with contextlib.suppress(OSError, ValueError):
-        print(_encodable(lines(hide_passwords(text)), stderr=True), file=sys.stderr, flush=True)
+        print(_encodable(lines(hide_remembered(text)), stderr=True), file=sys.stderr, flush=True)
 
 
 def discard_stdout() -> None:

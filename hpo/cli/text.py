@@ -6,13 +6,13 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from hpo.masking import hide_patterns
+
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, characters that turn the reading direction, line separators, and halves of surrogate pairs."""
 
 UNSAFE_IN_LINES = re.compile(UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
 """The same without tab and newline."""
-_PASSWORD = re.compile(r"(?<=://)([^\s/:@]*):\S+@")  # to the last @: passwords with / or @ in them, not encoded, exist
-_SECRET_IN_QUERY = re.compile(r"(?i)([?&][^=&\s]*(?:passw|secret|token|key)[^=&\s]*=)[^&\s]+")
 
 
 def one_line(text: str) -> str:
@@ -26,8 +26,8 @@ def lines(text: str) -> str:
 
 
 def hide_passwords(text: str) -> str:
-    """The text with the passwords of URIs in it replaced by `***`."""
-    return _SECRET_IN_QUERY.sub(r"\1***", _PASSWORD.sub(r"\1:***@", text))
+    """The text with the passwords of URIs, and all else that looks like a secret, replaced by `***`."""
+    return hide_patterns(text)
 
 
 def number(value: float) -> str:

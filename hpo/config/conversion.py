@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from hpo.config.parameters import ChoiceParameter, conditions_of, domain_of
 from hpo.config.schema import SweepConfig
+from hpo.config.secrets_in_file import without_secrets
 from hpo.space import Choice, Domain, FloatRange, IntRange, Parameter, Space
 
 
@@ -36,6 +37,7 @@ def canonical(config: SweepConfig) -> str:
     stays in: samplers draw in that order. objective.timeout and .memory decide which trials fail, and so what later
     ones are drawn from: they are in where they are given.
     """
+    config = without_secrets(config)
     document = {
         "version": config.version,
         "metric": {"name": config.metric.name, "goal": config.metric.goal},

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from hpo.config.fields import Section
 from hpo.config.schema import SweepConfig
+from hpo.config.secrets_in_file import without_secrets
 from hpo.config.source import resolve
 from hpo.space import Value
 
@@ -17,7 +18,8 @@ _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def as_yaml(config: SweepConfig) -> str:
-    """The whole configuration as YAML; reading it gives a sweep of the same meaning."""
+    """The whole configuration as YAML, secrets masked; reading it gives a sweep of the same meaning."""
+    config = without_secrets(config)
     document = _document(config)
     window = config.parallel.rolling_window or "free"
     document["parallel"] = _document(config.parallel.model_copy(update={"window": window}))

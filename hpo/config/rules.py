@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from hpo.config.nearest import did_you_mean, shown
 from hpo.config.parameters import ChoiceParameter, Ranged, conditions_of, domain_of
+from hpo.masking import is_secret_choice
 from hpo.space import Choice, Constant, Domain, Value
 
 ERROR_METRICS = frozenset({"rmse", "mae", "mse", "mape", "log_loss", "brier"})
@@ -59,6 +60,7 @@ def findings(facts: Facts) -> Iterator[Finding]:
     yield from _names_of_steps(facts)
     yield from _conditions(facts)
     yield from _choices_of_estimators(facts)
+    yield from _secret_choices(facts)
     if facts.registers and not facts.keeps_models:
         yield Finding(("register",), "needs the models of trials, but tracker.log_models is none", on_key=True)
     for limit in facts.limits if facts.backend in ("threading", "serial") else ():
@@ -128,6 +130,18 @@ def _possible(value: Value, domain: Domain) -> str:
     words = [choice for choice in domain.choices if isinstance(choice, str)]
     hint = did_you_mean(value, words) if isinstance(value, str) else ""
     return hint or f"; it is one of {', '.join(map(shown, domain.choices[:20]))}"
+
+
+def _secret_choices(facts: Facts) -> Iterator[Finding]:
+    for name, spec in facts.parameters.items():
+        if isinstance(spec, ChoiceParameter) and not isinstance(spec.choices, Mapping):
+            for position, value in enumerate(spec.choices):
+                if is_secret_choice(name, value):
+                    yield Finding(
+                        ("parameters", name, "choices", position),
+                        "looks like a secret, and what is searched is recorded: name an environment variable in "
+                        "objective.secret_env, or call the parameter something else",
+                    )
 
 
 def _circles(facts: Facts) -> Iterator[Finding]:

@@ -164,6 +164,9 @@ class Objective(Section):
     """Fit and validate a scikit-learn estimator."""
     python: CallablePath | None = None
     """Call `module:function` with (params, trial); found from the sweep file's folder and the current folder."""
+    secret_env: list[VariableName] = Field(default=[])
+    """Environment variables that hold secrets the trials need. They must be set before the sweep starts; their values
+    are never recorded, and masked in errors and printed output."""
     timeout: Duration | None = None
     """How long one trial may take before it is ended as FAILED: seconds, or 90s, 10m, 1h30m. Needs backend: loky."""
     memory: Memory | None = None

@@ -1,0 +1,137 @@
+"""Which texts are secrets, and how they are kept off the record: by the name they stand under, or by how they look."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+MASK = "***"
+"""What stands in the place of a secret."""
+
+SHORTEST = 4
+"""Characters a known secret must have to be looked for in longer texts; a shorter one would hit half of the words."""
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_ALWAYS = re.compile(r"passw(or)?d?s?|passwd|passphrase|pwd|secrets?|credentials?|creds?")
+_AT_THE_END = frozenset(
+    """
+    key keys token tokens apikey apikeys authtoken accesskey secretkey privatekey accesstoken bearer
+    """.split()  # noqa: SIM905  # as above
+)
+_HARMLESS_BEFORE = frozenset(
+    """
+    sort sorting group order primary foreign index join column cache dict map partition row lookup public pad padding
+    bos eos sep cls unk mask start stop end special word sub max min num n
+    """.split()  # noqa: SIM905  # a list of quoted words reads worse
+)
+
+_LOOKS = re.compile(
+    r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])"  # AWS
+    r"|(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{16,}"  # OpenAI, Anthropic, Stripe's cousins
+    r"|(?<![A-Za-z0-9])(?:sk|rk)_live_[A-Za-z0-9]{16,}"
+    r"|(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9]{16,}|(?<![A-Za-z0-9])github_pat_[A-Za-z0-9_]{20,}"
+    r"|(?<![A-Za-z0-9])glpat-[A-Za-z0-9_-]{16,}|(?<![A-Za-z0-9])hf_[A-Za-z0-9]{20,}"
+    r"|(?<![A-Za-z0-9])xox[abeoprs]-[A-Za-z0-9-]{10,}"  # Slack
+    r"|(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{30,}"  # Google
+    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[^-]|-(?!----)){0,20000}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"
+)
+_MARKS = ("AKIA", "ASIA", "sk-", "k_live_", "gh", "glpat-", "hf_", "xox", "AIza", "PRIVATE KEY")
+"""One of these stands in every text that `_LOOKS` finds something in; looking for them is much faster."""
+_PASSWORD = re.compile(r"(?<=://)([^\s/:@]{0,200}):[^\s]{1,1000}@")  # greedy: passwords hold / and @, not encoded
+_USER = re.compile(r"(?<=://)[^\s/:@]{16,200}@")  # https://TOKEN@host
+_IN_QUERY = re.compile(r"(?i)([?&][^=&\s]{0,50}(?:passw|secret|token|key)[^=&\s]{0,50}=)[^&\s]+")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what stands under this name is likely to be a secret: `api_key`, `hf_token`, `dbPassword`.
+
+    The name is judged by its words: `monkey`, `keypoints`, `tokenizer` and `token_pattern` are none, nor are
+    `sort_key` and `pad_token`.
+    """
+    words = [word.lower() for word in _WORD.findall(name) if not word.isdigit()]
+    if any(_ALWAYS.fullmatch(word) for word in words):
+        return True
+    if not words or words[-1] not in _AT_THE_END:
+        return False
+    return len(words) < 2 or words[-2] not in _HARMLESS_BEFORE
+
+
+def looks_secret(text: str) -> bool:
+    """Whether a text holds what looks like a secret: a well-known kind of token, a private key, a URL's password."""
+    return hide_patterns(text) != text
+
+
+def hide_patterns(text: str) -> str:
+    """The text with everything that looks like a secret replaced by `***`."""
+    if "://" in text:
+        text = _USER.sub(f"{MASK}@", _PASSWORD.sub(rf"\1:{MASK}@", text))
+    if "=" in text:
+        text = _IN_QUERY.sub(rf"\1{MASK}", text)
+    return _LOOKS.sub(MASK, text) if any(mark in text for mark in _MARKS) else text
+
+
+def is_secret(name: str, value: object) -> bool:
+    """Whether a value is one that must not be recorded; numbers, booleans and empty texts never are."""
+    return isinstance(value, str) and value not in ("", MASK) and (is_secret_name(name) or looks_secret(value))
+
+
+def is_secret_choice(name: str, value: object) -> bool:
+    """Whether a value to choose from must not be searched over, since what is searched is recorded.
+
+    Stricter than `is_secret`: `key: [major, minor]` names no secret.
+    """
+    return is_secret(name, value) and (looks_secret(str(value)) or name.lower() not in _AT_THE_END)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What is known to be secret in a sweep: `params` by parameter, `values` wherever else they come from."""
+
+    params: Mapping[str, str] = field(default_factory=dict)
+    values: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.params or self.values)
+
+    def hide(self, text: str) -> str:
+        """The text without any known secret, as it is, escaped or quoted, and without what looks like one."""
+        for written in _forms(sorted({*self.values, *self.params.values()}, key=len, reverse=True)):
+            if written in text:
+                text = text.replace(written, MASK)
+        return hide_patterns(text)
+
+    def hide_in(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """Named texts, tags for example: masked whole under a secret's name, else where a secret stands in them."""
+        return {name: MASK if text and is_secret_name(name) else self.hide(text) for name, text in texts.items()}
+
+
+def hidden(name: str, value: object) -> object:
+    """A value of plain data under a name, with all secrets in it masked, at any depth."""
+    if isinstance(value, Mapping):
+        return {key: hidden(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [hidden(name, inner) for inner in value]
+    if not isinstance(value, str) or not is_secret(name, value):
+        return value
+    return MASK if is_secret_name(name) else hide_patterns(value)
+
+
+_remembered: set[str] = set()
+
+
+def remember(secrets: Secrets) -> None:
+    """Masks these secrets in all messages that this process shows from now on."""
+    _remembered.update(secrets.values, secrets.params.values())
+
+
+def hide_remembered(text: str) -> str:
+    """The text without the secrets this process knows of, and without what looks like one."""
+    return Secrets(values=frozenset(_remembered)).hide(text)
+
+
+def _forms(values: Iterable[str]) -> Iterable[str]:
+    """The ways in which a text may stand in an error message, a log or a URL."""
+    for value in values:
+        if len(value) >= SHORTEST:
+            yield from dict.fromkeys((value, repr(value)[1:-1], json.dumps(value)[1:-1], quote(value, safe="")))

@@ -1,0 +1,76 @@
+"""Gives an objective the real values of masked params, and takes secrets out of what it leaves behind."""
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hpo.masking import Secrets
+from hpo.objective import Objective, TrialContext, TrialFiles
+from hpo.space import Params
+from hpo.trial import Metrics, Outcome, SavedFile, SavedModel
+
+OUTPUT_NAME = "logs/output.log"
+"""Under which name executors keep what a trial printed."""
+
+
+@dataclass(frozen=True)
+class SecretKeeping:
+    """An objective whose trials are recorded with `***` where `secrets` has a value, and run with the value."""
+
+    objective: Objective
+    secrets: Secrets
+
+    def prepare(self) -> None:
+        """Gets the objective ready, if it has to be."""
+        prepare = getattr(self.objective, "prepare", None)
+        if prepare is not None:
+            prepare()
+
+    def __call__(self, params: Params, trial: TrialContext) -> float | Metrics:
+        """What the objective makes of the real params."""
+        real = {name: value for name, value in self.secrets.params.items() if name in params}
+        return self.objective({**params, **real}, trial)
+
+
+@dataclass(frozen=True)
+class SecretKeepingFiles:
+    """Keeps what trials printed without secrets; other files are the objective's own affair and kept as they are."""
+
+    files: TrialFiles
+    secrets: Secrets
+
+    def save_file(self, artifact_uri: str, source: Path, name: str) -> list[SavedFile]:
+        """Copies a file or a folder below the run's artifacts, each file whole or not at all."""
+        if name != OUTPUT_NAME:
+            return self.files.save_file(artifact_uri, source, name)
+        printed = source.read_text("utf-8", "surrogateescape")
+        hidden = self.secrets.hide(printed)
+        if hidden == printed:
+            return self.files.save_file(artifact_uri, source, name)
+        with tempfile.TemporaryDirectory(prefix="hpo-") as scratch:
+            masked = Path(scratch, "output.log")
+            masked.write_text(hidden, "utf-8", "surrogateescape")
+            return self.files.save_file(artifact_uri, masked, name)
+
+    def save_model(
+        self, artifact_uri: str, model: object, *, name: str, run_id: str, input_example: object
+    ) -> tuple[SavedModel, list[SavedFile]]:
+        """Writes a model folder below the run's artifacts."""
+        return self.files.save_model(artifact_uri, model, name=name, run_id=run_id, input_example=input_example)
+
+
+def without_secrets(outcome: Outcome, objective: Objective) -> Outcome:
+    """The outcome with the objective's secrets, and what looks like one, replaced in its texts."""
+    if not (outcome.error or outcome.tags):
+        return outcome
+    secrets: Secrets = getattr(objective, "secrets", Secrets())
+    return replace(
+        outcome,
+        error=secrets.hide(outcome.error),
+        traceback=secrets.hide(outcome.traceback),
+        tags=secrets.hide_in(outcome.tags),
+    )
+
+
+_: type[Objective] = SecretKeeping
+_files: type[TrialFiles] = SecretKeepingFiles
