@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from hpo.trial import Goal, Result, State, Trial
 
+LOST = "lost"
+"""The reason of a trial that failed because who ran it was gone: no failure of its params, so not counted as one."""
+
 
 class Stop(StrEnum):
     """Why a sweep asked for no more trials."""
@@ -46,7 +49,7 @@ class Judge:
     def tell(self, trial: Trial, result: Result) -> None:  # noqa: ARG002  # the same shape as Sampler.tell
         """Takes in an ended trial."""
         self._since_best += 1
-        self._failures += result.state is State.FAILED
+        self._failures += result.state is State.FAILED and result.reason != LOST
         if result.value is not None and self._goal.better(result.value, self._best):
             self._best, self._since_best = result.value, 0
 

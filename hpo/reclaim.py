@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from hpo.budget import LOST
 from hpo.trial import State
 from trackers.records import STATUS_OF_STATE, Run, RunEnded, RunUpdated
 
-LOST = "lost"
-"""The reason of a trial that failed because who ran it was gone, and not because of its params."""
 LOST_TAG = "hpo.lost"
 """How many attempts of a trial were lost; kept on its run, because a poison trial outlives the driver it kills."""
 MOST_LOST = 3

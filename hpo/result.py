@@ -22,8 +22,8 @@ if TYPE_CHECKING:  # for the reader's types only: pandas and matplotlib are impo
 class SweepResult:
     """One sweep on record; everything is read from the store when asked for.
 
-    `stop` says why the driver ended (None where the sweep was only loaded), `registered` what this call registered,
-    `not_registered` why nothing was.
+    `stop` says why the driver ended (None where the sweep was only loaded), `stopped_before` why an earlier one did
+    where there was nothing to do, `registered` what this call registered, `not_registered` why nothing was.
     """
 
     uri: str
@@ -34,6 +34,7 @@ class SweepResult:
     stop: Stop | None = None
     registered: ModelVersion | None = None
     not_registered: str = ""
+    stopped_before: Stop | None = None
 
     @property
     def best_trial(self) -> Run:

@@ -156,7 +156,15 @@ def _check_same(drive: Drive, existing: Run) -> None:
 def _result(uri: str, parts: Parts, driven: Driven) -> SweepResult:
     plan = parts.plan
     return SweepResult(
-        uri, driven.run_id, driven.name, plan.metric, plan.goal, driven.stop, driven.registered, driven.not_registered
+        uri=uri,
+        run_id=driven.run_id,
+        name=driven.name,
+        metric=plan.metric,
+        goal=plan.goal,
+        stop=driven.stop,
+        registered=driven.registered,
+        not_registered=driven.not_registered,
+        stopped_before=driven.stopped_before,
     )
 
 

@@ -54,10 +54,11 @@ class Trial:
 
 @dataclass(frozen=True)
 class Result:
-    """What a sampler is told of an ended trial: the value is None unless COMPLETE."""
+    """What a sampler is told of an ended trial: the value is None unless COMPLETE; `reason` as of an Outcome."""
 
     state: State
     value: float | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ HPO_LAYERS = [
         "hpo.standing",
         "hpo.difference",
         "hpo.reclaim",
+        "hpo.stopping",
         "hpo.fork",
         "hpo.registering",
         "hpo.plots",

@@ -17,6 +17,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "init": ("hpo.cli.init_command", "Write a sweep file to start from."),
     "check": ("hpo.cli.check_command", "Check sweep files; nothing is run."),
     "run": ("hpo.cli.run_command", "Run a sweep file, or go on where it stopped."),
+    "resume": ("hpo.cli.resume_command", "Go on with a sweep on record, without its file."),
+    "stop": ("hpo.cli.stop_command", "Ask the driver of a sweep to end cleanly."),
     "ls": ("hpo.cli.ls_command", "List the sweeps of a store."),
     "show": ("hpo.cli.show_command", "Show a sweep, or one trial with all that is known of it."),
     "trials": ("hpo.cli.trials_command", "List the trials of a sweep."),

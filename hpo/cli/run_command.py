@@ -1,6 +1,6 @@
 """`hpo run`: run a sweep file, or go on where it stopped."""
 
-import sys
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,10 +8,6 @@ import click
 
 from hpo.cli import output
 from hpo.cli.options import Shared, shared
-from hpo.cli.run_summary import summary_data, summary_text
-
-EXIT_NO_RESULT = 1
-EXIT_FAILURES = 3
 
 
 @click.command("run")
@@ -25,6 +21,8 @@ EXIT_FAILURES = 3
 @click.option("--seed", metavar="N", help="The sweep's seed.")
 @click.option("--register", "register_as", metavar="NAME", help="Register the winner under this name.")
 @click.option("--new", is_flag=True, help="Run it again beside the sweep on record, as NAME-2.")
+@click.option("--fork", is_flag=True, help="If the file changed: a new sweep that reuses the trials which fit it.")
+@click.option("--takeover", is_flag=True, help="Take the sweep from the driver that has it, even if that one is alive.")
 @click.option("--dry-run", is_flag=True, help="Check everything, show the first trials, run nothing.")
 @shared
 def command(
@@ -38,12 +36,17 @@ def command(
     seed: str | None,
     register_as: str | None,
     new: bool,
+    fork: bool,
+    takeover: bool,
     dry_run: bool,
 ) -> None:
     """Run a sweep FILE: search, record every trial, rank, register.
 
-    The same command again continues an unfinished sweep and leaves a complete one alone.
+    The same command again continues an unfinished sweep and leaves a complete one alone. -n is the number of trials in
+    all. A file that asks for other trials than the sweep on record is refused: see --fork and --new.
     """
+    if new and fork:
+        raise click.UsageError("--new reuses no trial, --fork those that fit: give one of them")
     named = {
         "budget.n_trials": n_trials,
         "parallel.n_jobs": n_jobs,
@@ -55,45 +58,30 @@ def command(
     if dry_run:
         _show_plan(file, overrides, shared)
     else:
-        _run(file, overrides, shared, new=new)
+        _run(file, overrides, shared, new=new, fork=fork, takeover=takeover)
 
 
-def _run(file: Path, overrides: Sequence[str], shared: Shared, *, new: bool) -> None:
-    from hpo.budget import Stop
-    from hpo.cli.signals import watched
-    from hpo.cli.watchers import display
+def _run(file: Path, overrides: Sequence[str], shared: Shared, *, new: bool, fork: bool, takeover: bool) -> None:
+    from hpo.build import tracker_uri
+    from hpo.cli.driving import Driving
     from hpo.config.reading import read_sweep
-    from hpo.interruption import Interruption
     from hpo.search import run
 
     config = read_sweep(file, overrides)
-    interruption = Interruption()
-    shown = display(config.name, config.metric.name, quiet=shared.quiet, color=shared.color)
-    tracker = shared.tracker if shared.tracker_from == "--tracker" else None
-    again = f"interrupted; nothing on record is lost, go on with: hpo run {file}"
-    with watched(interruption) as signals:
-        try:
-            with shown:
-                result = run(
-                    file, overrides=overrides, tracker=tracker, new=new, watcher=shown, interruption=interruption
-                )
-        except KeyboardInterrupt:  # the second signal
-            output.message(again)
-            sys.exit(signals.exit_code)
-    if shared.format == "table":
-        output.write(summary_text(result), shared)
-    else:
-        output.show_data(summary_data(result), shared)
-    if result.stop is Stop.INTERRUPTED:
-        output.message(again)
-        sys.exit(signals.exit_code)
-    if result.stop is Stop.FAILURES:
-        output.message(
-            f"stopped: {config.budget.max_failures} trials failed; see: hpo trials {result.name} --state FAILED"
+    uri = shared.tracker if shared.tracker_from == "--tracker" else tracker_uri(config, os.environ)
+    Driving(shared, uri, name=config.name, metric=config.metric.name).drive(
+        lambda watcher, interruption, named: run(
+            file,
+            overrides=overrides,
+            tracker=uri,
+            new=new,
+            fork=fork,
+            takeover=takeover,
+            watcher=watcher,
+            interruption=interruption,
+            named=named,
         )
-        sys.exit(EXIT_FAILURES)
-    if not result.best_runs(1):
-        sys.exit(EXIT_NO_RESULT)
+    )
 
 
 def _show_plan(file: Path, overrides: Sequence[str], shared: Shared) -> None:

@@ -27,7 +27,7 @@ def command(shared: Shared, name: str) -> None:
         run = find_run(store.tracker, name, store_text)
         if is_sweep(store.tracker, run):
             now = time.time() * 1000
-            view = SweepView.read(store.tracker, store.registry, run, store=store_text, now=now)
+            view = SweepView.read(store, run, store=store_text, now=now)
             data, fields = view.details(), view.for_people()
         else:
             data, fields = trial_details(store.tracker, run), trial_fields(store.tracker, run)

@@ -1,19 +1,23 @@
 """All that is known of one sweep."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpo import ranking
+from hpo.budget import Stop
 from hpo.cli.fields_view import Fields
 from hpo.cli.models_command import model_objects
 from hpo.cli.sweep_rows import counts_text, sweep_object
 from hpo.cli.text import cell, duration, short_time
 from hpo.cli.trial_rows import trial_object
+from hpo.driver import Driver, Life, life_of
+from hpo.standing import STOPPED_TAG
 from hpo.trial import Goal
 from trackers.errors import NotFound
-from trackers.records import ModelVersion, Query, Run
-from trackers.registry import Registry
+from trackers.opening import Store
+from trackers.records import ModelVersion, Query, Run, Status
 from trackers.tracker import Tracker
 
 SWEEP_TAG = "hpo.sweep_run_id"
@@ -29,16 +33,30 @@ class SweepView:
     best: Run | None
     registered: Sequence[dict[str, object]]
     store: str
+    driver: str
+    may_go_on: bool
 
     @classmethod
-    def read(cls, tracker: Tracker, registry: Registry, run: Run, *, store: str, now: float) -> "SweepView":
-        """Reads it all."""
+    def read(cls, opened: Store, run: Run, *, store: str, now: float) -> "SweepView":
+        """Reads it all; `store` is how messages name it."""
+        tracker, registry, holder = opened.tracker, opened.registry, opened.ownership.holder(run.id)
         counts = tracker.counts([run.id]).get(run.id, {})
         facts = run.sweep
         best = ranking.best(tracker, run.id, facts.metric, Goal(facts.goal), limit=1) if facts else ()
         versions = [version for version in registry.versions() if _is_of(version, run, tracker)]
         fields = sweep_object(run, counts, now)
-        return cls(run, fields, best[0] if best else None, model_objects(tracker, versions), store)
+        driver = Driver.parse(holder.owner) if holder else None
+        is_dead = driver is not None and life_of(driver) is Life.DEAD
+        ended = run.status is Status.FINISHED or (run.status is Status.FAILED and not _by_failures(run))
+        return cls(
+            run,
+            fields,
+            best[0] if best else None,
+            model_objects(tracker, versions),
+            store,
+            driver=f"{driver}{', which is dead' if is_dead else ''}" if driver else "",
+            may_go_on=facts is not None and not ended and (driver is None or is_dead),
+        )
 
     def details(self) -> dict[str, object]:
         """Everything, for programs."""
@@ -49,6 +67,7 @@ class SweepView:
             "window": facts.window if facts else None,
             "settings": settings(facts.config) if facts else None,
             "stopped_by": self.run.tags.get("hpo.stopped_by"),
+            "driver": self.driver or None,
             "best": trial_object(self.best, facts.metric) if self.best and facts else None,
             "registered": list(self.registered),
             "store": self.store,
@@ -64,6 +83,7 @@ class SweepView:
             "sweep": run.name,
             "state": self.fields["state"],
             "stopped by": run.tags.get("hpo.stopped_by"),
+            "driver": self.driver or None,
             "trials": counts_text(self.fields["trials"], self.fields["n_trials"]),
             "metric": f"{facts.metric} ({facts.goal})" if facts else None,
             "best": self._best_text(),
@@ -87,13 +107,22 @@ class SweepView:
         return f"{cell(self.best.metrics.get(self.run.sweep.metric))} by {number}"
 
     def _next(self) -> list[str]:
-        name = self.run.name
-        commands = [f"hpo best {name}", f"hpo trials {name}"]
+        name = shlex.quote(self.run.name)
+        commands = [*self._to_go_on(name), f"hpo best {name}", f"hpo trials {name}"]
         if self.best and self.best.trial:
             commands.append(f"hpo show {name}#{self.best.trial.number}")
         if self.best and not self.registered:
             commands.append(f"hpo register {name}")
         return commands
+
+    def _to_go_on(self, name: str) -> list[str]:
+        """The command that goes on with a sweep which nobody drives and which has not ended."""
+        return [f"hpo resume {name}{' --retry-failed' if _by_failures(self.run) else ''}"] if self.may_go_on else []
+
+
+def _by_failures(run: Run) -> bool:
+    """Whether the sweep ended because too many trials failed."""
+    return run.status is Status.FAILED and run.tags.get(STOPPED_TAG) == Stop.FAILURES
 
 
 def settings(config: str) -> dict[str, object] | None:
@@ -102,7 +131,7 @@ def settings(config: str) -> dict[str, object] | None:
         loaded = json.loads(config)
     except ValueError:
         return None
-    return loaded if isinstance(loaded, dict) else None
+    return {key: value for key, value in loaded.items() if key != "file"} if isinstance(loaded, dict) else None
 
 
 def _setting(value: object) -> object:

@@ -2,6 +2,7 @@
 
 import sys
 from collections import deque
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -49,7 +50,7 @@ class Lines:
         """Says so where trials are on record already."""
         if progress.ended and not self._quiet:
             again = progress.counts[State.WAITING]
-            rerun = f", {again} interrupted run again" if again else ""
+            rerun = f", {again} of the others run again" if again else ""
             output.message(f"sweep {self._name} goes on: {progress.ended} of {progress.n_trials} trials ended{rerun}")
 
     def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
@@ -84,7 +85,8 @@ class Panel:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._live.stop()
+        with suppress(OSError):  # the terminal may be gone
+            self._live.stop()
 
     def started(self, progress: Progress) -> None:
         """Shows where the sweep stands."""

@@ -230,7 +230,7 @@ def test_a_signal_ends_a_run_that_can_go_on(hpo: Hpo, tmp_path: Path, number: in
     assert process.returncode == code, rest
     trials = json.loads(hpo("trials", "parabola", "-f", "json").stdout)
     assert [trial["state"] for trial in trials] == ["WAITING"]
-    assert "go on with: hpo run sweep.yaml" in rest
+    assert "go on with: hpo resume parabola" in rest
 
 
 def until_line(process: subprocess.Popen[str], text: str) -> bool:
