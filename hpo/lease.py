@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from hpo.driver import Life
+from hpo.errors import ConfigError
 from trackers.ownership import Holder
 
 LEASE = 60.0
@@ -18,11 +19,14 @@ VARIABLE = "HPO_LEASE"
 
 def lease_seconds(environment: Mapping[str, str]) -> float:
     """The lease that `HPO_LEASE` sets, in seconds, else 60. Every driver of a store has to have the same."""
+    text = environment.get(VARIABLE, "")
     try:
-        seconds = float(environment.get(VARIABLE, ""))
+        seconds = float(text or LEASE)
     except ValueError:
-        return LEASE
-    return seconds if 0 < seconds < float("inf") else LEASE
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ConfigError(f"${VARIABLE} must be a number of seconds above 0, got {text!r}")
+    return seconds
 
 
 class LeaseWatch:

@@ -46,10 +46,11 @@ def claimed(
     SweepOwned where a living driver has it, unless `takeover`. Superseded, naming who took over, when the block met a
     fence: then what it recorded too late was refused, and the store is left as it is.
     """
-    claim = Claimant(ownership, sweep_id, name).claim(takeover=takeover)
+    claimant = Claimant(ownership, sweep_id, name)
+    claim = claimant.claim(takeover=takeover)
     _mine.add(claim.fence.token)
     try:
-        with _beating(ownership, claim.fence, interruption or Interruption()):
+        with _beating(ownership, claim.fence, interruption or Interruption(), claimant.lease / BEATS):
             yield claim
     except FencedOff as error:
         raise Superseded(f"{_superseded(ownership, claim.fence, name)}; its late results were refused") from error
@@ -121,9 +122,10 @@ def _give_back(ownership: Ownership, fence: Fence) -> None:
 
 
 @contextlib.contextmanager
-def _beating(ownership: Ownership, fence: Fence, interruption: Interruption) -> Iterator[None]:
+def _beating(ownership: Ownership, fence: Fence, interruption: Interruption, interval: float) -> Iterator[None]:
     ended = threading.Event()
-    heart = threading.Thread(target=_beat, args=(ownership, fence, interruption, ended), name="hpo-heart", daemon=True)
+    arguments = (ownership, fence, interruption, interval, ended)
+    heart = threading.Thread(target=_beat, args=arguments, name="hpo-heart", daemon=True)
     heart.start()
     try:
         yield
@@ -132,9 +134,10 @@ def _beating(ownership: Ownership, fence: Fence, interruption: Interruption) -> 
         heart.join()
 
 
-def _beat(ownership: Ownership, fence: Fence, interruption: Interruption, ended: threading.Event) -> None:
+def _beat(
+    ownership: Ownership, fence: Fence, interruption: Interruption, interval: float, ended: threading.Event
+) -> None:
     """Beats until the end, in a thread of its own: a trial may keep the driver's main thread for hours."""
-    interval = lease_seconds(os.environ) / BEATS
     last = time.monotonic()
     while not ended.wait(min(LOOK, interval)):
         try:

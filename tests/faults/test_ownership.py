@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 Wait = Callable[..., None]
-RACES = [3, 8, pytest.param(8, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)]
+SLOW = pytest.mark.slow
+RACES = [8, *(pytest.param(count, marks=SLOW) for count in (2, 3, 8, 8))]
 
 
 def owner(folder: Path) -> dict[str, object]:

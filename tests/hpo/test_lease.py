@@ -3,6 +3,7 @@
 import pytest
 
 from hpo.driver import Life
+from hpo.errors import ConfigError
 from hpo.lease import LEASE, LeaseWatch, lease_seconds
 from trackers.ownership import Holder
 
@@ -68,9 +69,12 @@ def test_the_wall_clock_has_no_part_in_it(monkeypatch: pytest.MonkeyPatch) -> No
         assert watch.look(lambda: holder(5)) is Life.UNKNOWN
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("", LEASE), ("x", LEASE), ("-1", LEASE), ("nan", LEASE), ("inf", LEASE), ("0.5", 0.5)]
-)
-def test_the_lease_is_a_variable_or_a_minute(text: str, seconds: float) -> None:
-    assert lease_seconds({"HPO_LEASE": text}) == seconds
-    assert lease_seconds({}) == LEASE
+def test_the_lease_is_a_variable_or_a_minute() -> None:
+    assert lease_seconds({}) == lease_seconds({"HPO_LEASE": ""}) == LEASE == 60
+    assert lease_seconds({"HPO_LEASE": "0.5"}) == 0.5
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "0", "nan", "inf", "1m"])
+def test_a_lease_that_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=f"HPO_LEASE must be a number of seconds above 0, got '{text}'"):
+        lease_seconds({"HPO_LEASE": text})
