@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hpo.errors import BrokenOff
 from hpo.failure_text import failure_line, failure_traceback
 from hpo.gathered import Gathered, SaveFailed
 from hpo.live_trial import LiveTrial
@@ -78,7 +79,7 @@ def _evaluate(
             gathered.save_models()
         return verdict
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and _listens_to_the_keyboard():
+        if isinstance(error, BrokenOff) or (isinstance(error, KeyboardInterrupt) and _listens_to_the_keyboard()):
             raise
         return _Verdict(metrics, _reason(error), failure_line(error), failure_traceback(error))
 

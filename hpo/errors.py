@@ -25,6 +25,10 @@ class NothingFound(HpoError):
     """No sweep, trial or finite result answers the question."""
 
 
+class BrokenOff(KeyboardInterrupt):
+    """The time that open trials had to end is over; raised where the driver waits, or into the trial that it runs."""
+
+
 class TooManyFailures(HpoError):
     """A sweep was stopped because `budget.max_failures` trials failed; the best so far is kept."""
 

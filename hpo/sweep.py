@@ -16,6 +16,7 @@ from hpo.sampler import Sampler
 from hpo.sweep_records import SweepRecords
 from hpo.trial import Goal, Outcome, Result, State, Trial, derive_seed
 from hpo.window import Window
+from trackers.errors import NotFound, StoreUnavailable
 from trackers.failpoints import reach
 from trackers.records import Change, Fence, Run
 from trackers.tracker import Tracker
@@ -109,6 +110,7 @@ class Sweep:
         self._changes: list[Change] = []
         self._ask_seconds = 0.0
         self._again: list[Trial] = []
+        self._interrupted: list[Trial] = []
         self._next = 0
         self._used = 0.0
         self._began = time.monotonic()
@@ -141,19 +143,24 @@ class Sweep:
         However it ends, nothing stays RUNNING: what was open is put back to WAITING and the sweep can go on later.
         """
         self._began = time.monotonic()
-        watcher.started(self.progress())
-        try:
-            stop = self._run(watcher)
-        except BaseException:
-            self._put_back()
-            raise
-        if stop is Stop.INTERRUPTED:
-            self._put_back()
-        else:
-            reach("sweep_end.before_commit")
-            self._record([self._records.sweep_ended(self.progress(), stop)])
-            reach("sweep_end.after_commit")
-        return stop
+        with self._interruption.shielded():
+            watcher.started(self.progress())
+            try:
+                stop = self._run(watcher)
+            except StoreUnavailable:
+                self._take(self._executor.wait(0))  # what ended while the driver waited need not run again
+                self._put_back()
+                raise
+            except BaseException:
+                self._put_back()
+                raise
+            if stop is Stop.INTERRUPTED:
+                self._put_back()
+            else:
+                reach("sweep_end.before_commit")
+                self._record([self._records.sweep_ended(self.progress(), stop)])
+                reach("sweep_end.after_commit")
+            return stop
 
     def progress(self) -> Progress:
         """Where the sweep stands now."""
@@ -171,7 +178,9 @@ class Sweep:
                 return Stop.INTERRUPTED
             if not self._open and not self._again:
                 return stop or Stop.N_TRIALS
-            self._take(self._executor.wait(TICK))
+            with self._interruption.waiting():
+                outcomes = self._executor.wait(TICK)
+            self._take(outcomes)
             if self._ask_seconds > SLOW_ASK:  # what has ended should not wait for it
                 self._commit(watcher)
 
@@ -202,6 +211,10 @@ class Sweep:
         """Takes in what ended; it counts at once, and stands on record after the next commit."""
         for outcome in outcomes:
             trial = self._open[outcome.number]
+            if self._interruption.asked and outcome.reason.startswith("signal:"):
+                # whoever ends the driver by a signal to all its processes does not mean that the trial failed
+                self._interrupted.append(self._open.pop(outcome.number))
+                continue
             if self._losses.runs_again(outcome):
                 self._put_back_lost(trial, outcome)
                 continue
@@ -223,13 +236,13 @@ class Sweep:
         _reach(holds, "before_commit")
         self._record([*self._changes, *started, self._records.sweep_updated(self.progress())])
         _reach(holds, "after_commit")
-        ended, self._ended = self._ended, []
-        starting, self._starting = self._starting, []
-        self._changes = []
+        ended, starting = self._ended, self._starting
         for trial, _, _ in ended:
             del self._open[trial.number]
+        self._open.update({trial.number: trial for trial in starting})
+        # in this order `_put_back` is right also where a KeyboardInterrupt comes in between: not all watch signals
+        self._changes, self._ended, self._starting = [], [], []
         for trial in starting:
-            self._open[trial.number] = trial
             self._executor.submit(trial)
         self._forget([outcome for _, outcome, _ in ended])
         reach("model.before_delete")
@@ -275,7 +288,8 @@ class Sweep:
         """Leaves nothing RUNNING behind: what ended is put on record, what was open is WAITING."""
         self._executor.close()
         ended = {trial.number for trial, _, _ in self._ended}
-        interrupted = [trial for trial in self._open.values() if trial.number not in ended]
+        interrupted = [trial for trial in self._open.values() if trial.number not in ended] + self._interrupted
+        unsure = [trial for trial in self._starting if trial.number not in self._open]
         self._open.clear()
         self._starting.clear()
         self._ended.clear()
@@ -284,6 +298,16 @@ class Sweep:
         reach("put_back.before_commit")
         self._record([*self._changes, *waiting, self._records.sweep_interrupted(self.progress())])
         reach("put_back.after_commit")
+        started = [trial for trial in unsure if self._is_on_record(trial)]
+        if started:
+            self._record([self._records.trial_put_back(trial) for trial in started])
+
+    def _is_on_record(self, trial: Trial) -> bool:
+        try:
+            self._tracker.get(trial.run_id)
+        except NotFound:
+            return False
+        return True
 
 
 def _reach(holds: Sequence[str], moment: str) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from hpo import ranking
 from hpo.build import Parts
-from hpo.errors import HpoError, NothingFound
+from hpo.errors import BrokenOff, HpoError, NothingFound
 from hpo.executor import Executor
+from hpo.interruption import Interruption
 from hpo.promotion import Promotion, promote
+from hpo.sweep import TICK
 from hpo.trial import Metrics, Trial
 from hpo.trial_files import StoredFiles
 from trackers.artifacts import ArtifactFolder
@@ -21,11 +23,14 @@ from trackers.records import ModelVersion, Point, Run, RunUpdated
 REGISTERED_TAG = "hpo.registered"
 
 
-def register_winner(parts: Parts, store: Store, parent_id: str, *, who: str) -> ModelVersion:
+def register_winner(
+    parts: Parts, store: Store, parent_id: str, *, who: str, interruption: Interruption | None = None
+) -> ModelVersion:
     """The version made of the sweep's winner, as `register:` of the sweep file asks for.
 
     The best `top` trials by validation compete; where there is held-out test data each is scored on it once, and the
-    best there wins. HpoError or TrackerError where nothing can be registered; then nothing was.
+    best there wins. HpoError or TrackerError where nothing can be registered; then nothing was. Nor was anything where
+    `interruption` ends the scoring by KeyboardInterrupt.
     """
     wanted, plan = parts.config.registration, parts.plan
     if wanted is None:
@@ -34,7 +39,7 @@ def register_winner(parts: Parts, store: Store, parent_id: str, *, who: str) -> 
     if not candidates:
         raise NothingFound(f"no trial has a finite {plan.metric}, so there is nothing to register")
     parent = store.tracker.get(parent_id)
-    winner = store.tracker.get(_winner(parts, store, candidates).id)
+    winner = store.tracker.get(_winner(parts, store, candidates, interruption or Interruption()).id)
     version = promote(
         Promotion(winner, wanted.name, who, wanted.alias, f"winner of sweep {parent.name}"),
         tracker=store.tracker,
@@ -46,14 +51,14 @@ def register_winner(parts: Parts, store: Store, parent_id: str, *, who: str) -> 
     return version
 
 
-def _winner(parts: Parts, store: Store, candidates: Sequence[Run]) -> Run:
+def _winner(parts: Parts, store: Store, candidates: Sequence[Run], interruption: Interruption) -> Run:
     """The first candidate, or the best on the test part where there is one; the scores go onto their runs."""
     scratch = Path(tempfile.mkdtemp(prefix="hpo-test-"))
     executor = parts.test_executor(StoredFiles(ArtifactFolder()), scratch)
     if executor is None:
         return candidates[0]
     try:
-        scores = test_scores(executor, candidates)
+        scores = test_scores(executor, candidates, interruption)
     finally:
         executor.close()
         shutil.rmtree(scratch, ignore_errors=True)
@@ -66,7 +71,7 @@ def _winner(parts: Parts, store: Store, candidates: Sequence[Run]) -> Run:
     return best
 
 
-def test_scores(executor: Executor, candidates: Sequence[Run]) -> Mapping[str, Metrics]:
+def test_scores(executor: Executor, candidates: Sequence[Run], interruption: Interruption) -> Mapping[str, Metrics]:
     """The test metrics of each candidate by run id; HpoError, with the cause, where one cannot be scored."""
     waiting = [Trial(number, run.params, _seed(run), run.id) for number, run in enumerate(candidates)]
     scores: dict[str, Metrics] = {}
@@ -75,7 +80,11 @@ def test_scores(executor: Executor, candidates: Sequence[Run]) -> Mapping[str, M
         while waiting and running < executor.slots:
             executor.submit(waiting.pop(0))
             running += 1
-        for outcome in executor.wait(None):
+        if interruption.over:
+            raise BrokenOff
+        with interruption.waiting():
+            outcomes = executor.wait(TICK)
+        for outcome in outcomes:
             running -= 1
             run = candidates[outcome.number]
             if outcome.reason:
