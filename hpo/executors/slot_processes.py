@@ -54,6 +54,22 @@ def end_all(mark: str, session: int = 0) -> None:
         psutil.wait_procs(found, timeout=0.05)
 
 
+def end_slots_of(pid: int) -> None:
+    """Kills all processes of all slots of a driver, but neither the driver nor what else it started."""
+    with suppress(psutil.Error, OSError):
+        driver = psutil.Process(pid)
+        own = driver.environ().get(VARIABLE, "")  # a sweep within a trial carries the marks of that trial's slot
+        for mark in {_mark_of(child) for child in driver.children()} - {own, ""}:
+            end_all(mark)
+
+
+def _mark_of(process: psutil.Process) -> str:
+    try:
+        return str(process.environ().get(VARIABLE, ""))
+    except (psutil.Error, OSError):
+        return ""
+
+
 def _is_alive(process: psutil.Process) -> bool:
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)

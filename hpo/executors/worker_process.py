@@ -11,7 +11,7 @@ import psutil
 from joblib.externals.loky import ProcessPoolExecutor
 
 from hpo.executors import slot_processes, worker
-from hpo.executors.slot_state import WorkerState
+from hpo.executors.slot_state import StateReader, WorkerState
 from hpo.trial import Outcome, Trial
 
 
@@ -32,6 +32,7 @@ class WorkerProcess:
 
     def __init__(self, start: Start) -> None:
         self._start = start
+        self._state = StateReader(start.setup.state)
         self._pool: ProcessPoolExecutor | None = ProcessPoolExecutor(
             max_workers=1,
             initializer=worker.set_up,
@@ -40,6 +41,7 @@ class WorkerProcess:
         )
         self.ready: Future[str] = self._pool.submit(worker.get_ready)
         self._last: Future[Outcome] | Future[str] = self.ready
+        self._last_state = WorkerState()
         self.setup = start.setup
 
     def submit(self, trial: Trial) -> Future[Outcome]:
@@ -52,7 +54,7 @@ class WorkerProcess:
 
     def state(self) -> WorkerState:
         """What it is doing, or was when it died."""
-        return WorkerState.read(self.setup.state)
+        return self._last_state if self._pool is None else self._state.read()
 
     def is_dead(self) -> bool:
         """Whether the process has ended; loky knows it later, or never while a child holds its pipes open."""
@@ -87,7 +89,8 @@ class WorkerProcess:
         while not (self._last.running() or self._last.done()):
             time.sleep(0.001)
         self._pool.shutdown(wait=True, kill_workers=True)
-        self._pool = None
+        self._last_state, self._pool = self.state(), None
+        self._state.close()
         for path in (self.setup.output, self.setup.state):
             path.unlink(missing_ok=True)
 
