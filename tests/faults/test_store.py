@@ -261,6 +261,47 @@ def test_no_new_database_is_made_beside_the_log_of_one_that_is_gone(
     assert sweep_folder.states() == ["COMPLETE"] * 6
 
 
+def test_a_log_that_was_taken_away_is_missed(sweep_folder, start_driver, wait_for: Callable[..., None]) -> None:
+    """F21."""
+    sweep_folder.hold(2)
+    driver = start_driver()
+    wait_for(lambda: sweep_folder.held(2))
+    driver.kill9()
+    sweep_folder.release(2)
+    kept = sweep_folder.path / "kept-wal"
+    log = sweep_folder.path / "mlflow.db-wal"
+    log.rename(kept)
+    before = sweep_folder.database.read_bytes()
+    for arguments in (["run", "sweep.yaml"], ["ls"]):
+        refused = sweep_folder.hpo(*arguments)
+        assert refused.wait() == 75
+        assert refused.stderr.splitlines()[-1] == (
+            f"Error: not a valid store: the log {log} is gone, and what was recorded last with it; put it back, "
+            f"or go on without: rm {sweep_folder.database}.lock"
+        )
+    assert sweep_folder.database.read_bytes() == before
+    kept.rename(log)
+    assert start_driver().wait() == 0
+    assert sweep_folder.states() == ["COMPLETE"] * 6
+
+
+def test_a_log_that_another_program_copied_back_is_not_missed(
+    sweep_folder, start_driver, wait_for: Callable[..., None]
+) -> None:
+    """F21."""
+    sweep_folder.hold(2)
+    driver = start_driver()
+    wait_for(lambda: sweep_folder.held(2))
+    driver.kill9()
+    sweep_folder.release(2)
+    with closing(sqlite3.connect(sweep_folder.database)) as connection:  # as MLflow would open it
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (4,)
+    assert not (sweep_folder.path / "mlflow.db-wal").exists()
+    assert start_driver().wait() == 0
+    assert sweep_folder.states() == ["COMPLETE"] * 6
+    assert (sweep_folder.path / "mlflow.db.lock").read_bytes() == b""
+
+
 def test_the_holder_of_a_lock_is_found_in_the_kernels_table(tmp_path: Path) -> None:
     """F12."""
     path = tmp_path / "mlflow.db"

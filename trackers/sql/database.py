@@ -43,6 +43,14 @@ class Place(Protocol):
         """Held around every transaction that writes."""
         ...
 
+    def begun(self, execute: Callable[[str], object]) -> None:
+        """Called once a writer is connected and may write."""
+        ...
+
+    def ended(self) -> None:
+        """Called once the writer is closed, within `exclusive`."""
+        ...
+
     def begin(self, execute: Callable[[str], object]) -> None:
         """Begins a transaction that writes; raises StoreBusy where another one lasts too long."""
         ...
@@ -161,6 +169,7 @@ class Database:
                     engine = self._writer.engine
                     self._writer.close()
                     engine.dispose()
+                    self._place.ended()
                 self._writer = None
             self._place.close()
 
@@ -182,6 +191,7 @@ class Database:
             writer = self._place.writer().connect()
             try:
                 self._prepare(writer)
+                self._place.begun(writer.connection.cursor().execute)
             except BaseException:
                 writer.close()
                 writer.engine.dispose()

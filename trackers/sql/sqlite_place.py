@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from trackers.errors import NotPermitted, StoreGone, StoreUnavailable
 from trackers.matching import is_like, number_in
-from trackers.sql import sqlite_faults, sqlite_files, sqlite_rescue
+from trackers.sql import log_mark, sqlite_faults, sqlite_files, sqlite_rescue
 
 BUSY_SECONDS = 10.0
 """How long a reader or writer waits for another one before it gives up."""
@@ -38,6 +38,7 @@ class SqlitePlace:
         self._threads = threading.RLock()
         self._held = 0
         self._written: tuple[int, int] | None = None
+        self._mark = ""
 
     def wait_at_most(self, seconds: float) -> None:
         """Writers give up after so long from now on."""
@@ -51,6 +52,7 @@ class SqlitePlace:
                 f"there is no tracking database at {self.path} yet; the first sweep makes it: hpo run"
             )
         sqlite_files.check_file(self.path)
+        log_mark.check_log(self.path)
 
     def check_writable(self) -> None:
         """StoreUnavailable naming path and user where it can only be read."""
@@ -85,6 +87,22 @@ class SqlitePlace:
         uri = f"file:{_quoted(self.path)}?mode=rw"
         self._written = sqlite_files.identity(self.path)
         return self._engine(lambda: _with_log(self._connect(uri)), pragmas, begin=self.begin)
+
+    def begun(self, execute: Callable[[str], object]) -> None:
+        """Marks the log that a new writer begins, so that its loss will be noticed."""
+
+        def put(number: int) -> None:
+            self.begin(execute)
+            execute(f"PRAGMA user_version = {number}")
+            execute("COMMIT")
+
+        if self._lock_file is not None:
+            self._mark = log_mark.set_mark(self._lock_file, put)
+
+    def ended(self) -> None:
+        """Takes the mark away where the log was copied back."""
+        if self._lock_file is not None and not sqlite_files.has_log(self.path):
+            log_mark.clear_mark(self._lock_file, self._mark)
 
     def begin(self, execute: Callable[[str], object]) -> None:
         """Begins to write; StoreBusy, with the pid where it is known, where another process keeps on writing."""
@@ -228,7 +246,8 @@ def _opened(database: Path) -> int:
     lock = database.with_name(f"{database.name}.lock")
     try:
         if lock.exists():
-            return os.open(lock, os.O_RDONLY | os.O_CLOEXEC)  # enough for a lock, also on a file of another user
+            may_write = sqlite_files.may_write(lock)  # to read is enough for a lock, also on a file of another user
+            return os.open(lock, (os.O_RDWR if may_write else os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC)
         mode = database.stat().st_mode & 0o666 if database.exists() else 0o600
         return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     except OSError as error:
