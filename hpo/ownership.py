@@ -86,7 +86,10 @@ class Claimant:
     def _take(self, holder: Holder | None, *, died: bool) -> Claim:
         owner = Driver.here().text
         fence = self.ownership.claim(self.sweep_id, owner, taking_from=holder.token if holder else None)
-        return Claim(fence, str(Driver.parse(holder.owner)) if holder else "", died)
+        before = Driver.parse(holder.owner) if holder else None
+        if before and not died:
+            _end_trials_of(before)
+        return Claim(fence, str(before or ""), died)
 
     def _is_dead(self, holder: Holder, *, takeover: bool) -> bool:
         """Whether the holder is dead; SweepOwned where it lives and is not to be taken over."""
@@ -114,6 +117,17 @@ def _life(driver: Driver, holder: Holder) -> Life:
         return Life.ALIVE
     life = life_of(driver)
     return Life.DEAD if life is Life.ALIVE and driver.pid == os.getpid() else life
+
+
+def _end_trials_of(driver: Driver) -> None:
+    """Ends what a driver that was just fenced off has running on this host: it may be frozen, and its workers not.
+
+    A trial of theirs that went on would write its files over those of the next attempt.
+    """
+    if driver.pid != os.getpid() and life_of(driver) is Life.ALIVE:
+        from hpo.executors.slot_processes import end_slots_of  # psutil is needed here only
+
+        end_slots_of(driver.pid)
 
 
 def _give_back(ownership: Ownership, fence: Fence) -> None:

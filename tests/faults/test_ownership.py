@@ -107,7 +107,7 @@ def test_of_several_that_follow_a_dead_driver_exactly_one_goes_on(sweep_folder, 
 
 
 def test_a_driver_that_was_frozen_and_taken_over_wakes_up_to_nothing(sweep_folder, wait_for: Wait, living) -> None:
-    """F16: its workers end trials 0 and 1 while it sleeps; attempt 2 of them alone is accepted."""
+    """F16: its workers were not frozen, but are ended; attempt 2 of their trials alone is accepted."""
     sweep_folder.write(parallel={"n_jobs": 2, "backend": "loky"})
     sweep_folder.hold(0, 1, 5)
     first = sweep_folder.start("run", "sweep.yaml")
@@ -117,6 +117,7 @@ def test_a_driver_that_was_frozen_and_taken_over_wakes_up_to_nothing(sweep_folde
     assert refused.wait() == 5
     second = sweep_folder.start("run", "sweep.yaml", "--takeover")
     wait_for(lambda: sweep_folder.executions("start") == {0: 2, 1: 2})
+    assert not {entry.pid for entry in sweep_folder.ledger()[:2]} & set(living(sweep_folder.path))
     sweep_folder.release(0, 1)
     wait_for(lambda: sweep_folder.held(5))
     wait_for(lambda: sweep_folder.states() == ["COMPLETE"] * 5 + ["RUNNING"])
