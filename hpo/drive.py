@@ -185,7 +185,7 @@ class Drive:
                 results=results,
             )
             sweep.take_up(to_run_again(self._history(parent)), seconds_used(parent.tags), finished)
-            with resumable(parent.name):
+            with resumable(parent.name, self.store.uri, os.environ):
                 return sweep.run(self.wishes.watcher)
         finally:
             executor.close()

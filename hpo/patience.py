@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
+from hpo.build import DEFAULT_URI, URI_VARIABLES
 from hpo.config.fields import Duration
 from hpo.errors import ConfigError
 from hpo.patient_tracker import Patience, PatientTracker
@@ -55,12 +57,14 @@ def take_in(spool: Spool, record: Record) -> None:
 
 
 @contextlib.contextmanager
-def resumable(sweep: str) -> Iterator[None]:
+def resumable(sweep: str, uri: str, environment: Mapping[str, str]) -> Iterator[None]:
     """Lets the error of a store that is in trouble end with the command that goes on."""
+    known = next((environment[name] for name in URI_VARIABLES if environment.get(name)), DEFAULT_URI)
+    where = "" if uri == known else f" --tracker {shlex.quote(uri)}"
     try:
         yield
     except StoreUnavailable as error:
-        raise StoreUnavailable(f"{error}, then: hpo resume {sweep}") from error
+        raise StoreUnavailable(f"{error}, then: hpo resume {shlex.quote(sweep)}{where}") from error
 
 
 def _number_or_text(text: str) -> float | str:

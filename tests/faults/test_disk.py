@@ -86,7 +86,10 @@ def test_a_full_disk_loses_nothing_and_names_path_and_remedy(
     folder.release(3)
     assert driver.wait() == 75
     last = driver.stderr.splitlines()[-1]
-    assert last == f"Error: no space left on {small_disk.path}; free space, then: hpo resume faults"
+    assert last == (
+        f"Error: no space left on {small_disk.path}; free space, then: "
+        f"hpo resume faults --tracker sqlite:///{small_disk.path}/mlflow.db"
+    )
     assert "Traceback" not in driver.stderr
     [spooled] = (folder.path / "mlruns").glob(".hpo-spool-*.jsonl")
     assert f"what ended is kept in {spooled}" in driver.stderr
