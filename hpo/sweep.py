@@ -218,6 +218,7 @@ class Sweep:
             if self._losses.runs_again(outcome):
                 self._put_back_lost(trial, outcome)
                 continue
+            outcome = self._records.recordable(trial, outcome)
             value = outcome.metrics.get(self._plan.metric) if outcome.state is State.COMPLETE else None
             best_is_new = self._end(trial, outcome.state, value)
             change = self._records.trial_ended(trial, outcome, value)

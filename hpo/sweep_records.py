@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from hpo.attempt import failed
 from hpo.budget import Stop
 from hpo.progress import Progress
+from hpo.secret_keeping import OUTPUT_NAME
 from hpo.space import Params
 from hpo.trial import Outcome, State, Trial
+from trackers.checks import check_change
+from trackers.errors import InvalidRecord
 from trackers.records import (
     STATUS_OF_STATE,
     Artifact,
@@ -85,6 +89,16 @@ class SweepRecords:
                 seconds=outcome.seconds,
             ),
         )
+
+    def recordable(self, trial: Trial, outcome: Outcome) -> Outcome:
+        """The outcome, FAILED instead where the store would refuse it: a trial's own fault must not end the sweep."""
+        try:
+            check_change(self.trial_ended(trial, outcome, None))
+        except InvalidRecord as error:
+            bare = failed(trial, "invalid_result", str(error), started=outcome.started, seconds=outcome.seconds)
+            printed = [file for file in outcome.files if file.path == OUTPUT_NAME]
+            return replace(bare, files=printed)
+        return outcome
 
     def trial_put_back(self, trial: Trial) -> RunEnded:
         """The trial was interrupted and will run again under its number and params."""

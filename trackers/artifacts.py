@@ -18,6 +18,8 @@ from trackers.failpoints import reach
 from trackers.records import Artifact, LoggedModel
 
 CHUNK = 1 << 20
+REMOTE = ("s3", "gs", "gcs", "az", "abfs", "abfss", "memory")
+"""The schemes of artifact URIs that are opened, besides local folders."""
 PART = ".part"
 """How the name of a file ends that is not wholly written; never listed, never in a manifest."""
 
@@ -263,6 +265,9 @@ def _local() -> _FileSystem:
 
 
 def _remote(uri: str) -> tuple[_FileSystem, str]:
+    if urlsplit(uri).scheme not in REMOTE or "::" in uri:
+        # fsspec also speaks http, ssh and chains of these: a database must not be able to make us call anybody
+        raise StoreUnavailable(f"artifacts are kept in folders and in {', '.join(REMOTE)}; got {uri!r:.200}")
     import fsspec
 
     try:

@@ -42,6 +42,10 @@ def as_yaml(data: object) -> str:
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # declared as None only
     yaml.width = 4096
     yaml.dump(json.loads(as_json(data)), text)
+    if UNSAFE_IN_LINES.search(text.getvalue()):  # it takes what turns the reading direction for ordinary letters
+        text = io.StringIO()
+        yaml.allow_unicode = False
+        yaml.dump(json.loads(as_json(data)), text)
     return text.getvalue().rstrip("\n")
 
 
