@@ -39,7 +39,7 @@ def promote(promotion: Promotion, *, tracker: Tracker, registry: Registry, verif
     """
     run = promotion.run
     model = model_of(run)
-    _check_files(run, model, tracker, verify)
+    files = _checked_files(run, model, tracker, verify)
     sweep = tracker.get(run.parent_id) if run.parent_id else None
     attempt = run.trial.attempt if run.trial else 1
     version = registry.register(
@@ -54,6 +54,7 @@ def promote(promotion: Promotion, *, tracker: Tracker, registry: Registry, verif
             aliases=(promotion.alias,) if promotion.alias else (),
             who=promotion.who,
             why=promotion.why,
+            files=files,
         )
     )
     if promotion.alias and promotion.alias not in version.aliases:  # it was registered before, without this alias
@@ -104,10 +105,13 @@ def lineage(run: Run, sweep: Run | None) -> dict[str, str]:
     return {name[:250]: value for name, value in tags.items()}
 
 
-def _check_files(run: Run, model: LoggedModel, tracker: Tracker, verify: Verify) -> None:
-    """Refuses a model whose files are not what the manifest says; without a manifest (not our run) nothing is known."""
+def _checked_files(run: Run, model: LoggedModel, tracker: Tracker, verify: Verify) -> Sequence[Artifact]:
+    """The model's files by the manifest; refuses a model whose files are not what it says.
+
+    A run that is not ours has no manifest, so of its model nothing is known.
+    """
     if not model.path:
-        return
+        return ()
     files = [artifact for artifact in tracker.artifacts(run.id) if artifact.path.startswith(f"{model.path}/")]
     spoiled = verify(run.artifact_uri, files) if files else [f"{model.path}/MLmodel"]
     if spoiled:
@@ -115,3 +119,4 @@ def _check_files(run: Run, model: LoggedModel, tracker: Tracker, verify: Verify)
             f"{label(run)}: of its model {', '.join(spoiled)} is missing or altered below {run.artifact_uri}, so it "
             "was not registered; register another trial, or run this one again"
         )
+    return files

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from trackers import registry_rules as rules
-from trackers.records import ModelVersion, NewVersion, RegistryEvent
+from trackers.records import Artifact, ModelVersion, NewVersion, RegistryEvent
 from trackers.registry import Registry
 
 
@@ -26,8 +26,11 @@ class _Model:
 class MemoryRegistry:
     """Named models with versions and aliases, gone with the process."""
 
-    def __init__(self, clock: Callable[[], int] = _now) -> None:
+    def __init__(
+        self, clock: Callable[[], int] = _now, manifest: Callable[[str], Sequence[Artifact]] | None = None
+    ) -> None:
         self._clock = clock
+        self._manifest = manifest
         self._models: dict[str, _Model] = {}
         self._keys: dict[str, tuple[str, int]] = {}
         self._lock = threading.RLock()
@@ -39,6 +42,8 @@ class MemoryRegistry:
             known = self._keys.get(rules.stored_key(version.key))
             if known:
                 return self._registered(version, *known)
+            if self._manifest and version.files and version.run_id:
+                rules.check_files(version, self._manifest(version.run_id))
             model = self._models.setdefault(version.name, _Model())
             number = len(model.versions) + 1
             model.versions.append(

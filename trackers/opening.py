@@ -66,7 +66,7 @@ def open_store(uri: str, *, artifacts: str = "mlruns", read_only: bool = False) 
         from trackers.memory_registry import MemoryRegistry
 
         tracker = MemoryTracker(root)
-        return Store(tracker, MemoryRegistry(), tracker.ownership, uri, root)
+        return Store(tracker, MemoryRegistry(manifest=tracker.artifacts), tracker.ownership, uri, root)
     if colon and scheme in ("sqlite", "sqlite+pysqlite"):
         return _open_sqlite(uri, root, read_only=read_only)
     raise StoreUnavailable(f"a tracker URI is one of {', '.join(SCHEMES)}, got {_without_password(uri)}")

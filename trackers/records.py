@@ -240,7 +240,8 @@ class NewVersion:
 
     `key` makes registering idempotent: the same key again gives the version that exists. `source` is the URI of the
     model folder; `model_id` the logged model behind it, where there is one. `stage` and `aliases` are set in the same
-    transaction. `who` and `why` go into the history.
+    transaction. `who` and `why` go into the history. `files` are those of the model that were verified; where they no
+    longer stand in the run's manifest, nothing is registered.
     """
 
     name: str
@@ -254,6 +255,7 @@ class NewVersion:
     aliases: Sequence[str] = ()
     who: str = ""
     why: str = ""
+    files: Sequence[Artifact] = ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from trackers.errors import InvalidRecord, NotFound
-from trackers.records import NewVersion
+from trackers.records import Artifact, NewVersion
 
 STAGES = ("None", "Staging", "Production", "Archived")
 ACTIVE_STAGES = ("Staging", "Production")
@@ -91,6 +91,17 @@ def check_length(what: str, text: str, limit: int) -> None:
         raise InvalidRecord(f"a {what} may have {limit} characters, got {len(text)}")
     if "\0" in text or (not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)):
         raise InvalidRecord(f"a {what} must not hold NUL or half a character, got {text!r:.80}")
+
+
+def check_files(version: NewVersion, manifest: Iterable[Artifact]) -> None:
+    """NotFound where a file of the model that was verified does not stand in its run's manifest as it was."""
+    known = set(manifest)
+    gone = [file.path for file in version.files if file not in known]
+    if gone:
+        raise NotFound(
+            f"the manifest of run {version.run_id} no longer lists {', '.join(gone)} as verified, so {version.name} "
+            "was not registered; its sweep has let the model go meanwhile: register its winner of today"
+        )
 
 
 def stored_key(key: str) -> str:

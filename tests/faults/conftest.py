@@ -21,6 +21,7 @@ import pytest
 from trackers.opening import open_store
 from trackers.records import Query, Run, TrialFacts
 
+ROOT = Path(__file__).parents[2]
 HPO = (sys.executable, "-c", "from hpo.cli.main import main; main()")
 SECONDS = 60.0
 """How long a condition may take before a test gives up; far above what it takes, for a machine that is busy."""
@@ -107,6 +108,10 @@ class Driver:
     def stderr(self) -> str:
         return self.stderr_path.read_text(errors="replace")
 
+    @property
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
     def send(self, number: signal.Signals) -> None:
         """A signal to the driver alone."""
         self.process.send_signal(number)
@@ -144,6 +149,20 @@ class SweepFolder:
     @property
     def uri(self) -> str:
         return f"sqlite:///{self.database}"
+
+    @property
+    def root(self) -> Path:
+        """Where the packages under test lie."""
+        return ROOT
+
+    def command(self, *arguments: str) -> list[str]:
+        """`hpo ARGUMENTS` for this interpreter."""
+        return [*HPO, *arguments]
+
+    def latest_name(self) -> str:
+        """The name of the sweep that was started last."""
+        with open_store(self.uri, read_only=True) as store:
+            return store.tracker.find(Query(sweeps=True, roots=True))[-1].name
 
     def write(self, text: str = "", **sections: object) -> None:
         """The sweep file: `SWEEP` with these sections changed (a mapping is merged, None leaves the section out)."""
@@ -253,10 +272,11 @@ class Zygote:
         )
         assert self._answer() == "ready"
 
-    def hpo(self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> "Ended":
-        """`hpo ARGUMENTS` in the folder, run to its end; HPO_FAILPOINT counts in that process from its start."""
+    def start(self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> "Forked":
+        """`hpo ARGUMENTS` in the folder; HPO_FAILPOINT counts in that process from its start."""
         number = len(list(folder.glob("*.stderr")))
         stdout, stderr = folder / f"{number}.stdout", folder / f"{number}.stderr"
+        stderr.touch()
         request = {
             "folder": str(folder),
             "arguments": arguments,
@@ -264,13 +284,20 @@ class Zygote:
             "stdout": str(stdout),
             "stderr": str(stderr),
         }
+        return Forked(self, int(self.ask(request)), stdout, stderr)
+
+    def hpo(self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> "Ended":
+        """The same, run to its end."""
+        forked = self.start(folder, *arguments, environment=environment)
+        code = int(self.ask({"wait": forked.pid, "options": 0}))
+        return Ended(128 - code if code < 0 else code, forked.stdout, forked.stderr)
+
+    def ask(self, request: Mapping[str, object]) -> str:
+        """One request, one answer."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        code = int(self._answer())
-        return Ended(
-            128 - code if code < 0 else code, stdout.read_text(errors="replace"), stderr.read_text(errors="replace")
-        )
+        return self._answer()
 
     def close(self) -> None:
         self._process.kill()
@@ -284,6 +311,52 @@ class Zygote:
         return self._process.stdout.readline().strip()
 
 
+@dataclass
+class Forked:
+    """A driver that the zygote forked."""
+
+    zygote: Zygote
+    pid: int
+    stdout_path: Path
+    stderr_path: Path
+    code: int | None = None
+
+    @property
+    def stdout(self) -> str:
+        return self.stdout_path.read_text(errors="replace") if self.stdout_path.exists() else ""
+
+    @property
+    def stderr(self) -> str:
+        return self.stderr_path.read_text(errors="replace")
+
+    @property
+    def has_ended(self) -> bool:
+        if self.code is None:
+            answer = self.zygote.ask({"wait": self.pid, "options": os.WNOHANG})
+            self.code = None if answer == "running" else int(answer)
+        return self.code is not None
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal to the driver alone."""
+        os.kill(self.pid, number)
+
+    def send_group(self, number: signal.Signals) -> None:
+        """A signal to its process group, as a terminal does."""
+        os.killpg(self.pid, number)
+
+    def wait(self, seconds: float = SECONDS) -> int:
+        """Its exit code, as a shell has it."""
+        until(lambda: self.has_ended, seconds, "the driver's end")
+        assert self.code is not None
+        return 128 - self.code if self.code < 0 else self.code
+
+    def end(self) -> None:
+        """Kills it if it still runs."""
+        if not self.has_ended:
+            os.killpg(self.pid, signal.SIGKILL)
+            self.wait()
+
+
 @dataclass(frozen=True)
 class Ended:
     """A driver that ended: its exit code as a shell has it, and what it printed."""
@@ -295,8 +368,7 @@ class Ended:
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HPO_", "MLFLOW_"))}
-    root = str(Path(__file__).parents[2])  # the objective's folder comes first by itself
-    return {**kept, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", **more}
+    return {**kept, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **more}
 
 
 def alive(pid: int) -> bool:
@@ -378,6 +450,20 @@ def zygote() -> Iterator[Zygote]:
     ready = Zygote()
     yield ready
     ready.close()
+
+
+@pytest.fixture
+def fork_driver(sweep_folder: SweepFolder, zygote: Zygote) -> Iterator[Callable[..., Forked]]:
+    """As `start_driver`, but forked from a process that has everything imported: it starts in milliseconds."""
+    forked: list[Forked] = []
+
+    def start(*arguments: str, environment: Mapping[str, str] | None = None) -> Forked:
+        forked.append(zygote.start(sweep_folder.path, "run", "sweep.yaml", *arguments, environment=environment))
+        return forked[-1]
+
+    yield start
+    for driver in forked:
+        driver.end()
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
 """Forks drivers that have everything imported already, so that a hundred of them take seconds and not minutes.
 
-Reads a line of JSON for each, `{"folder", "arguments", "environment", "stdout", "stderr"}`, and answers with a line:
-the exit code as a shell has it. A driver is a process and session of its own, as from a shell, and truly killed.
+Reads a line of JSON for each, `{"folder", "arguments", "environment", "stdout", "stderr"}`, and answers with its pid;
+`{"wait": pid, "options"}` answers with how it ended. A driver is a process and session of its own, and truly killed.
 """
 
 import json
 import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -44,26 +45,35 @@ def be_driver(request: dict[str, object]) -> None:
     main(list(request["arguments"]), prog_name="hpo")  # type: ignore[call-overload]
 
 
+def forked(request: dict[str, object]) -> int:
+    child = os.fork()
+    if child:
+        return child
+    code = 70
+    try:
+        be_driver(request)
+        code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
+        os._exit(code)
+
+
 def main() -> None:
     warm_up()
     print("ready", flush=True)
     for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            code = 70
-            try:
-                be_driver(json.loads(line))
-                code = 0
-            except SystemExit as ended:
-                code = ended.code if isinstance(ended.code, int) else 1
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        request = json.loads(line)
+        if "wait" in request:
+            pid, status = os.waitpid(request["wait"], request["options"])
+            print(os.waitstatus_to_exitcode(status) if pid else "running", flush=True)
+        else:
+            print(forked(request), flush=True)
 
 
 if __name__ == "__main__":

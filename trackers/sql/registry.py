@@ -39,6 +39,7 @@ class SqlRegistry:
     def register(self, version: NewVersion) -> ModelVersion:
         """See `Registry`."""
         rules.check_version(version)
+        reach("register.asked")
         for _ in range(_TRIES):
             with suppress(sa.exc.IntegrityError):  # two made the model or the key at once: a server lets one wait, fail
                 return self._register(version)
@@ -109,6 +110,8 @@ class SqlRegistry:
     def _register(self, version: NewVersion) -> ModelVersion:
         with self._change(version.name, version.who, version.why, make=True) as change:
             number = change.known(version)
+            if number is None:
+                change.check_files(version)
             registered = change.read(change.add(version) if number is None else number)
             reach("register.before_commit")
         reach("register.after_commit")

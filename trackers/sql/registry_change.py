@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from trackers import registry_rules as rules
 from trackers.failpoints import reach
-from trackers.records import ModelVersion, NewVersion, RegistryEvent
+from trackers.records import Artifact, ModelVersion, NewVersion, RegistryEvent
 from trackers.sql.guard import Layout
-from trackers.sql.own_schema import hpo_registry_events, hpo_registry_keys
+from trackers.sql.own_schema import hpo_artifacts, hpo_registry_events, hpo_registry_keys
 from trackers.sql.registry_reading import model_names, no_such_version, read_aliases, read_version
 from trackers.sql.schema import (
     logged_model_tags,
@@ -69,6 +69,13 @@ class Change:
         if found.name != self._name:
             raise rules.key_is_taken(version, found.name, found.version)
         return int(found.version)
+
+    def check_files(self, version: NewVersion) -> None:
+        """NotFound where the run's manifest no longer lists a file that was verified a moment ago."""
+        table = hpo_artifacts.c
+        if version.files and self._layout.has(hpo_artifacts.name):
+            rows = sa.select(table.path, table.size, table.sha256).where(table.run_uuid == version.run_id)
+            rules.check_files(version, [Artifact(*row) for row in self._connection.execute(rows)])
 
     def add(self, version: NewVersion) -> int:
         """Writes the next version with all that belongs to it."""
