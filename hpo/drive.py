@@ -36,7 +36,7 @@ from trackers.artifacts import ArtifactFolder
 from trackers.errors import TrackerError
 from trackers.garbage import local_path
 from trackers.opening import Store
-from trackers.records import Change, ModelVersion, Query, Run, RunUpdated
+from trackers.records import Change, ModelVersion, Query, Run, RunEnded, RunUpdated, Status
 from trackers.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class Drive:
         """
         run_id = uuid.uuid4().hex
         self.wishes.named(name)
-        with self._claimed(run_id, name) as claim:
+        with self._claimed(run_id, name) as claim, self.wishes.interruption.shielded():
             more = self._taken_over(run_id, fork_of) if fork_of else ()
             parent = self._parent().start(self._tracker(run_id), run_id, name, fence=claim.fence, more=more)
             return self._ended(parent, self._search(parent, claim))
@@ -103,7 +103,7 @@ class Drive:
         self.wishes.named(existing.name)
         if not self._is_unfinished(existing):
             return self._ended(existing, None)
-        with self._claimed(existing.id, existing.name) as claim:
+        with self._claimed(existing.id, existing.name) as claim, self.wishes.interruption.shielded():
             tracker = self._tracker(existing.id)
             take_in(self._spool(existing.id), lambda changes: tracker.record(changes, claim.fence))
             existing = tracker.get(existing.id)  # another driver may have ended it a moment ago
@@ -171,7 +171,13 @@ class Drive:
     def _search(self, parent: Run, claim: Claim, finished: Sequence[Outcome] = ()) -> Stop:
         scratch = new_scratch()
         results = self._results(parent)
-        executor = self.parts.executor(StoredFiles(ArtifactFolder()), scratch, results)
+        try:
+            executor = self.parts.executor(StoredFiles(ArtifactFolder()), scratch, results)
+        except BaseException:  # the objective cannot be loaded by a worker, say: no trial was started
+            stopped = RunEnded(parent.id, Status.KILLED, _now(), tags={STOPPED_TAG: Stop.INTERRUPTED.value})
+            self._tracker(parent.id).record([stopped], claim.fence)
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
         try:
             sweep = Sweep(
                 self.parts.plan,
@@ -231,7 +237,9 @@ class Drive:
         if stop is None and before:
             return None, f"it was registered before as {before}"
         try:
-            return register_winner(self.parts, self.store, run_id, who=getpass.getuser()), ""
+            return register_winner(
+                self.parts, self.store, run_id, who=getpass.getuser(), interruption=self.wishes.interruption
+            ), ""
         except (HpoError, TrackerError) as error:
             return None, str(error)
 

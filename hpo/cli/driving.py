@@ -69,7 +69,7 @@ class Driving:
 
     def _interrupted(self, signals: Signals) -> None:
         output.message(f"interrupted; nothing on record is lost, go on with: hpo resume {self._word}{self._store}")
-        sys.exit(signals.exit_code)
+        signals.leave()
 
     @property
     def _word(self) -> str:
