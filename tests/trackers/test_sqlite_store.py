@@ -345,3 +345,21 @@ def test_reading_more_runs_takes_no_more_statements(tmp_path: Path) -> None:
             assert len(store.tracker.find(Query(RUN, limit=limit))) == limit
             counted.append(len(statements))
     assert counted[0] == counted[1]
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="only Linux lists locks")
+def test_opening_a_store_twice_in_one_process_keeps_its_locks(tmp_path: Path) -> None:
+    path = made(tmp_path)
+    inode = f":{path.stat().st_ino}"
+
+    def is_locked() -> bool:
+        rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        return any(row[1] == "POSIX" and row[4] == str(os.getpid()) and row[5].endswith(inode) for row in rows)
+
+    with open_store(f"sqlite:///{path}") as store:
+        store.tracker.record([RunUpdated(RUN, [Point("x", 1.0)])])
+        assert is_locked()
+        open_store(f"sqlite:///{path}", read_only=True).close()
+        # without it another process that closes the database takes it for the last one and removes the log we write to
+        assert is_locked()
+    assert not is_locked()

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,9 @@ BUSY_SECONDS = 10.0
 
 SLICE = 0.1
 """Seconds that a writer waits inside SQLite, where no signal reaches Python; in between, Ctrl-C is heard."""
+
+_OPEN: Counter[tuple[int, int]] = Counter()
+"""The database files that this process has connections to, and how many places count on that."""
 
 
 class SqlitePlace:
@@ -39,6 +43,7 @@ class SqlitePlace:
         self._held = 0
         self._written: tuple[int, int] | None = None
         self._mark = ""
+        self._open: list[tuple[int, int]] = []
 
     def wait_at_most(self, seconds: float) -> None:
         """Writers give up after so long from now on."""
@@ -51,6 +56,8 @@ class SqlitePlace:
             raise StoreUnavailable(
                 f"there is no tracking database at {self.path} yet; the first sweep makes it: hpo run"
             )
+        if sqlite_files.identity(self.path) in _OPEN:
+            return  # looked at before; to open and close it here would, says POSIX, drop the locks we hold on it
         sqlite_files.check_file(self.path)
         log_mark.check_log(self.path)
 
@@ -72,6 +79,9 @@ class SqlitePlace:
 
     def reader(self) -> sa.Engine:
         """An engine whose connections can only read, each transaction one moment of the database."""
+        if found := sqlite_files.identity(self.path):
+            self._open.append(found)
+            _OPEN[found] += 1
         suffix = "?mode=ro&immutable=1" if self._must_be_taken_as_is() else "?mode=ro"
         uri = f"file:{_quoted(self.path)}{suffix}"
         return self._engine(lambda: self._connect(uri), ["PRAGMA query_only = ON"], begin=_begin_reading)
@@ -151,7 +161,12 @@ class SqlitePlace:
         connection.exec_driver_sql("ANALYZE")
 
     def close(self) -> None:
-        """Gives the lock file back."""
+        """Gives the lock file back; called when all connections are closed."""
+        while self._open:
+            found = self._open.pop()
+            _OPEN[found] -= 1
+            if not _OPEN[found]:
+                del _OPEN[found]
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
