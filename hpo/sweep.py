@@ -124,7 +124,7 @@ class Sweep:
         self._used = seconds
         known = {run.trial.number: run for run in history if run.trial is not None}
         for number, run in sorted(known.items()):
-            trial, state, value = self._records.trial_of(run), *_end_of(run)
+            trial, (state, value, reason) = self._records.trial_of(run), _end_of(run)
             self._next = max(self._next, number + 1)
             if state is State.RUNNING and number in adopted:
                 self._open[number] = trial
@@ -132,7 +132,7 @@ class Sweep:
             if state in (State.WAITING, State.RUNNING):
                 self._again.append(replace(trial, attempt=trial.attempt + 1))
                 continue
-            self._end(trial, state, value)
+            self._end(trial, Result(state, value, reason))
             self._changes += self._models.add(trial, value, run.models)
         self._take([outcome for outcome in finished if outcome.number in self._open])
         reach("take_up.done")
@@ -220,7 +220,7 @@ class Sweep:
                 continue
             outcome = self._records.recordable(trial, outcome)
             value = outcome.metrics.get(self._plan.metric) if outcome.state is State.COMPLETE else None
-            best_is_new = self._end(trial, outcome.state, value)
+            best_is_new = self._end(trial, Result(outcome.state, value, outcome.reason))
             change = self._records.trial_ended(trial, outcome, value)
             self._changes += [change, *self._models.add(trial, value, change.models)]
             if best_is_new:
@@ -255,10 +255,11 @@ class Sweep:
     def _record(self, changes: Sequence[Change]) -> None:
         self._tracker.record(changes, self._fence)
 
-    def _end(self, trial: Trial, state: State, value: float | None) -> bool:
+    def _end(self, trial: Trial, result: Result) -> bool:
         """Takes in an ended trial; whether it is the best so far (of equals the lowest number)."""
-        self._counts[state] += 1
-        self._window.end(trial, Result(state, value))
+        value = result.value
+        self._counts[result.state] += 1
+        self._window.end(trial, result)
         if value is None:
             return False
         best, number = self._best if self._best else (None, -1)
@@ -316,6 +317,6 @@ def _reach(holds: Sequence[str], moment: str) -> None:
         reach(f"{name}.{moment}")
 
 
-def _end_of(run: Run) -> tuple[State, float | None]:
+def _end_of(run: Run) -> tuple[State, float | None, str]:
     facts = run.trial
-    return (State(facts.state), facts.value) if facts else (State.FAILED, None)
+    return (State(facts.state), facts.value, facts.reason) if facts else (State.FAILED, None, "")
