@@ -1,5 +1,6 @@
 """A full disk, a forbidden one, a network one: nothing that was printed is lost, and the remedy is named."""
 
+import json
 import os
 import shutil
 import signal
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from hpo import patience
+from trackers.artifacts import ArtifactFolder
 from trackers.errors import StoreUnavailable
 from trackers.opening import open_store
+from trackers.records import Query
 from trackers.sql import sqlite_files
 
 QUICK = {"HPO_STORE_RETRY_FOR": "1s"}
@@ -181,9 +184,6 @@ def test_a_full_disk_of_artifacts_fails_the_trial_and_the_sweep_goes_on(
     assert states == ["COMPLETE", "FAILED", "FAILED", "COMPLETE", "COMPLETE", "COMPLETE"]
     assert {trial.reason for trial in trials if trial.state == "FAILED"} == {"artifact"}
     assert "No space left" in trials[1].error
-    from trackers.artifacts import ArtifactFolder
-    from trackers.records import Query
-
     with open_store(sweep_folder.uri, read_only=True) as store:
         for run in store.tracker.find(Query(parent=sweep_folder.sweep().id)):
             manifest = store.tracker.artifacts(run.id)
@@ -237,6 +237,35 @@ def test_a_folder_that_may_not_be_written_is_named_with_the_user(sweep_folder, w
 def clean_environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HPO_", "MLFLOW_"))}
     return {**kept, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def test_a_model_registered_by_hand_stays_while_the_sweep_finds_better_ones(
+    sweep_folder, start_driver, wait_for: Callable[..., None]
+) -> None:
+    """F25."""
+    sweep_folder.write(
+        objective={"python": "fault_objective:with_model"},
+        tracker={"log_models": "best"},
+        metric={"goal": "maximize"},  # trial 0 is the best the other way round
+    )
+    sweep_folder.hold(1)
+    driver = start_driver()
+    wait_for(lambda: sweep_folder.held(1))
+    assert sweep_folder.hpo("register", "faults#0", "--name", "mine").wait() == 0
+    sweep_folder.release(1)
+    assert driver.wait() == 0
+    with open_store(sweep_folder.uri, read_only=True) as store:
+        runs = store.tracker.find(Query(parent=sweep_folder.sweep().id))
+        best = max(runs, key=lambda run: run.trial.value)
+        assert best.trial.number != 0
+        keeping = {run.trial.number for run in runs if store.tracker.artifacts(run.id)}
+        assert keeping == {0, best.trial.number}
+        folder = ArtifactFolder()
+        for run in runs:
+            assert folder.verify(run.artifact_uri, store.tracker.artifacts(run.id)) == []
+        assert folder.names(runs[0].artifact_uri)
+    listed = sweep_folder.hpo("gc", "-f", "json")
+    assert json.loads(listed.stdout) == []
 
 
 def test_a_missing_folder_is_named_and_not_made(sweep_folder, start_driver: Callable[..., object]) -> None:
