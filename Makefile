@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := pyproject.toml uv.lock scripts/bootstrap.py
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test test-all check bench help clean
+.PHONY: demo test test-all check bench soak help clean
 
 demo: .venv/.installed ## run the demo sweep: search, rank, register (default)
 	$(BIN)/hpo run configs/breast-cancer.yaml
@@ -23,6 +23,9 @@ check: .venv/.installed-dev ## format, lint, types
 bench: .venv/.installed-bench ## measure against peers, side by side
 	$(BIN)/python scripts/bench/overhead.py
 	$(BIN)/python scripts/bench/query.py
+
+soak: .venv/.installed-dev ## 10,000 trials, killed and undisturbed: total, memory, throughput
+	$(BIN)/python scripts/soak.py
 
 clean: ## remove what make installed and cached (not your sweeps)
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis

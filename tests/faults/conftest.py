@@ -155,6 +155,11 @@ class SweepFolder:
         """Where the packages under test lie."""
         return ROOT
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its processes get."""
+        return _environment({})
+
     def command(self, *arguments: str) -> list[str]:
         """`hpo ARGUMENTS` for this interpreter."""
         return [*HPO, *arguments]
