@@ -210,7 +210,10 @@ class Sweep:
     def _take(self, outcomes: Sequence[Outcome]) -> None:
         """Takes in what ended; it counts at once, and stands on record after the next commit."""
         for outcome in outcomes:
-            trial = self._open[outcome.number]
+            trial = self._open.get(outcome.number)
+            if trial is None or trial.attempt != outcome.attempt:
+                log.warning("trial %d: a late result of attempt %d was refused", outcome.number, outcome.attempt)
+                continue
             if self._interruption.asked and outcome.reason.startswith("signal:"):
                 # whoever ends the driver by a signal to all its processes does not mean that the trial failed
                 self._interrupted.append(self._open.pop(outcome.number))
