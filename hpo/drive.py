@@ -135,7 +135,10 @@ class Drive:
         """How RUNNING trials ended whose worker wrote that down before their driver died: they are not run again."""
         records, results = self._records(existing), self._results(existing)
         running = [run for run in self._history(existing) if run.trial and run.trial.state == State.RUNNING]
-        return results.adopt([records.trial_of(run) for run in running]) if results else ()
+        found = results.adopt([records.trial_of(run) for run in running]) if results else ()
+        if found:
+            log.info("took over %d result%s that workers had written down", len(found), "s" if len(found) > 1 else "")
+        return found
 
     def _results(self, parent: Run) -> ResultFolder | None:
         """Where the sweep's workers write that down; None where artifacts do not lie on this machine."""

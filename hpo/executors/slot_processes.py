@@ -34,7 +34,15 @@ def processes_of(mark: str, session: int = 0) -> list[psutil.Process]:
             process = psutil.Process(pid)
             if mark in process.environ().get(VARIABLE, "") or (session and os.getsid(pid) == session):
                 found.append(process)
-    return [process for process in found if _is_alive(process)]
+    return [process for process in found if is_alive(process.pid)]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and was not awaited yet does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 def send(number: int, mark: str, session: int = 0) -> None:
@@ -68,13 +76,6 @@ def _mark_of(process: psutil.Process) -> str:
         return str(process.environ().get(VARIABLE, ""))
     except (psutil.Error, OSError):
         return ""
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
 
 
 def _guard(mark: str) -> None:

@@ -61,6 +61,8 @@ class WorkerProcess:
         pid = self.state().pid
         if pid == 0:  # not even set up
             return False
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return not slot_processes.is_alive(pid)
         try:
             return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         except ChildProcessError:

@@ -582,6 +582,7 @@ def test_a_result_written_by_a_worker_is_adopted_and_its_trial_not_run_again(slo
     resumed = slots_folder.hpo("run", "sweep.yaml")
 
     assert resumed.wait() == 0
+    assert "took over 1 result that workers had written down" in resumed.stderr
     assert "trial 1 COMPLETE" in resumed.stderr
     assert slots_folder.states() == ["COMPLETE"] * 4
     assert slots_folder.trials()[1].attempt == 1
