@@ -1,0 +1,182 @@
+"""A store against a model of it: random starts, ends, put-backs, crashes and takeovers by several drivers.
+
+Whatever is tried in whatever order: a trial's number stands once, no more trials than were started are on record, what
+was acknowledged stays, and what comes late or from a driver that was fenced off is refused and changes nothing.
+"""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from trackers.errors import AlreadyOwned, FencedOff, Superseded
+from trackers.opening import Store, open_store
+from trackers.records import Fence, Query, RunEnded, RunStarted, Status, SweepFacts, TrialFacts
+
+SWEEP = "f" * 32
+BUDGET = 6
+DRIVERS = st.sampled_from(["one", "two", "three"])
+NUMBERS = st.integers(0, BUDGET - 1)
+VALUES = st.floats(-1e6, 1e6)
+
+
+@dataclass
+class Known:
+    """What the model knows of a trial."""
+
+    state: str
+    attempt: int
+    value: float | None = None
+
+
+def run_id(number: int) -> str:
+    return f"{number:032x}"
+
+
+class Machine(RuleBasedStateMachine):
+    """Three drivers that fight for one sweep; `uri` is set by the store's own machine below."""
+
+    uri = "memory://"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="hpo-machine-"))
+        self.store = self.opened()
+        self.store.tracker.experiment("machine")
+        facts = SweepFacts("{}", "hash", "loss", "minimize", 1, 1, n_trials=BUDGET)
+        self.store.tracker.record([RunStarted(SWEEP, "machine", "machine", started=1, sweep=facts)])
+        self.fences: dict[str, Fence] = {}
+        self.owner = ""
+        self.trials: dict[int, Known] = {}
+
+    def opened(self) -> Store:
+        return open_store(self.uri.format(folder=self.folder))
+
+    def teardown(self) -> None:
+        self.store.close()
+        shutil.rmtree(self.folder)
+
+    @rule(driver=DRIVERS)
+    def claim(self, driver: str) -> None:
+        """Takes the sweep only where nobody holds it."""
+        try:
+            fence = self.store.ownership.claim(SWEEP, driver, taking_from=None)
+        except AlreadyOwned:
+            assert self.owner
+            return
+        assert not self.owner
+        self.fences[driver], self.owner = fence, driver
+
+    @precondition(lambda self: self.owner)
+    @rule(driver=DRIVERS)
+    def take_over(self, driver: str) -> None:
+        """From whoever holds it, dead or alive; the old fence stays in the old driver's hands."""
+        holder = self.store.ownership.holder(SWEEP)
+        assert holder is not None
+        self.fences[driver] = self.store.ownership.claim(SWEEP, driver, taking_from=holder.token)
+        self.owner = driver
+
+    @precondition(lambda self: self.owner)
+    @rule()
+    def give_back(self) -> None:
+        self.store.ownership.release(self.fences.pop(self.owner))
+        self.owner = ""
+
+    @rule(driver=DRIVERS, number=NUMBERS, attempt=st.integers(1, 4))
+    def start(self, driver: str, number: int, attempt: int) -> None:
+        known = self.trials.get(number)
+        is_open = known is not None and known.state in ("RUNNING", "WAITING")
+        is_next = known is None or attempt > known.attempt or (is_open and attempt == known.attempt)
+        facts = TrialFacts(number, {"x": number}, "RUNNING", attempt, seed=number)
+        change = RunStarted(run_id(number), f"trial-{number}", "machine", 1, parent_id=SWEEP, trial=facts)
+        if self.recorded(driver, change, may=is_next):
+            self.trials[number] = Known("RUNNING", attempt)
+
+    @rule(
+        driver=DRIVERS, number=NUMBERS, late=st.integers(0, 2), value=VALUES,
+        state=st.sampled_from(["COMPLETE", "FAILED", "WAITING"]),
+    )  # fmt: skip
+    def end(self, driver: str, number: int, late: int, value: float, state: str) -> None:
+        """The end of an attempt, of today's or one that is long over."""
+        known = self.trials.get(number)
+        if known is None:
+            return
+        attempt = max(1, known.attempt - late)
+        result = value if state == "COMPLETE" else None
+        status = {"COMPLETE": Status.FINISHED, "FAILED": Status.FAILED, "WAITING": Status.SCHEDULED}[state]
+        facts = TrialFacts(number, {"x": number}, state, attempt, seed=number, value=result)
+        is_repeated = known == Known(state, attempt, result)
+        is_running = known.state == "RUNNING" and known.attempt == attempt
+        change = RunEnded(run_id(number), status, 2, trial=facts)
+        if self.recorded(driver, change, may=is_running or is_repeated):
+            self.trials[number] = Known(state, attempt, result)
+
+    @rule()
+    def crash(self) -> None:
+        """The process is gone, with its connections, and another one looks at the store."""
+        if "{folder}" in self.uri:
+            self.store.close()
+            self.store = self.opened()
+
+    def recorded(self, driver: str, change: RunStarted | RunEnded, *, may: bool) -> bool:
+        """Tries; whether it was acknowledged, which is so exactly where the model says that it may be."""
+        fence = self.fences.get(driver)
+        if fence is None:
+            return False
+        owns = driver == self.owner
+        try:
+            self.store.tracker.record([change], fence)
+        except FencedOff:
+            assert not owns
+            return False
+        except Superseded:
+            assert owns
+            assert not may
+            return False
+        assert owns
+        assert may
+        return True
+
+    @invariant()
+    def the_store_is_what_was_acknowledged(self) -> None:
+        found = self.store.tracker.find(Query(parent=SWEEP))
+        on_record = {run.trial.number: run.trial for run in found if run.trial is not None}
+        assert len(found) == len(on_record) == len(self.trials) <= BUDGET
+        for number, known in self.trials.items():
+            facts = on_record[number]
+            assert (str(facts.state), facts.attempt, facts.value) == (known.state, known.attempt, known.value)
+            assert facts.params == {"x": number}
+
+
+class SqliteMachine(Machine):
+    uri = "sqlite:///{folder}/mlflow.db"
+
+
+QUICK = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
+
+
+def test_any_history_of_a_memory_store_is_that_of_the_model() -> None:
+    """F15, F16, G3, G4, G6."""
+    run_machine(Machine, max_examples=60, stateful_step_count=40)
+
+
+def test_any_history_of_a_sqlite_store_is_that_of_the_model() -> None:
+    """F1, F15, F16, G1, G3, G4, G6."""
+    run_machine(SqliteMachine, max_examples=15, stateful_step_count=30)
+
+
+@pytest.mark.slow
+def test_many_histories_of_a_sqlite_store_are_those_of_the_model() -> None:
+    """F1, F15, F16, G1, G3, G4, G6."""
+    run_machine(SqliteMachine, max_examples=300, stateful_step_count=50)
+
+
+def run_machine(machine: type[Machine], **effort: int) -> None:
+    from hypothesis.stateful import run_state_machine_as_test
+
+    run_state_machine_as_test(machine, settings=settings(**QUICK, **effort))
