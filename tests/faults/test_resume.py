@@ -2,7 +2,7 @@
 
 import shutil
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,36 @@ def poison(params, trial):
 """
 
 
+class Hpo:
+    """`hpo ARGUMENTS` in the folder, forked from a process that has everything imported."""
+
+    def __init__(self, zygote, folder: Path) -> None:
+        self._zygote = zygote
+        self._folder = folder
+        self.started = []
+
+    def start(self, *arguments: str):
+        self.started.append(self._zygote.start(self._folder, *arguments))
+        return self.started[-1]
+
+    def __call__(self, *arguments: str):
+        """Run to its end."""
+        return self._zygote.hpo(self._folder, *arguments)
+
+
+@pytest.fixture
+def hpo(sweep_folder, zygote) -> Iterator[Hpo]:
+    drivers = Hpo(zygote, sweep_folder.path)
+    yield drivers
+    for driver in drivers.started:
+        driver.end()
+
+
+def kill9(driver) -> None:
+    driver.send(signal.SIGKILL)
+    assert driver.wait() == 137
+
+
 def results(trials: list[TrialFacts]) -> list[tuple[int, Mapping[str, object], float | None, str]]:
     return [(trial.number, dict(trial.params), trial.value, str(trial.state)) for trial in trials]
 
@@ -58,12 +88,12 @@ def sweep(folder, engine: str, parallel: Mapping[str, object], n_trials: int = 9
 GOLDEN: dict[tuple[str, str], list[tuple[int, Mapping[str, object], float | None, str]]] = {}
 
 
-def golden(folder, engine: str) -> list[tuple[int, Mapping[str, object], float | None, str]]:
+def golden(folder, hpo: Hpo, engine: str) -> list[tuple[int, Mapping[str, object], float | None, str]]:
     """The trials of a sweep that nobody interrupts, in threads of this window; they do not depend on the backend."""
     key = (engine, folder.file.read_text())
     if key not in GOLDEN:
-        assert folder.hpo("run", "sweep.yaml", "-S", "name=golden", "-S", "parallel.backend=serial",
-                          "-S", "parallel.n_jobs=1").wait() == 0  # fmt: skip
+        assert hpo("run", "sweep.yaml", "-S", "name=golden", "-S", "parallel.backend=serial",
+                          "-S", "parallel.n_jobs=1").code == 0  # fmt: skip
         GOLDEN[key] = results(folder.trials("golden"))
         (folder.path / "ledger.txt").unlink()
     return GOLDEN[key]
@@ -83,82 +113,80 @@ SLOW = [(engine, parallel) for engine in ENGINES for parallel in PARALLEL if (en
     ("engine", "parallel"), [*CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)]
 )
 def test_a_sweep_whose_driver_is_killed_at_three_moments_ends_with_the_trials_it_would_have_had_at_once(
-    sweep_folder, wait_for: Callable[..., None], living, engine: str, parallel: str
+    sweep_folder, hpo: Hpo, wait_for: Callable[..., None], living, engine: str, parallel: str
 ) -> None:
     """F1: SIGKILL while trials 0, 4 and 7 run; G1, G2, G3, G12."""
     folder = sweep_folder
     sweep(folder, engine, PARALLEL[parallel])
-    wanted = golden(folder, engine)
+    wanted = golden(folder, hpo, engine)
     printed = 0
     for verb, name, moment in (("run", "sweep.yaml", 0), ("resume", "faults", 4), ("run", "sweep.yaml", 7)):
         folder.hold(moment)
-        driver = folder.start(verb, name)
+        driver = hpo.start(verb, name)
         wait_for(lambda moment=moment: folder.held(moment))
-        driver.kill9()
+        kill9(driver)
         folder.release(moment)
         wait_for(lambda: not living(folder.path))  # no worker outlives it
         printed = driver.stderr.count(" COMPLETE ")
         assert folder.states().count("COMPLETE") >= printed
-    last = folder.hpo("resume", "faults")
-    assert last.wait() == 0, last.stderr
+    last = hpo("resume", "faults")
+    assert last.code == 0, last.stderr
     assert "of dead driver pid" in last.stderr
     assert results(folder.trials()) == wanted
     assert all(count == 1 for number, count in folder.executions().items() if number < 6)
     assert folder.integrity() == "ok"
 
 
-def test_a_trial_that_kills_its_driver_every_time_is_lost_and_the_sweep_ends_with_all_its_trials(sweep_folder) -> None:
+def test_a_trial_that_kills_its_driver_every_time_is_lost_and_the_sweep_ends_with_all_its_trials(
+    sweep_folder, hpo: Hpo
+) -> None:
     """F1: a poison trial on the serial backend; G3."""
     folder = sweep_folder
     objective = folder.path / "fault_objective.py"
     objective.write_text(objective.read_text() + POISON)
     folder.write(objective={"python": "fault_objective:poison"})
-    assert [folder.hpo("run", "sweep.yaml").wait() for _ in range(3)] == [137, 137, 137]
-    last = folder.hpo("run", "sweep.yaml")
-    assert last.wait() == 0, last.stderr
+    assert [hpo("run", "sweep.yaml").code for _ in range(3)] == [137, 137, 137]
+    last = hpo("run", "sweep.yaml")
+    assert last.code == 0, last.stderr
     trials = folder.trials()
     assert [str(trial.state) for trial in trials] == ["COMPLETE"] * 2 + ["FAILED"] + ["COMPLETE"] * 3
     assert (trials[2].reason, trials[2].attempt) == ("lost", 3)
     assert folder.executions("start") == {0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 5: 1}
 
 
-def test_stop_ends_a_driver_that_runs_elsewhere_and_resume_goes_on(sweep_folder, wait_for) -> None:
+def test_stop_ends_a_driver_that_runs_elsewhere_and_resume_goes_on(sweep_folder, hpo: Hpo, wait_for) -> None:
     """`hpo stop` through the store: no RUNNING rows, the trial it interrupts is WAITING; G11."""
     folder = sweep_folder
-    golden_trials = golden_of(folder)
+    golden_trials = golden(folder, hpo, "random")
     folder.hold(2)
-    driver = folder.start("run", "sweep.yaml")
+    driver = hpo.start("run", "sweep.yaml")
     wait_for(lambda: folder.held(2))
-    stop = folder.start("stop", "faults")
+    stop = hpo.start("stop", "faults")
     wait_for(lambda: "asked to stop" in driver.stderr)
     folder.release(2)
     assert stop.wait() == 0, stop.stderr
     assert "sweep faults was stopped; go on with: hpo resume faults" in stop.stderr
     assert driver.wait() == 130
     assert "RUNNING" not in folder.states()
-    assert folder.hpo("resume", "faults").wait() == 0
+    assert hpo("resume", "faults").code == 0
     assert results(folder.trials()) == golden_trials
     assert folder.executions() == dict.fromkeys(range(6), 1)
 
 
-def golden_of(folder) -> list[tuple[int, Mapping[str, object], float | None, str]]:
-    return golden(folder, "random")
-
-
-def test_a_takeover_by_resume_fences_the_first_driver_off(sweep_folder, wait_for) -> None:
+def test_a_takeover_by_resume_fences_the_first_driver_off(sweep_folder, hpo: Hpo, wait_for) -> None:
     """F15, F16: a frozen driver is refused to a second one, then taken over; its late result is refused."""
     folder = sweep_folder
-    wanted = golden_of(folder)
+    wanted = golden(folder, hpo, "random")
     folder.hold(2)
-    first = folder.start("run", "sweep.yaml")
+    first = hpo.start("run", "sweep.yaml")
     wait_for(lambda: folder.held(2))
     first.send(signal.SIGSTOP)
-    refused = folder.hpo("resume", "faults")
-    assert refused.wait() == 5
+    refused = hpo("resume", "faults")
+    assert refused.code == 5
     assert f"pid {first.pid} on host" in refused.stderr
     folder.release(2)
-    second = folder.hpo("resume", "faults", "--takeover")
-    assert second.wait() == 0, second.stderr
+    second = hpo("resume", "faults", "--takeover")
+    assert second.code == 0, second.stderr
     assert results(folder.trials()) == wanted
     first.send(signal.SIGCONT)
     assert first.wait() == 6, first.stderr
@@ -166,59 +194,59 @@ def test_a_takeover_by_resume_fences_the_first_driver_off(sweep_folder, wait_for
     assert [trial.attempt for trial in folder.trials()] == [1, 1, 2, 1, 1, 1]
 
 
-def test_a_fork_killed_at_its_first_new_trial_goes_on_with_what_it_reused(sweep_folder, wait_for) -> None:
+def test_a_fork_killed_at_its_first_new_trial_goes_on_with_what_it_reused(sweep_folder, hpo: Hpo, wait_for) -> None:
     """F20: the fork takes its trials over in one transaction with its own beginning."""
     folder = sweep_folder
-    assert folder.hpo("run", "sweep.yaml").wait() == 0
+    assert hpo("run", "sweep.yaml").code == 0
     old = folder.file.read_text()
     folder.write(parameters={"y": {"type": "int", "low": 1, "high": 12}})
     assert folder.file.read_text() != old
-    refused = folder.hpo("run", "sweep.yaml")
-    assert refused.wait() == 2
+    refused = hpo("run", "sweep.yaml")
+    assert refused.code == 2
     assert "  - parameters.y.high: 9\n  + parameters.y.high: 12\n" in refused.stderr
     folder.hold(7)
-    driver = folder.start("run", "sweep.yaml", "--fork", "-n", "9")
+    driver = hpo.start("run", "sweep.yaml", "--fork", "-n", "9")
     wait_for(lambda: folder.held(7))
-    driver.kill9()
+    kill9(driver)
     folder.release(7)
-    assert folder.hpo("run", "sweep.yaml", "--fork", "-n", "9").wait() == 0
+    assert hpo("run", "sweep.yaml", "--fork", "-n", "9").code == 0
     forked = results(folder.trials("faults-2"))
     assert forked[:6] == results(folder.trials())
     assert [trial[0] for trial in forked] == list(range(9))
     assert folder.executions() == dict.fromkeys(range(9), 1)
 
 
-def test_a_time_budget_counts_over_all_drivers(sweep_folder, wait_for) -> None:
+def test_a_time_budget_counts_over_all_drivers(sweep_folder, hpo: Hpo, wait_for) -> None:
     """Interrupting a sweep gives it no more time."""
     folder = sweep_folder
     folder.write(budget={"n_trials": 100_000, "timeout": 2})
     folder.hold(3)
-    driver = folder.start("run", "sweep.yaml")
+    driver = hpo.start("run", "sweep.yaml")
     wait_for(lambda: folder.held(3))
-    driver.kill9()
+    kill9(driver)
     folder.release(3)
-    assert folder.hpo("resume", "faults").wait() == 0
+    assert hpo("resume", "faults").code == 0
     ended = len(folder.trials())
     assert ended < 100_000
-    assert "nothing was run" in folder.hpo("resume", "faults").stdout
+    assert "nothing was run" in hpo("resume", "faults").stdout
     assert len(folder.trials()) == ended
 
 
 def test_a_sweep_is_resumed_after_its_folder_was_moved_with_its_code_in_the_current_one(
-    sweep_folder, wait_for, tmp_path: Path
+    sweep_folder, hpo: Hpo, wait_for, tmp_path: Path
 ) -> None:
     """The store says where the code was; where it is gone the current folder serves."""
     folder = sweep_folder
     folder.hold(1)
-    driver = folder.start("run", "sweep.yaml")
+    driver = hpo.start("run", "sweep.yaml")
     wait_for(lambda: folder.held(1))
-    driver.kill9()
+    kill9(driver)
     folder.file.unlink()
     shutil.move(folder.path / "fault_objective.py", folder.path / "kept.txt")
-    gone = folder.hpo("resume", "faults")
-    assert gone.wait() == 2
+    gone = hpo("resume", "faults")
+    assert gone.code == 2
     assert "cannot go on: fault_objective: there is no module 'fault_objective'" in gone.stderr
     shutil.move(folder.path / "kept.txt", folder.path / "fault_objective.py")
     folder.release(1)
-    assert folder.hpo("resume", "faults").wait() == 0
+    assert hpo("resume", "faults").code == 0
     assert folder.states() == ["COMPLETE"] * 6

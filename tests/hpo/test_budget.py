@@ -22,6 +22,14 @@ def test_max_failures_stops_once_that_many_failed() -> None:
     assert judge(Budget(9, max_failures=2), None, 1.0, None).verdict(3, 0) is Stop.FAILURES
 
 
+def test_a_lost_trial_is_no_failure_of_its_params() -> None:
+    lost = judge(Budget(9, max_failures=1))
+    lost.tell(Trial(0, {}, seed=0), Result(State.FAILED, reason="lost"))
+    assert lost.verdict(1, 0) is None
+    lost.tell(Trial(1, {}, seed=0), Result(State.FAILED, reason="exception"))
+    assert lost.verdict(2, 0) is Stop.FAILURES
+
+
 def test_a_reached_target_stops_and_equal_is_reached() -> None:
     assert judge(Budget(9, target=0.5), 0.6).verdict(1, 0) is None
     assert judge(Budget(9, target=0.5), 0.6, 0.5).verdict(2, 0) is Stop.TARGET

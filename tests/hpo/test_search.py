@@ -112,6 +112,24 @@ def test_a_changed_file_is_refused_with_the_difference(folder: Path) -> None:
     assert len(trials(load("parabola"))) == 6
 
 
+def test_a_sweep_does_not_go_on_with_other_data(folder: Path) -> None:
+    fitted = "{sklearn: {data: {path: d.csv, target: y}, estimator: sklearn.linear_model.Ridge, cv: {folds: 2}}}"
+    text = SWEEP.replace('{python: "parabola:objective"}', fitted).replace("{name: loss}", "{name: r2, goal: maximize}")
+    head, _, rest = text.partition("  x: {")
+    _, _, tail = rest.partition("  on: [true, false]\n")
+    (folder / "sweep.yaml").write_text(head + "  alpha: {type: float, low: 0, high: 1}\n" + tail)
+    (folder / "d.csv").write_text("x,y\n" + "".join(f"{n},{2 * n}\n" for n in range(20)))
+    run("sweep.yaml", overrides=["budget.n_trials=1"])
+    assert len(trials(resume(more=1))) == 2
+    (folder / "d.csv").write_text("x,y\n" + "".join(f"{n},{3 * n}\n" for n in range(20)))
+    with pytest.raises(ConfigError, match=r"saw other data than there is now \(train\)"):
+        run("sweep.yaml", overrides=["budget.n_trials=3"])
+    with pytest.raises(ConfigError, match="saw other data"):
+        resume(more=1)
+    forked = run("sweep.yaml", fork=True, overrides=["budget.n_trials=2", "engine.seed=9"])
+    assert [run.tags.get("hpo.taken_from") for run in forked.trials()] == [None, None]
+
+
 def test_a_sweep_that_a_living_driver_owns_is_refused(folder: Path) -> None:
     result = run("sweep.yaml")
     with open_store("sqlite:///mlflow.db") as store:
