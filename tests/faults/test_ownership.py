@@ -139,7 +139,7 @@ def test_a_driver_that_was_frozen_and_taken_over_wakes_up_to_nothing(sweep_folde
     wait_for(lambda: living(sweep_folder.path) == [])
 
 
-@pytest.mark.parametrize(("backend", "n_jobs"), [("loky", 2), ("serial", 1), ("threading", 2)])
+@pytest.mark.parametrize(("backend", "n_jobs"), [("loky", 2), ("serial", 1), pytest.param("threading", 2, marks=SLOW)])
 def test_a_healthy_driver_that_is_taken_over_ends_with_its_workers(
     sweep_folder, wait_for: Wait, living, backend: str, n_jobs: int
 ) -> None:
@@ -200,7 +200,7 @@ def test_a_wall_clock_that_jumps_changes_nothing(sweep_folder) -> None:
     assert len({started // 3_600_000 for started, _ in times}) > 2  # it did jump
 
 
-@pytest.mark.parametrize("change", ["boot", "pid of another process", "start"])
+@pytest.mark.parametrize("change", ["boot", "pid of another process"])
 def test_after_a_reboot_the_sweep_goes_on_at_once(sweep_folder, wait_for: Wait, change: str) -> None:
     """F18: a lease of an hour shows that nobody waits; the pid on record belongs to a process that lives."""
     sweep_folder.hold(2)
@@ -211,7 +211,6 @@ def test_after_a_reboot_the_sweep_goes_on_at_once(sweep_folder, wait_for: Wait, 
     changed = {
         "boot": {"boot": "11111111-2222-3333-4444-555555555555", "pid": os.getpid()},
         "pid of another process": {"pid": os.getpid()},
-        "start": {"pid": os.getpid(), "start": "1"},
     }[change]
     change_owner(sweep_folder.path, **changed)
     second = sweep_folder.hpo("run", "sweep.yaml", environment={"HPO_LEASE": "3600"})
