@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from itertools import count
 
@@ -16,11 +17,12 @@ from hpo.executor import Executor
 from hpo.executors.guard import Guard
 from hpo.executors.inner_threads import thread_variables
 from hpo.executors.lifeline import lifeline
-from hpo.executors.limits import Limits, Verdict
+from hpo.executors.limits import Limits
 from hpo.executors.open_trials import OpenTrials
 from hpo.executors.output_log import left_behind
 from hpo.executors.process_slot import ProcessSlot
 from hpo.executors.slot_state import Phase, WorkerState
+from hpo.executors.verdict import Verdict
 from hpo.executors.watch import Watch
 from hpo.executors.work import Work, attempt_folder, remove_folder
 from hpo.executors.worker import Setup, keep_output
@@ -149,7 +151,8 @@ class ProcessExecutor:
         if printed is not None:
             outcome = keep_output(outcome, trial, self._work.files, printed)
         remove_folder(attempt_folder(self._work.scratch, trial))
-        slot.start()
+        with suppress(OSError):  # no memory or no process number left: the next `submit` tries again, and says so
+            slot.start()
         return outcome
 
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 
-from hpo.executors.limits import Limits, Verdict, judge
+from hpo.executors.limits import Limits
+from hpo.executors.verdict import Verdict, judge
 from hpo.executors.worker_process import WorkerProcess
 from hpo.trial import Outcome, Trial
 

@@ -59,7 +59,9 @@ def end_all(mark: str, session: int = 0) -> None:
         for process in found:
             with suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(found, timeout=0.05)
+        # not psutil's wait: it would take the exit codes of our own children, for which loky then waits in vain
+        while any(is_alive(process.pid) for process in found) and time.monotonic() < deadline:
+            time.sleep(0.001)
 
 
 def end_slots_of(pid: int) -> None:

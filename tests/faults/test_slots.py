@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from hpo.executor import Executor
-from hpo.executors import limits, process_slot, worker_death
+from hpo.executors import process_slot, verdict, worker_death
 from hpo.executors.limits import Limits
 from hpo.executors.names import make_executor
 from hpo.executors.result_folder import WORTH_SAVING, ResultFolder
@@ -107,7 +107,7 @@ def test_a_trial_that_ignores_sigterm_ends_after_timeout_and_grace_with_its_chil
     in_own_session: bool, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """F7"""
-    monkeypatch.setattr(limits, "GRACE", 0.5)
+    monkeypatch.setattr(verdict, "GRACE", 0.5)
 
     def objective(params: Params, trial: TrialContext) -> float:
         if params["hangs"]:
