@@ -39,7 +39,7 @@ _BYTES = {
     for binary in ("", "i")
 }
 LEAST_MEMORY = 64 * 2**20
-"""Bytes of the smallest memory limit: a worker that has done nothing yet takes about as much."""
+"""Bytes of the smallest memory limit: a worker that has done nothing yet takes 40 MiB."""
 
 
 class Section(BaseModel):
@@ -104,7 +104,9 @@ def _bytes(value: object) -> object:
         value = float(match[1]) * _BYTES[match[2].lower()]
     value = int(value) if isinstance(value, float) and math.isfinite(value) else value
     if isinstance(value, int) and not isinstance(value, bool) and value < LEAST_MEMORY:
-        raise broken(f"must be at least {LEAST_MEMORY // 2**20}MiB, which an idle worker takes, got {value} bytes")
+        raise broken(
+            f"must be at least {LEAST_MEMORY // 2**20}MiB: an idle worker takes 40MiB or more; got {value} bytes"
+        )
     return value
 
 

@@ -410,8 +410,8 @@ def test_limits_of_a_trial_need_a_process_to_end(backend: str) -> None:
     ("memory", "words"),
     [
         ("4 gigs", "cannot read '4 gigs' as an amount of memory: write 512MiB or 4GiB"),
-        ("5MiB", "must be at least 64MiB, which an idle worker takes, got 5242880 bytes"),
-        ("1024", "must be at least 64MiB, which an idle worker takes, got 1024 bytes"),
+        ("5MiB", "must be at least 64MiB: an idle worker takes 40MiB or more; got 5242880 bytes"),
+        ("1024", "must be at least 64MiB: an idle worker takes 40MiB or more; got 1024 bytes"),
         ("-1GiB", "cannot read '-1GiB' as an amount of memory: write 512MiB or 4GiB"),
     ],
 )
