@@ -224,19 +224,21 @@ class Drive:
         )
 
     def _ended(self, parent: Run, stop: Stop | None) -> Driven:
+        known = parent.tags.get(STOPPED_TAG) if stop is None else None
+        before = Stop(known) if known in set(Stop) else None
         registered, why_not = None, "not asked for"
-        if self.wishes.register:
+        cut_short = (stop or before) in (Stop.FAILURES, Stop.INTERRUPTED)
+        if self.wishes.register and self.parts.config.registration and cut_short:
+            why_not = f"the sweep was stopped by {stop or before}"
+        elif self.wishes.register:
             registered, why_not = self._register(parent.id, stop)
-        before = parent.tags.get(STOPPED_TAG) if stop is None else None
-        return Driven(parent.id, parent.name, stop, registered, why_not, Stop(before) if before in set(Stop) else None)
+        return Driven(parent.id, parent.name, stop, registered, why_not, before)
 
     def _register(self, run_id: str, stop: Stop | None) -> tuple[ModelVersion | None, str]:
         """What was registered, or why nothing was; a winner that cannot be registered does not undo the search."""
         before = self.store.tracker.get(run_id).tags.get(REGISTERED_TAG)
         if self.parts.config.registration is None:
             return None, "the sweep file has no register:"
-        if stop in (Stop.FAILURES, Stop.INTERRUPTED):
-            return None, f"the sweep was stopped by {stop}"
         if stop is None and before:
             return None, f"it was registered before as {before}"
         try:

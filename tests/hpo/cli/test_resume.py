@@ -153,10 +153,11 @@ def test_new_trials_know_the_newest_result_of_a_retried_one(hpo: Hpo) -> None:
 
 def test_a_sweep_that_failures_stopped_says_so_again_and_goes_on_once_they_are_mended(hpo: Hpo) -> None:
     Path("broken").touch()
-    limit = ("-S", "budget.max_failures=2")
+    limit = ("-S", "budget.max_failures=2", "--register", "parabola")
     assert hpo("run", "sweep.yaml", *limit).exit_code == 3
     again = hpo("run", "sweep.yaml", *limit)
     assert again.exit_code == 3
+    assert "nothing registered: the sweep was stopped by max_failures" in again.stdout
     assert "run them again with: hpo resume parabola --retry-failed" in again.stderr
     assert "hpo resume parabola --retry-failed" in hpo("show", "parabola").stdout
     Path("broken").unlink()
