@@ -1,6 +1,5 @@
 """The finalists of a sweep are scored once on test data that no trial saw, and the best there is registered."""
 
-
 import pytest
 
 from hpo import run
