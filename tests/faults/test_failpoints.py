@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import timeit
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,11 @@ def test_a_failpoint_with_a_mistake_is_refused(text: str) -> None:
         failpoints.arm({"HPO_FAILPOINT": text})
 
 
-def test_a_place_costs_below_a_tenth_of_a_microsecond() -> None:
-    best = min(timeit.repeat(lambda: failpoints.reach("here"), number=10_000, repeat=20)) / 10_000
-    empty = min(timeit.repeat(lambda: None, number=10_000, repeat=20)) / 10_000
-    assert best - empty < 1e-7
+def test_a_place_costs_little_more_than_calling_a_function() -> None:
+    def nothing(name: str) -> None:
+        return None
+
+    def fastest(call: Callable[[], object]) -> float:
+        return min(timeit.repeat(call, number=10_000, repeat=30))
+
+    assert fastest(lambda: failpoints.reach("here")) < 2.5 * fastest(lambda: nothing("here"))
