@@ -102,8 +102,6 @@ def test_a_signal_to_all_processes_fails_no_trial(number, sweep_folder, start_dr
     wait_for(lambda: FIRST in driver.stderr or driver.has_ended)
     if not driver.has_ended:
         driver.send(signal.SIGTERM)
-        if number == signal.SIGHUP:
-            driver.send(signal.SIGTERM)
     check_ended(sweep_folder, driver, living, ENDING[number], waiting=2)
     check_goes_on(sweep_folder, zygote)
 
