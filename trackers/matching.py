@@ -116,5 +116,15 @@ def _like(sign: Operator, pattern: str, text: str) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _pattern(like: str) -> re.Pattern[str]:
-    parts = {"%": ".*", "_": "."}
-    return re.compile("".join(parts.get(character) or re.escape(character) for character in like), re.DOTALL)
+    first, *others = [_literal(part) for part in like.split("%")]
+    if not others:
+        return re.compile(first, re.DOTALL)
+    *middle, last = others
+    # each part at its first place, never looked for again (atomic): else a dozen of `%` could take for ever
+    found = "".join(f"(?>.*?{part})" for part in middle if part)
+    return re.compile(f"{first}{found}.*{last}", re.DOTALL)
+
+
+def _literal(part: str) -> str:
+    """A part of a pattern without `%`; `_` is any character."""
+    return "".join("." if character == "_" else re.escape(character) for character in part)

@@ -21,6 +21,7 @@ from hpo.search import run
 from hpo.trial import State
 from trackers.artifacts import ArtifactFolder
 from trackers.errors import InvalidRecord, ModelError, StoreUnavailable
+from trackers.matching import is_like
 from trackers.opening import open_store
 from trackers.records import Artifact, LoggedModel, Point, Query, RunEnded, RunStarted, Status, SweepFacts, TrialFacts
 
@@ -268,3 +269,13 @@ def test_a_filter_is_text_to_compare_with_and_never_sql(hostile: Path, where: st
     assert time.perf_counter() - began < 10
     with open_store(uri, read_only=True) as store:
         assert len(store.tracker.find(Query())) == 2
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [("%a" * 1000 + "b", "a" * 8000), ("%a_" * 600 + "%b", "ab" * 4000), ("%" + "a" * 2000 + "b", "a" * 8000)],
+)
+def test_no_pattern_makes_like_slow(pattern: str, text: str) -> None:
+    began = time.perf_counter()
+    assert not is_like(pattern, text)
+    assert time.perf_counter() - began < 1
