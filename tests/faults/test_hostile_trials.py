@@ -273,7 +273,7 @@ def test_a_filter_is_text_to_compare_with_and_never_sql(hostile: Path, where: st
 
 @pytest.mark.parametrize(
     ("pattern", "text"),
-    [("%a" * 1000 + "b", "a" * 8000), ("%a_" * 600 + "%b", "ab" * 4000), ("%" + "a" * 2000 + "b", "a" * 8000)],
+    [("%a" * 1000 + "b", "a" * 8000), ("%a_" * 600 + "%c", "ab" * 4000), ("%" + "a" * 2000 + "b", "a" * 8000)],
 )
 def test_no_pattern_makes_like_slow(pattern: str, text: str) -> None:
     began = time.perf_counter()
