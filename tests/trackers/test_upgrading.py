@@ -12,7 +12,14 @@ from trackers.sql import own_schema
 from trackers.sql.upgrading import STEPS
 
 SWEEP, TRIAL = "5" * 32, "7" * 32
+VERSION_2 = (
+    "DROP TABLE hpo_mirrored",
+    "ALTER TABLE hpo_owners DROP COLUMN beat_at",
+    "UPDATE hpo_schema SET version = 2",
+)
+"""What leads from today's tables back to those of version 2."""
 VERSION_1 = (
+    *VERSION_2,
     "DROP TABLE hpo_owners",
     "ALTER TABLE hpo_sweeps ADD COLUMN owner TEXT",
     "ALTER TABLE hpo_sweeps ADD COLUMN owner_token VARCHAR(36)",
@@ -22,11 +29,11 @@ VERSION_1 = (
     "CREATE INDEX hpo_tags_parent ON tags (value) WHERE key = 'mlflow.parentRunId'",
     "UPDATE hpo_schema SET version = 1",
 )
-"""What leads from today's tables back to those of version 1."""
+"""What leads back to version 1."""
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
+@pytest.fixture(params=[VERSION_1, VERSION_2], ids=["version 1", "version 2"])
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     facts = SweepFacts("version: 1", "c0ffee", "rmse", "minimize", 42, 4, 10)
     with open_store(f"sqlite:///{tmp_path}/mlflow.db") as store:
         store.tracker.record(
@@ -35,7 +42,7 @@ def old(tmp_path: Path) -> Path:
                 RunStarted(TRIAL, "trial-0", "Default", 2, SWEEP, trial=TrialFacts(0, {"x": 1})),
             ]
         )
-    change(tmp_path / "mlflow.db", *VERSION_1)
+    change(tmp_path / "mlflow.db", *request.param)
     return tmp_path / "mlflow.db"
 
 

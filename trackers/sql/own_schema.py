@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from trackers.rows import PARENT_TAG
 
-VERSION = 2
+VERSION = 3
 """The number of this schema; a change to it is a new number and a step in `trackers.sql.upgrading`."""
 
 metadata = sa.MetaData()
@@ -39,7 +39,20 @@ hpo_owners = sa.Table(
     sa.Column("token", sa.String(32), nullable=False),
     sa.Column("heartbeat", sa.BigInteger, nullable=False),
     sa.Column("stop_asked", sa.Boolean, nullable=False),
+    # milliseconds by the server's clock; NULL where there is no server, for clocks of several hosts differ
+    sa.Column("beat_at", sa.BigInteger),
     sqlite_with_rowid=False,
+)
+# what a mirror has been sent already: `key` is a run's id, or a version's name and number; `sent` a digest of it
+hpo_mirrored = sa.Table(
+    "hpo_mirrored",
+    metadata,
+    sa.Column("mirror", sa.String(500), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("key", sa.String(300), nullable=False),
+    sa.Column("remote", sa.String(500), nullable=False),
+    sa.Column("sent", sa.String(64), nullable=False),
+    sa.PrimaryKeyConstraint("mirror", "kind", "key", name="hpo_mirrored_pk"),
 )
 hpo_trials = sa.Table(
     "hpo_trials",

@@ -33,5 +33,11 @@ def _owners_apart(connection: sa.Connection) -> None:
     connection.execute(sa.text("DROP INDEX IF EXISTS hpo_tags_parent"))  # made again as it is today
 
 
-STEPS: Mapping[int, Step] = {2: _owners_apart}
+def _time_of_a_heartbeat(connection: sa.Connection) -> None:
+    """Version 3: a heartbeat has its time by the server's clock; what mirrors were sent is made with the others."""
+    if sa.inspect(connection).has_table("hpo_owners"):
+        connection.execute(sa.text("ALTER TABLE hpo_owners ADD COLUMN beat_at BIGINT"))
+
+
+STEPS: Mapping[int, Step] = {2: _owners_apart, 3: _time_of_a_heartbeat}
 """The step that leads to each version."""
