@@ -4,13 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hpo.budget import LOST
+from hpo.losses import KILLED_TAG, LOST_TAG, Losses
 from hpo.trial import State
 from trackers.records import STATUS_OF_STATE, Run, RunEnded, RunUpdated
 
-LOST_TAG = "hpo.lost"
-"""How many attempts of a trial were lost; kept on its run, because a poison trial outlives the driver it kills."""
-MOST_LOST = 3
-"""After so many lost attempts a trial is FAILED(lost): else one that kills its driver would be run for ever."""
 RETRY_TAG = "hpo.retry"
 """On a failed trial's run: the attempt whose failure is to be replaced. A later failure is not meant."""
 
@@ -21,31 +18,23 @@ def reclaimed(history: Sequence[Run], now: int, *, is_lost: bool) -> list[RunEnd
     `is_lost` false: the driver did not die, it lost the sweep to a takeover, which says nothing about its trials.
     """
     running = [run for run in history if run.trial is not None and run.trial.state == State.RUNNING]
-    return [attempt_lost(run, now, losses_of(run) + is_lost) for run in running]
+    return [_attempt_over(run, now, Losses.of(run.tags).after(LOST if is_lost else "")) for run in running]
 
 
-def attempt_lost(run: Run, now: int, losses: int) -> RunEnded:
-    """The end of an attempt that nobody runs any more; `losses` counts it too."""
+def _attempt_over(run: Run, now: int, losses: Losses) -> RunEnded:
+    """The end of an attempt that nobody runs any more; `losses` counts it too, if it was lost."""
     if run.trial is None:
         raise ValueError(f"run {run.id} is no trial")
     trial = replace(run.trial, state=State.WAITING, reason="", error="", traceback="")
-    if losses >= MOST_LOST:
-        error = f"who ran it died {losses} times while it ran; run it once more with: hpo resume --retry-failed"
-        trial = replace(trial, state=State.FAILED, reason=LOST, error=error)
-    tags = {LOST_TAG: str(losses)} if losses else {}
-    return RunEnded(run.id, STATUS_OF_STATE[trial.state], now, tags=tags, trial=trial)
-
-
-def losses_of(run: Run) -> int:
-    """How many attempts of a trial were lost so far."""
-    text = run.tags.get(LOST_TAG, "0")
-    return int(text) if text.isdecimal() else 0
+    if not losses.run_again:
+        trial = replace(trial, state=State.FAILED, reason=LOST, error=losses.error)
+    return RunEnded(run.id, STATUS_OF_STATE[trial.state], now, tags=losses.tags, trial=trial)
 
 
 def retry_marks(history: Sequence[Run]) -> list[RunUpdated]:
     """Marks all failed trials to be run again; durable, so that the wish survives whatever ends this driver."""
     return [
-        RunUpdated(run.id, tags={RETRY_TAG: str(run.trial.attempt), LOST_TAG: "0"})
+        RunUpdated(run.id, tags={RETRY_TAG: str(run.trial.attempt), LOST_TAG: "0", KILLED_TAG: "0"})
         for run in history
         if run.trial is not None and run.trial.state == State.FAILED
     ]

@@ -10,7 +10,7 @@ from hpo.budget import Budget, Judge, Stop
 from hpo.executor import Executor, FinishedResults
 from hpo.interruption import Interruption
 from hpo.kept_models import KeptModels
-from hpo.losses import Losses
+from hpo.losses import LossCount, Losses, lost_for_good
 from hpo.progress import Progress
 from hpo.sampler import Sampler
 from hpo.sweep_records import SweepRecords
@@ -100,7 +100,7 @@ class Sweep:
         self._models = models
         self._interruption = interruption
         self._results = results
-        self._losses = Losses()
+        self._losses = LossCount()
         self._fence = fence
         self._counts = dict.fromkeys(State, 0)
         self._best: tuple[float, int] | None = None
@@ -126,6 +126,7 @@ class Sweep:
         for number, run in sorted(known.items()):
             trial, (state, value, reason) = self._records.trial_of(run), _end_of(run)
             self._next = max(self._next, number + 1)
+            self._losses.remember(number, run.tags)
             if state is State.RUNNING and number in adopted:
                 self._open[number] = trial
                 continue
@@ -218,9 +219,11 @@ class Sweep:
                 # whoever ends the driver by a signal to all its processes does not mean that the trial failed
                 self._interrupted.append(self._open.pop(outcome.number))
                 continue
-            if self._losses.runs_again(outcome):
-                self._put_back_lost(trial, outcome)
-                continue
+            if losses := self._losses.count(outcome):
+                if losses.run_again:
+                    self._put_back_lost(trial, outcome, losses)
+                    continue
+                outcome = lost_for_good(outcome, losses)
             outcome = self._records.recordable(trial, outcome)
             value = outcome.metrics.get(self._plan.metric) if outcome.state is State.COMPLETE else None
             best_is_new = self._end(trial, Result(outcome.state, value, outcome.reason))
@@ -275,10 +278,10 @@ class Sweep:
         self._sampler.tell(trial, result)
         self._judge.tell(trial, result)
 
-    def _put_back_lost(self, trial: Trial, outcome: Outcome) -> None:
+    def _put_back_lost(self, trial: Trial, outcome: Outcome, losses: Losses) -> None:
         """The trial runs again with its number and params, as the next attempt: it lost its worker, not its case."""
         del self._open[trial.number]
-        self._changes.append(self._records.trial_put_back(trial))
+        self._changes.append(self._records.trial_put_back(trial, losses.tags))
         self._again.append(replace(trial, attempt=trial.attempt + 1))
         text = "trial %d: %s; worker replaced, trial put back as attempt %d"
         log.warning(text, trial.number, outcome.error, trial.attempt + 1)

@@ -100,10 +100,10 @@ class SweepRecords:
             return replace(bare, files=printed)
         return outcome
 
-    def trial_put_back(self, trial: Trial) -> RunEnded:
+    def trial_put_back(self, trial: Trial, tags: Mapping[str, str] | None = None) -> RunEnded:
         """The trial was interrupted and will run again under its number and params."""
         facts = _facts(trial, State.WAITING)
-        return RunEnded(trial.run_id, Status.SCHEDULED, self.clock(), trial=facts)
+        return RunEnded(trial.run_id, Status.SCHEDULED, self.clock(), tags=tags or {}, trial=facts)
 
     def sweep_updated(self, progress: Progress) -> RunUpdated:
         """What the parent run says of the sweep now."""

@@ -267,13 +267,13 @@ def test_a_trial_that_a_dead_driver_left_open_is_reclaimed(hpo: Hpo) -> None:
     assert listed(hpo)[2]["attempt"] == 3
 
 
-def test_a_trial_whose_driver_died_three_times_is_lost_and_no_failure_of_the_params(hpo: Hpo) -> None:
+def test_a_trial_whose_driver_died_four_times_is_lost_and_no_failure_of_the_params(hpo: Hpo) -> None:
     hpo("run", "sweep.yaml")
-    for _ in range(3):
+    for _ in range(4):
         left_by_a_dead_driver()
         assert hpo("stop", "parabola").exit_code == 1
     trial = listed(hpo)[2]
-    assert (trial["state"], trial["reason"], trial["attempt"]) == ("FAILED", "lost", 4)
+    assert (trial["state"], trial["reason"], trial["attempt"]) == ("FAILED", "lost", 5)
     done = hpo("run", "sweep.yaml", "-n", "6", "-S", "budget.max_failures=1")
     assert done.exit_code == 0
     assert len(points(hpo)) == 6
