@@ -1,11 +1,11 @@
-"""A soak: many trivial trials, once undisturbed and once with the driver killed again and again.
+"""A soak: many trivial trials, undisturbed and with the driver killed again and again.
 
-Undisturbed it shows the driver's memory and throughput as the sweep grows; with SIGKILL every --kill-every seconds, and
+Undisturbed, three times, it shows the driver's memory and throughput as the sweep grows; with SIGKILL every --kill-every seconds, and
 at the latest every tenth of the trials, that the total stays exact and nothing printed is lost. Prints the curves and
 ends with 1 where a promise was broken: growth below 50 MB after the first tenth, throughput at the end at least 80 % of
-the beginning, every trial once.
+the beginning (the median of the three: other processes on the machine disturb it), every trial once.
 
-Usage: python scripts/soak.py [--trials 10000] [--kill-every 30] [--n-jobs 1] [--sampler random]
+Usage: python scripts/soak.py [--trials 10000] [--kill-every 30] [--n-jobs 1] [--sampler random] [--any-speed]
 """
 
 import argparse
@@ -13,6 +13,7 @@ import json
 import os
 import re
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,7 @@ def objective(params, trial):
 """
 GROWTH_MB = 50.0
 THROUGHPUT_KEPT = 0.8
+QUIET_RUNS = 3
 POLL = 0.02
 COMPLETE = re.compile(rb"^trial (\d+) COMPLETE", re.MULTILINE)
 
@@ -180,8 +182,8 @@ def rate(samples: Sequence[Sample], start: float, end: float) -> float:
     return (part[-1].trials - part[0].trials) / (part[-1].cpu - part[0].cpu)
 
 
-def report(samples: Sequence[Sample]) -> list[str]:
-    """Prints the curve; what of the promises is broken."""
+def report(samples: Sequence[Sample]) -> tuple[float, float]:
+    """Prints the curve; how many MB the memory grew, and the share of the throughput that was kept."""
     total = samples[-1].trials
     print(f"{'trials':>8} {'seconds':>9} {'CPU s':>8} {'RSS MB':>8}")
     for part in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0):
@@ -195,8 +197,20 @@ def report(samples: Sequence[Sample]) -> list[str]:
     print(
         f"trials per CPU second: {first:.0f} at the beginning, {last:.0f} at the end: {last / first:.0%} (limit 80 %)"
     )
+    return growth, last / first
+
+
+def quiet_runs(options: argparse.Namespace) -> list[str]:
+    """Runs it undisturbed, several times where speed counts; what of the promises is broken."""
+    found = []
+    for _ in range(1 if options.any_speed else QUIET_RUNS):
+        with tempfile.TemporaryDirectory(prefix="hpo-soak-") as name:
+            write_sweep(Path(name), options)
+            found.append(report(undisturbed(Path(name), options.trials)))
+    growth, kept = max(growth for growth, _ in found), statistics.median(kept for _, kept in found)
     broken = [] if growth < GROWTH_MB else [f"memory grew by {growth:.1f} MB"]
-    return broken if last >= THROUGHPUT_KEPT * first else [*broken, f"throughput fell to {last / first:.0%}"]
+    is_slower = kept < THROUGHPUT_KEPT and not options.any_speed
+    return [*broken, f"throughput fell to {kept:.0%}"] if is_slower else broken
 
 
 def main() -> None:
@@ -206,13 +220,11 @@ def main() -> None:
     parser.add_argument("--kill-every", type=float, default=30.0, metavar="SECONDS")
     parser.add_argument("--n-jobs", type=int, default=1)
     parser.add_argument("--sampler", default="random")
+    parser.add_argument("--any-speed", action="store_true", help="do not judge the throughput")
     options = parser.parse_args()
     for name in ("HPO_TRACKER", "MLFLOW_TRACKING_URI"):
         os.environ.pop(name, None)
-    broken = []
-    with tempfile.TemporaryDirectory(prefix="hpo-soak-") as name:
-        write_sweep(Path(name), options)
-        broken += report(undisturbed(Path(name), options.trials))
+    broken = quiet_runs(options)
     with tempfile.TemporaryDirectory(prefix="hpo-soak-") as name:
         write_sweep(Path(name), options)
         began = time.monotonic()

@@ -144,9 +144,15 @@ def golden_of(case: Case) -> tuple[Trials, list[str]]:
     return trials, (case.folder.path / "count").read_text().split()
 
 
-def killed_and_resumed(case: Case, failpoint: str, golden: Trials, in_flight: int) -> None:
-    """Kills the sweep there, continues it, and checks all of it."""
+def killed_and_resumed(case: Case, failpoint: str, golden: Trials, in_flight: int, *, sure: bool = True) -> bool:
+    """Kills the sweep there, continues it, and checks all of it; whether it was killed.
+
+    Not `sure`: with several processes, how often a place is passed depends on what happens to end together.
+    """
     stopped = case.run(failpoint)
+    if not sure and stopped.code == 0:
+        case.check_whole(golden)
+        return False
     assert stopped.code == KILLED, f"{failpoint}: {stopped.code}\n{stopped.stderr}"
     case.check_after_kill(stopped.stderr)
     complete, ran = case.complete(), len(case.folder.ledger())
@@ -157,6 +163,7 @@ def killed_and_resumed(case: Case, failpoint: str, golden: Trials, in_flight: in
     rerun = {entry.number for entry in case.folder.ledger()[ran:]}
     assert not rerun & set(complete), f"{failpoint}: trials on record ran again"
     assert sum(case.folder.executions().values()) <= 6 + in_flight
+    return True
 
 
 @pytest.fixture
@@ -191,11 +198,14 @@ def test_a_sweep_killed_at_any_place_is_continued_to_the_golden_result(make_case
 @pytest.mark.slow
 def test_a_sweep_with_two_processes_killed_at_any_place_is_continued_to_the_golden_result(make_case) -> None:
     """F1, G1, G3, G12: two trials in flight; artifacts are written by workers, whose deaths test_slots.py is about."""
-
-    def of_the_driver(places: list[str]) -> list[str]:
-        return passings([place for place in places if not place.startswith("artifact.")])
-
-    sweep_over(make_case, TWO_PROCESSES, of_the_driver, in_flight=2)
+    golden, places = golden_of(make_case("golden", TWO_PROCESSES))
+    driver = [place for place in places if not place.startswith("artifact.")]
+    killed = set()
+    for number, failpoint in enumerate(passings(driver)):
+        case = make_case(f"case-{number}", TWO_PROCESSES)
+        if killed_and_resumed(case, failpoint, golden, in_flight=2, sure=failpoint.endswith(":1")):
+            killed.add(failpoint)
+    assert len(killed) > 0.8 * len(driver)
 
 
 def test_a_sweep_with_two_processes_killed_at_some_places_is_continued_to_the_golden_result(make_case) -> None:
