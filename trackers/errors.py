@@ -69,5 +69,9 @@ class NameTaken(TrackerError):
     """A sweep of that name was put on record meanwhile; nothing was written."""
 
 
+class AliasMoved(TrackerError):
+    """An alias points to another version than the caller knew of; nothing was changed."""
+
+
 class ModelError(TrackerError):
     """A model cannot be saved, verified or loaded."""

@@ -39,6 +39,8 @@ class MemoryRegistry:
         """See `Registry`."""
         rules.check_version(version)
         with self._lock:
+            held = self._models.get(version.name)
+            rules.check_expected(version, held.aliases if held else {})
             known = self._keys.get(rules.stored_key(version.key))
             if known:
                 return self._registered(version, *known)
@@ -63,10 +65,7 @@ class MemoryRegistry:
             )
             self._keys[rules.stored_key(version.key)] = (version.name, number)
             self._note(version.name, number, "register", "", "", str(number), version.who, version.why)
-            for alias in version.aliases:
-                self.set_alias(version.name, alias, number, who=version.who, why=version.why)
-            if version.stage is not None:
-                self.set_stage(version.name, number, version.stage, who=version.who, why=version.why)
+            self._point(version, number)
             return self.get(version.name, number)
 
     def versions(self, name: str | None = None) -> Sequence[ModelVersion]:
@@ -143,7 +142,15 @@ class MemoryRegistry:
     def _registered(self, version: NewVersion, name: str, number: int) -> ModelVersion:
         if name != version.name:
             raise rules.key_is_taken(version, name, number)
+        if version.expected:
+            self._point(version, number)
         return self.get(name, number)
+
+    def _point(self, version: NewVersion, number: int) -> None:
+        for alias in version.aliases:
+            self.set_alias(version.name, alias, number, who=version.who, why=version.why)
+        if version.stage is not None:
+            self.set_stage(version.name, number, version.stage, who=version.who, why=version.why)
 
     def _model(self, name: str) -> _Model:
         if name not in self._models:

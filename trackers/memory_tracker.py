@@ -292,7 +292,7 @@ def _answers(run: Run, query: Query, condition: Condition | None, parents: set[s
     return (
         (query.parent is None or run.parent_id == query.parent)
         and (not query.roots or run.parent_id is None)
-        and (not query.sweeps or run.sweep is not None or run.id in parents)
+        and (not query.sweeps or run.sweep is not None or (run.id in parents and run.trial is None))
         and (query.experiment is None or run.experiment == query.experiment)
         and (query.name is None or run.name == query.name)
         and (query.id_prefix is None or run.id.startswith(query.id_prefix))

@@ -216,9 +216,10 @@ class Query:
     """Which runs to find. Unset fields do not restrict.
 
     `parent`: children of that run; `roots`: runs without a parent; `sweeps`: runs that are a sweep of ours or the
-    parent of another run. `where` is a filter text (see `trackers.filters`). `finite`: only runs whose latest value of
-    this metric is a finite number. Order ties, and the default order, are by trial number, then start time, then id;
-    runs without the sorted key come last, whichever way is sorted.
+    parent of another run, but no trial of ours, whose children are re-runs of it. `where` is a filter text (see
+    `trackers.filters`). `finite`: only runs whose latest value of this metric is a finite number. `deleted`: True for
+    deleted runs only, None for these and the others. Order ties, and the default order, are by trial number, then
+    start time, then id; runs without the sorted key come last, whichever way is sorted.
     """
 
     parent: str | None = None
@@ -288,6 +289,11 @@ class RegistryEvent:
     name: str
     version: int
     what: str
+
+    `expected` says which version each of these aliases points to (None: to none), as far as the caller knows; where one
+    has moved meanwhile nothing is changed (`AliasMoved`). With it, aliases and stage are set also on a version that was
+    registered under this key before.
     before: str
     after: str
     why: str
+    expected: Mapping[str, int | None] = field(default_factory=dict)

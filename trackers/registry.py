@@ -10,7 +10,10 @@ class Registry(Protocol):
     """Named models with versions 1, 2, 3, ..; every change is one transaction and one line of history."""
 
     def register(self, version: NewVersion) -> ModelVersion:
-        """The version registered under this key, made with the next number if the key is new."""
+        """The version registered under this key, made with the next number if the key is new.
+
+        `AliasMoved` where an alias does not point where `version.expected` says; then nothing was changed.
+        """
         ...
 
     def versions(self, name: str | None = None) -> Sequence[ModelVersion]:

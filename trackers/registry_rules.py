@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from trackers.errors import InvalidRecord, NotFound
+from trackers.errors import AliasMoved, InvalidRecord, NotFound
 from trackers.records import Artifact, NewVersion
 
 STAGES = ("None", "Staging", "Production", "Archived")
@@ -39,7 +39,7 @@ def check_version(version: NewVersion) -> None:
     check_who(version.who)
     if version.stage is not None:
         check_stage(version.stage)
-    for alias in version.aliases:
+    for alias in (*version.aliases, *version.expected):
         check_alias(alias)
 
 
@@ -102,6 +102,17 @@ def check_files(version: NewVersion, manifest: Iterable[Artifact]) -> None:
             f"the manifest of run {version.run_id} no longer lists {', '.join(gone)} as verified, so {version.name} "
             "was not registered; its sweep has let the model go meanwhile: register its winner of today"
         )
+
+
+def check_expected(version: NewVersion, aliases: Mapping[str, int]) -> None:
+    """AliasMoved where an alias does not point to the version that is expected."""
+    for alias, number in version.expected.items():
+        if aliases.get(alias) != number:
+            holder, known = (f"version {n}" if n else "no version" for n in (aliases.get(alias), number))
+            raise AliasMoved(
+                f"alias {alias} of model {version.name} points to {holder} by now and not to {known}, so nothing was "
+                "registered; compare with that one"
+            )
 
 
 def stored_key(key: str) -> str:

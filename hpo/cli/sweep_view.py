@@ -155,5 +155,5 @@ def _is_of(version: ModelVersion, sweep: Run, tracker: Tracker) -> bool:
 
 
 def is_sweep(tracker: Tracker, run: Run) -> bool:
-    """Whether a run is a sweep of ours or the parent of another run."""
-    return run.sweep is not None or bool(tracker.find(Query(parent=run.id, limit=1)))
+    """Whether a run is a sweep of ours or the parent of another run; a trial's children are re-runs of it."""
+    return run.sweep is not None or (run.trial is None and bool(tracker.find(Query(parent=run.id, limit=1))))

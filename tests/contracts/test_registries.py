@@ -1,5 +1,6 @@
 """What every model registry promises, on every registry there is."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trackers.errors import InvalidRecord, NotFound
+from trackers.errors import AliasMoved, InvalidRecord, NotFound
 from trackers.memory_registry import MemoryRegistry
 from trackers.records import NewVersion
 from trackers.registry import Registry
@@ -91,6 +92,66 @@ def test_a_key_of_any_length_is_a_key(registry: Registry) -> None:
     assert registry.register(new(key=long)).version == 1
     assert registry.register(new(2, key=long + "2")).version == 2
     assert registry.register(new(key=long)).version == 1
+
+
+def test_a_version_is_registered_where_its_aliases_point_where_they_are_expected(registry: Registry) -> None:
+    registry.register(new(1, aliases=("champion",), expected={"champion": None}))
+    made = registry.register(new(2, aliases=("champion",), expected={"champion": 1}))
+    assert list(made.aliases) == ["champion"]
+
+
+@pytest.mark.parametrize("expected", [None, 1])
+def test_nothing_is_registered_where_an_alias_has_moved(expected: int | None, registry: Registry) -> None:
+    registry.register(new(1, aliases=("champion",)))
+    registry.register(new(2, aliases=("champion",)))
+    before = (list(registry.versions()), list(registry.history("clf")))
+
+    points = f"points to version 2 by now and not to {'version 1' if expected else 'no version'}"
+    with pytest.raises(AliasMoved, match=points):
+        registry.register(new(3, aliases=("champion",), stage="Production", expected={"champion": expected}))
+    assert (list(registry.versions()), list(registry.history("clf"))) == before
+    with pytest.raises(AliasMoved, match=points):  # nor is a version moved that is there already
+        registry.register(new(1, aliases=("champion",), expected={"champion": expected}))
+    assert registry.get("clf", "champion").version == 2
+
+
+def test_an_alias_that_was_expected_of_an_unknown_model_makes_no_model(registry: Registry) -> None:
+    with pytest.raises(AliasMoved, match="points to no version by now"):
+        registry.register(new(1, aliases=("champion",), expected={"champion": 3}))
+    assert list(registry.versions()) == []
+    with pytest.raises(NotFound):
+        registry.history("clf")
+
+
+def test_a_version_that_exists_is_given_its_aliases_where_they_point_as_expected(registry: Registry) -> None:
+    first = registry.register(new(1))
+    registry.register(new(2, aliases=("champion",)))
+    again = registry.register(new(1, aliases=("champion",), stage="Staging", expected={"champion": 2}))
+
+    assert (again.version, list(again.aliases), again.stage) == (first.version, ["champion"], "Staging")
+    assert [event.action for event in registry.history("clf")] == ["register", "register", "alias", "alias", "stage"]
+
+
+def test_of_many_that_expect_the_same_champion_one_takes_its_place(registry: Registry) -> None:
+    registry.register(new(0, aliases=("champion",)))
+    barrier = threading.Barrier(6)
+    refused: list[int] = []
+
+    def challenge(number: int) -> None:
+        barrier.wait()
+        try:
+            registry.register(new(number, aliases=("champion",), expected={"champion": 1}))
+        except AliasMoved:
+            refused.append(number)
+
+    challengers = [threading.Thread(target=challenge, args=(number,)) for number in range(1, 7)]
+    for challenger in challengers:
+        challenger.start()
+    for challenger in challengers:
+        challenger.join()
+    assert len(refused) == 5
+    assert registry.get("clf", "champion").version == 2
+    assert [version.version for version in registry.versions("clf")] == [1, 2]
 
 
 def test_all_versions_come_by_name_and_number(registry: Registry) -> None:

@@ -322,6 +322,16 @@ def test_roots_sweeps_and_children_are_told_apart(tracker: Tracker) -> None:
     assert [run.id for run in tracker.find(Query(experiment="unknown"))] == []
 
 
+def test_a_trial_that_is_run_again_below_itself_is_no_sweep_and_counts_once(tracker: Tracker) -> None:
+    again = RunStarted("e" * 32, "trial-0-seed-0", "iris", 3, parent_id=_id(0), trial=TrialFacts(0, {"x": 1}))
+    tracker.record([sweep(), started(0), again])
+    assert [run.id for run in tracker.find(Query(sweeps=True))] == [SWEEP]
+    assert [run.id for run in tracker.find(Query(sweeps=True, order=[Order("started")], limit=1))] == [SWEEP]
+    assert [run.id for run in tracker.find(Query(parent=SWEEP))] == [_id(0)]
+    assert [run.id for run in tracker.find(Query(parent=_id(0)))] == ["e" * 32]
+    assert sum(tracker.counts([SWEEP])[SWEEP].values()) == 1
+
+
 def test_children_are_counted_by_state(tracker: Tracker) -> None:
     tracker.record([sweep(), *(started(number) for number in range(4))])
     tracker.record([ended(0, 1.0), ended(1, 2.0), ended(2, None, state="PRUNED")])

@@ -109,10 +109,14 @@ class SqlRegistry:
 
     def _register(self, version: NewVersion) -> ModelVersion:
         with self._change(version.name, version.who, version.why, make=True) as change:
+            change.check_expected(version)
             number = change.known(version)
             if number is None:
                 change.check_files(version)
-            registered = change.read(change.add(version) if number is None else number)
+                number = change.add(version)
+            elif version.expected:
+                change.place(version, number)
+            registered = change.read(number)
             reach("register.before_commit")
         reach("register.after_commit")
         return registered

@@ -89,12 +89,21 @@ class Change:
         self._insert(hpo_registry_keys, {"key": rules.stored_key(version.key), "name": self._name, "version": number})
         self._touch()
         self._note(number, "register", after=str(number))
+        self.place(version, number)
+        return number
+
+    def check_expected(self, version: NewVersion) -> None:
+        """AliasMoved where an alias does not point to the version that is expected."""
+        if version.expected:
+            rules.check_expected(version, self._aliases())
+
+    def place(self, version: NewVersion, number: int) -> None:
+        """Gives a version the aliases and the stage that are asked for."""
         reach("register.before_alias")
         for alias in version.aliases:
             self.point(alias, number)
         if version.stage is not None:
             self.move(number, version.stage)
-        return number
 
     def point(self, alias: str, number: int) -> None:
         """Points an alias at a version."""

@@ -64,6 +64,8 @@ class Search:
                 predicates.append(runs.c.run_uuid.in_(parents))
         if query.experiment is not None:
             named = sa.select(experiments.c.experiment_id).where(experiments.c.name == query.experiment)
+            if self._layout.is_ours:  # a trial that was run again with other seeds is a parent too
+                predicates.append(hpo_trials.c.run_uuid.is_(None))
             if self._layout.has("experiments", "workspace"):
                 named = named.where(sa.literal_column("experiments.workspace") == WORKSPACE)
             predicates.append(runs.c.experiment_id.in_(named))
