@@ -15,7 +15,11 @@ from trackers.records import (
     Dataset,
     LoggedModel,
     Point,
+    RunDeleted,
     RunEnded,
+    RunErased,
+    RunErasing,
+    RunRestored,
     RunStarted,
     RunUpdated,
     Status,
@@ -23,7 +27,7 @@ from trackers.records import (
     TrialFacts,
 )
 
-_CHANGES = (RunStarted, RunUpdated, RunEnded)
+_CHANGES = (RunStarted, RunUpdated, RunEnded, RunDeleted, RunRestored, RunErasing, RunErased)
 _RECORDS: Mapping[str, Callable[..., object]] = {
     kind.__name__: kind for kind in (*_CHANGES, Artifact, Dataset, LoggedModel, Point, SweepFacts, TrialFacts)
 }
@@ -45,7 +49,7 @@ def from_text(text: str) -> list[Change]:
 
 
 def _change(decoded: object) -> Change:
-    if isinstance(decoded, RunStarted | RunUpdated | RunEnded):
+    if isinstance(decoded, Change):
         return decoded
     raise TypeError(f"a {type(decoded).__name__} is no change")
 

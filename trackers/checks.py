@@ -35,6 +35,8 @@ _BIGGEST = 2**63
 def check_change(change: Change) -> None:
     """InvalidRecord that names the key, the length and the limit where this change cannot be stored as it is."""
     check_run_id(change.run_id)
+    if not isinstance(change, RunStarted | RunUpdated | RunEnded):
+        return
     _texts("tag", change.tags, TAG)
     if isinstance(change, RunStarted):
         _started(change)

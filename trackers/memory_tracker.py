@@ -25,7 +25,11 @@ from trackers.records import (
     Point,
     Query,
     Run,
+    RunDeleted,
     RunEnded,
+    RunErased,
+    RunErasing,
+    RunRestored,
     RunStarted,
     RunUpdated,
     Status,
@@ -33,6 +37,7 @@ from trackers.records import (
     TrialFacts,
 )
 from trackers.rows import (
+    ERASING_TAG,
     NAME_TAG,
     PARENT_TAG,
     STATE_OF_STATUS,
@@ -72,6 +77,7 @@ class _Kept:
     datasets: dict[tuple[str, str], Dataset] = field(default_factory=dict)
     trial: TrialFacts | None = None
     sweep: SweepFacts | None = None
+    deleted: int | None = None
 
     def as_run(self) -> Run:
         return Run(
@@ -93,6 +99,7 @@ class _Kept:
                 replace(model, uri=below(self.artifact_uri, model.path))
                 for model in sorted(self.models.values(), key=lambda model: (model.name, model.model_id))
             ],
+            deleted=self.deleted,
         )
 
 
@@ -168,7 +175,8 @@ class MemoryTracker:
         with self._lock:
             for kept in self._runs.values():
                 parent = kept.tags.get(PARENT_TAG)
-                if parent in counted:
+                above = self._runs.get(parent or "")
+                if parent in counted and (kept.deleted is None) == (above is None or above.deleted is None):
                     counted[parent][kept.trial.state if kept.trial else STATE_OF_STATUS[kept.status]] += 1
         return {parent: dict(counts) for parent, counts in counted.items()}
 
@@ -189,8 +197,12 @@ class MemoryTracker:
             self._start(change)
         elif isinstance(change, RunUpdated):
             self._update(change)
-        else:
+        elif isinstance(change, RunEnded):
             self._end(change)
+        elif isinstance(change, RunErased):
+            self._erase(change)
+        else:
+            self._set_stage(change, self._kept(change.run_id))
 
     def _start(self, change: RunStarted) -> None:
         if change.experiment not in self._locations:
@@ -213,10 +225,15 @@ class MemoryTracker:
         kept.datasets |= {(data.name, data.digest): data for data in change.datasets}
 
     def _check_name(self, change: RunStarted) -> None:
+        if other := self._sweep_named(change.name, besides=change.run_id):
+            raise NameTaken(f"sweep {change.name!r} is run {other.id} already")
+
+    def _sweep_named(self, name: str, *, besides: str) -> _Kept | None:
         for other in self._runs.values():
-            is_root_sweep = other.sweep is not None and PARENT_TAG not in other.tags
-            if is_root_sweep and other.name == change.name and other.id != change.run_id:
-                raise NameTaken(f"sweep {change.name!r} is run {other.id} already")
+            is_root_sweep = other.sweep is not None and PARENT_TAG not in other.tags and other.deleted is None
+            if is_root_sweep and other.name == name and other.id != besides:
+                return other
+        return None
 
     def _check_attempt(self, change: RunStarted, trial: TrialFacts, known: TrialFacts | None) -> None:
         if known is not None and not _may_start(trial, known):
@@ -240,6 +257,32 @@ class MemoryTracker:
                 del kept.artifacts[path]
         for model_id in change.removed_models:
             kept.models.pop(model_id, None)
+        for key in change.removed_tags:
+            kept.tags.pop(key, None)
+
+    def _set_stage(self, change: RunDeleted | RunRestored | RunErasing, kept: _Kept) -> None:
+        if isinstance(change, RunDeleted):
+            kept.deleted = change.deleted if kept.deleted is None else kept.deleted
+        elif isinstance(change, RunErasing):
+            if kept.deleted is None:
+                raise Superseded(f"run {kept.id} is not deleted, so it stays with its files")
+            kept.tags[ERASING_TAG] = "true"
+        elif kept.deleted is not None:
+            self._restore(kept)
+
+    def _restore(self, kept: _Kept) -> None:
+        if ERASING_TAG in kept.tags:
+            raise Superseded(f"run {kept.id} cannot be restored: its files were removed by hpo gc, or part of them")
+        other = self._sweep_named(kept.name, besides=kept.id)
+        if kept.sweep is not None and other is not None:
+            raise NameTaken(f"sweep {kept.name!r} is run {other.id} by now")
+        kept.deleted = None
+
+    def _erase(self, change: RunErased) -> None:
+        kept = self._runs.get(change.run_id)
+        if kept is not None and (kept.deleted is None or ERASING_TAG not in kept.tags):
+            raise Superseded(f"run {kept.id} was restored meanwhile, so it stays")
+        self._runs.pop(change.run_id, None)
 
     def _end(self, change: RunEnded) -> None:
         kept = self._kept(change.run_id)
@@ -290,7 +333,8 @@ def _add(kept: _Kept, change: RunUpdated | RunEnded) -> None:
 
 def _answers(run: Run, query: Query, condition: Condition | None, parents: set[str]) -> bool:
     return (
-        (query.parent is None or run.parent_id == query.parent)
+        (query.deleted is None or query.deleted == (run.deleted is not None))
+        and (query.parent is None or run.parent_id == query.parent)
         and (not query.roots or run.parent_id is None)
         and (not query.sweeps or run.sweep is not None or (run.id in parents and run.trial is None))
         and (query.experiment is None or run.experiment == query.experiment)

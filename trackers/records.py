@@ -110,7 +110,8 @@ class TrialFacts:
 class Run:
     """A run as read: `params` are typed where our table knows them, else the strings MLflow keeps.
 
-    `metrics` are the latest values; times are milliseconds since 1970, UTC.
+    `metrics` are the latest values; times are milliseconds since 1970, UTC. `deleted` is when it was deleted: None for
+    a run that is not, 0 where nobody knows when.
     """
 
     id: str
@@ -128,6 +129,7 @@ class Run:
     trial: TrialFacts | None = None
     sweep: SweepFacts | None = None
     models: Sequence[LoggedModel] = ()
+    deleted: int | None = None
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,8 @@ class RunStarted:
 class RunUpdated:
     """More of a run, whatever its status: points and data sets are added, tags and params set.
 
-    `removed_artifacts` are paths, or whole folders where they end in '/'; `removed_models` are model ids.
+    `removed_artifacts` are paths, or whole folders where they end in '/'; `removed_models` are model ids,
+    `removed_tags` keys of tags.
     """
 
     run_id: str
@@ -169,6 +172,7 @@ class RunUpdated:
     models: Sequence[LoggedModel] = ()
     removed_artifacts: Sequence[str] = ()
     removed_models: Sequence[str] = ()
+    removed_tags: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -190,7 +194,48 @@ class RunEnded:
     trial: TrialFacts | None = None
 
 
-Change = RunStarted | RunUpdated | RunEnded
+@dataclass(frozen=True)
+class RunDeleted:
+    """A run is deleted as MLflow deletes it: nothing finds it any more, all of it is kept, and it can be restored.
+
+    It alone: its children are changes of their own. A run that is deleted already stays as it is.
+    """
+
+    run_id: str
+    deleted: int
+
+
+@dataclass(frozen=True)
+class RunRestored:
+    """A deleted run is one like others again; one that is not deleted stays as it is.
+
+    Refused: a sweep whose name another one has by now (`NameTaken`), a run that is being erased (`Superseded`).
+    """
+
+    run_id: str
+
+
+@dataclass(frozen=True)
+class RunErasing:
+    """A deleted run is about to lose its files, so from now on it cannot be restored.
+
+    `Superseded` where it is not deleted, for example because somebody restored it a moment ago.
+    """
+
+    run_id: str
+
+
+@dataclass(frozen=True)
+class RunErased:
+    """A run whose files are gone goes too, with every row that belongs to it; one that is gone already is no error.
+
+    `Superseded` where no `RunErasing` went before.
+    """
+
+    run_id: str
+
+
+Change = RunStarted | RunUpdated | RunEnded | RunDeleted | RunRestored | RunErasing | RunErased
 
 
 @dataclass(frozen=True)
@@ -233,6 +278,7 @@ class Query:
     order: Sequence[Order] = ()
     limit: int | None = None
     offset: int = 0
+    deleted: bool | None = False
 
 
 @dataclass(frozen=True)
@@ -243,6 +289,10 @@ class NewVersion:
     model folder; `model_id` the logged model behind it, where there is one. `stage` and `aliases` are set in the same
     transaction. `who` and `why` go into the history. `files` are those of the model that were verified; where they no
     longer stand in the run's manifest, nothing is registered.
+
+    `expected` says which version each of these aliases points to (None: to none), as far as the caller knows; where one
+    has moved meanwhile nothing is changed (`AliasMoved`). With it, aliases and stage are set also on a version that was
+    registered under this key before.
     """
 
     name: str
@@ -257,6 +307,7 @@ class NewVersion:
     who: str = ""
     why: str = ""
     files: Sequence[Artifact] = ()
+    expected: Mapping[str, int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -289,11 +340,6 @@ class RegistryEvent:
     name: str
     version: int
     what: str
-
-    `expected` says which version each of these aliases points to (None: to none), as far as the caller knows; where one
-    has moved meanwhile nothing is changed (`AliasMoved`). With it, aliases and stage are set also on a version that was
-    registered under this key before.
     before: str
     after: str
     why: str
-    expected: Mapping[str, int | None] = field(default_factory=dict)

@@ -17,6 +17,8 @@ PARENT_TAG = "mlflow.parentRunId"
 NAME_TAG = "mlflow.runName"
 USER_TAG = "mlflow.user"
 CONTEXT_TAG = "mlflow.data.context"
+ERASING_TAG = "hpo.erasing"
+"""On a deleted run of which files may be gone already."""
 
 LARGEST = 1.7976931348623157e308
 """What stands for infinity in a metric; MLflow keeps infinities so, and reads them back as this number."""

@@ -26,7 +26,7 @@ class Tracker(Protocol):
         ...
 
     def find(self, query: Query) -> Sequence[Run]:
-        """The runs that answer the query, in its order; deleted ones are left out."""
+        """The runs that answer the query, in its order; deleted ones are left out unless it asks for them."""
         ...
 
     def history(self, run_id: str, metric: str | None = None) -> Sequence[Point]:
@@ -38,5 +38,8 @@ class Tracker(Protocol):
         ...
 
     def counts(self, parents: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
-        """For each parent run its children counted by trial state (runs not ours: by the state their status means)."""
+        """For each parent run its children counted by trial state (runs not ours: by the state their status means).
+
+        Deleted children are left out; of a parent that is deleted they are the ones counted.
+        """
         ...

@@ -64,6 +64,7 @@ def _load_chunk(connection: sa.Connection, layout: Layout, ids: Sequence[str]) -
             user=row.user_id or "",
             trial=trials.get(run_id),
             sweep=sweeps.get(run_id),
+            deleted=None if row.lifecycle_stage == "active" else row.deleted_time or 0,
             models=models.get(run_id, []),
         )
         for run_id in ids
@@ -80,6 +81,8 @@ def _heads() -> sa.Select[Any]:
         runs.c.start_time,
         runs.c.end_time,
         runs.c.artifact_uri,
+        runs.c.lifecycle_stage,
+        runs.c.deleted_time,
         experiments.c.name.label("experiment"),
     ).select_from(runs.outerjoin(experiments, experiments.c.experiment_id == runs.c.experiment_id))
 

@@ -40,7 +40,7 @@ class Search:
     def ids(self, connection: sa.Connection, query: Query) -> Sequence[str]:
         """The ids of the runs that answer a query, in its order."""
         condition = parse_filter(query.where)
-        predicates = [runs.c.lifecycle_stage == "active", *self._plain(query)]
+        predicates = self._plain(query)
         if condition is not None:
             predicates.append(self._where.condition(condition))
         sorts = [_Sort(parse_order(order), order.descending) for order in query.order]
@@ -54,6 +54,8 @@ class Search:
     def _plain(self, query: Query) -> list[Predicate]:
         """What the fields of a query say, but for the parent and the order."""
         predicates: list[Predicate] = []
+        if query.deleted is not None:
+            predicates.append(runs.c.lifecycle_stage == ("deleted" if query.deleted else "active"))
         if query.roots:
             predicates.append(~_parent_tag())
         if query.sweeps:
@@ -62,10 +64,10 @@ class Search:
                 predicates.append(runs.c.run_uuid.in_(parents.union(sa.select(hpo_sweeps.c.run_uuid))))
             else:
                 predicates.append(runs.c.run_uuid.in_(parents))
-        if query.experiment is not None:
-            named = sa.select(experiments.c.experiment_id).where(experiments.c.name == query.experiment)
             if self._layout.is_ours:  # a trial that was run again with other seeds is a parent too
                 predicates.append(hpo_trials.c.run_uuid.is_(None))
+        if query.experiment is not None:
+            named = sa.select(experiments.c.experiment_id).where(experiments.c.name == query.experiment)
             if self._layout.has("experiments", "workspace"):
                 named = named.where(sa.literal_column("experiments.workspace") == WORKSPACE)
             predicates.append(runs.c.experiment_id.in_(named))

@@ -105,13 +105,16 @@ class SqlTracker:
         source: sa.FromClause = tags.join(runs, runs.c.run_uuid == tags.c.run_uuid)
         if layout.is_ours:
             source = source.outerjoin(hpo_trials, hpo_trials.c.run_uuid == runs.c.run_uuid)
+        above = runs.alias("above")
+        of_parent = sa.select(above.c.lifecycle_stage).where(above.c.run_uuid == tags.c.value).scalar_subquery()
+        parents_stage = sa.func.coalesce(of_parent, "active")
         counted: dict[str, dict[str, int]] = {parent: {} for parent in parents}
         with self._database.read() as connection:
             for chunk in chunks(parents):
                 statement = (
                     sa.select(tags.c.value, state, sa.func.count())
                     .select_from(source)
-                    .where(is_parent_key(), tags.c.value.in_(chunk), runs.c.lifecycle_stage == "active")
+                    .where(is_parent_key(), tags.c.value.in_(chunk), runs.c.lifecycle_stage == parents_stage)
                     .group_by(tags.c.value, state)
                 )
                 for parent, name, count in connection.execute(statement):

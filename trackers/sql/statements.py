@@ -42,6 +42,7 @@ class Statements:
     run_name: str
     param: str
     tag: str
+    tag_gone: str
     metric: str
     latest: str
     sweep: str
@@ -81,6 +82,7 @@ def compile_statements(dialect: sa.Dialect) -> Statements:
         run_name=_update(dialect, schema.runs, ("name",), ("run_uuid",)),
         param=put(schema.params, ("key", "value", "run_uuid"), "value"),
         tag=put(schema.tags, ("key", "value", "run_uuid"), "value"),
+        tag_gone=_tag_gone(dialect),
         metric=put(schema.metrics, _METRIC),
         latest=upsert(
             dialect,
@@ -202,6 +204,12 @@ def _model_unlinked(dialect: sa.Dialect) -> str:
         table.c.destination_id == sa.bindparam("model"),
     )
     return compiled(dialect, statement, ["run", "model"])
+
+
+def _tag_gone(dialect: sa.Dialect) -> str:
+    tags = schema.tags
+    statement = tags.delete().where(tags.c.run_uuid == sa.bindparam("run"), tags.c.key == sa.bindparam("key"))
+    return compiled(dialect, statement, ["run", "key"])
 
 
 def _artifacts_gone(dialect: sa.Dialect, condition: sa.ColumnElement[bool], *binds: str) -> str:

@@ -34,6 +34,7 @@ from trackers.rows import (
     text_of,
     visible,
 )
+from trackers.sql.lifecycle import Lifecycle
 from trackers.sql.model_rows import ModelWriter
 from trackers.sql.statements import compile_statements
 
@@ -47,6 +48,7 @@ class Writer:
     def __init__(self, dialect: sa.Dialect, experiment_of: Callable[[str], Experiment]) -> None:
         self._sql = compile_statements(dialect)
         self._models = ModelWriter(self._sql)
+        self._lifecycle = Lifecycle(dialect, self._sql, logs_models=True)
         self._experiment_of = experiment_of
 
     def write(self, cursor: DBAPICursor, changes: Sequence[Change], fence: Fence | None = None) -> None:
@@ -58,8 +60,10 @@ class Writer:
                 self._start(cursor, change)
             elif isinstance(change, RunUpdated):
                 self._update(cursor, change)
-            else:
+            elif isinstance(change, RunEnded):
                 self._end(cursor, change)
+            else:
+                self._lifecycle.write(cursor, change)
 
     def _check_fence(self, cursor: DBAPICursor, fence: Fence) -> None:
         cursor.execute(self._sql.owned, (fence.sweep_id, fence.token))
@@ -114,6 +118,8 @@ class Writer:
             if path.endswith("/"):
                 cursor.execute(self._sql.artifacts_gone, (change.run_id, len(path), path))
         self._models.remove(cursor, change.run_id, change.removed_models)
+        for key in change.removed_tags:
+            cursor.execute(self._sql.tag_gone, (change.run_id, key))
 
     def _end(self, cursor: DBAPICursor, change: RunEnded) -> None:
         if change.trial is not None:
