@@ -1,9 +1,10 @@
 """A soak: many trivial trials, undisturbed and with the driver killed again and again.
 
 Undisturbed, three times, it shows the driver's memory and throughput as the sweep grows; with SIGKILL every
---kill-every seconds, and at the latest every tenth of the trials, that the total stays exact and nothing printed is lost. Prints the curves and
-ends with 1 where a promise was broken: growth below 50 MB after the first tenth, throughput at the end at least 80 % of
-the beginning (the median of the three: other processes on the machine disturb it), every trial once.
+--kill-every seconds, and at the latest every tenth of the trials, that the total stays exact and nothing printed is
+lost. Prints the curves and ends with 1 where a promise was broken: growth below 50 MB after the first tenth, throughput
+at the end at least 80 % of the beginning (the median of the three: other processes on the machine disturb it), every
+trial once.
 
 Usage: python scripts/soak.py [--trials 10000] [--kill-every 30] [--n-jobs 1] [--sampler random] [--any-speed]
 """
