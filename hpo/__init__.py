@@ -2,9 +2,15 @@
 
 from importlib import import_module
 
-__all__ = ["SweepResult", "load", "resume", "run"]
+__all__ = ["SweepResult", "TrialPruned", "load", "resume", "run"]
 
-_HOME = {"run": "hpo.search", "resume": "hpo.search", "load": "hpo.search", "SweepResult": "hpo.result"}
+_HOME = {
+    "run": "hpo.search",
+    "resume": "hpo.search",
+    "load": "hpo.search",
+    "SweepResult": "hpo.result",
+    "TrialPruned": "hpo.errors",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -7,32 +7,42 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpo.errors import BrokenOff
+from hpo.errors import BrokenOff, TrialPruned
 from hpo.failure_text import failure_line, failure_traceback
 from hpo.gathered import Gathered, SaveFailed
-from hpo.live_trial import LiveTrial
+from hpo.live_trial import Ask, LiveTrial
 from hpo.objective import Objective, TrialFiles
 from hpo.plain import describe, plain_name, plain_number, plain_text
 from hpo.secret_keeping import without_secrets
 from hpo.trial import Goal, Metrics, Outcome, State, Trial, is_kept
 
 
-def run_attempt(objective: Objective, trial: Trial, *, metric: str, goal: Goal, files: TrialFiles | None) -> Outcome:
+def run_attempt(
+    objective: Objective,
+    trial: Trial,
+    *,
+    metric: str,
+    goal: Goal,
+    files: TrialFiles | None,
+    ask: Ask | None = None,
+) -> Outcome:
     """How the attempt ended, as plain data that can be pickled; whatever the objective raises becomes a FAILED outcome.
 
     The one exception is a KeyboardInterrupt (or a subclass of it) in a main thread that listens to Ctrl-C: that is the
     person at the keyboard, not the trial, so it passes through to the driver.
     `metrics` holds every number of the result, `reports` what was recorded with steps. The sweep's metric must be
     finite; other metrics may be NaN or infinite. What was gathered before a failure is kept.
+    With `ask`, reports of the metric ask whether to go on. A trial that was told to stop is PRUNED however it ended,
+    and so is one that raised TrialPruned (ours or optuna's) by itself; it keeps its reports, but no final value.
     """
     gathered = Gathered(trial, files)
-    live = LiveTrial(trial, gathered, metric=metric)
+    live = LiveTrial(trial, gathered, metric=metric, ask=ask)
     started, clock = int(time.time() * 1000), time.perf_counter()
     verdict = _evaluate(objective, trial, live, gathered, metric, goal)
     outcome = Outcome(
         number=trial.number,
         attempt=trial.attempt,
-        state=State.FAILED if verdict.reason else State.COMPLETE,
+        state=verdict.state,
         metrics=verdict.metrics,
         reports=tuple(gathered.reports),
         tags=dict(gathered.tags),
@@ -66,6 +76,16 @@ class _Verdict:
     reason: str = ""
     error: str = ""
     traceback: str = ""
+    is_pruned: bool = False
+
+    @property
+    def state(self) -> State:
+        if self.is_pruned:
+            return State.PRUNED
+        return State.FAILED if self.reason else State.COMPLETE
+
+
+_PRUNED = _Verdict({}, is_pruned=True)
 
 
 def _evaluate(
@@ -73,7 +93,10 @@ def _evaluate(
 ) -> _Verdict:
     metrics: Metrics = {}
     try:
-        verdict = _judge(objective(dict(trial.params), live), metric)
+        result = objective(dict(trial.params), live)
+        if live.is_stopped:
+            return _PRUNED
+        verdict = _judge(result, metric)
         metrics = verdict.metrics
         if not verdict.reason and gathered.offered and is_kept(metrics[metric], trial.bar, goal):
             gathered.save_models()
@@ -81,6 +104,8 @@ def _evaluate(
     except BaseException as error:
         if isinstance(error, BrokenOff) or (isinstance(error, KeyboardInterrupt) and _listens_to_the_keyboard()):
             raise
+        if live.is_stopped or _is_pruning(error):
+            return _PRUNED
         return _Verdict(metrics, _reason(error), failure_line(error), failure_traceback(error))
 
 
@@ -112,6 +137,11 @@ def _number(value: object, what: str) -> float:
         return plain_number(value)
     except (TypeError, OverflowError) as error:
         raise TypeError(f"{what} {error}") from None
+
+
+def _is_pruning(error: BaseException) -> bool:
+    # optuna's is known by its name alone, so that objectives which raise it need not be changed
+    return any(kind.__name__ == TrialPruned.__name__ for kind in type(error).__mro__)
 
 
 def _reason(error: BaseException) -> str:

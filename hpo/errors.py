@@ -33,5 +33,9 @@ class TooManyFailures(HpoError):
     """A sweep was stopped because `budget.max_failures` trials failed; the best so far is kept."""
 
 
+class TrialPruned(HpoError):
+    """Raised by `trial.report` into a trial that the pruner stops; an objective may raise it by its own rule too."""
+
+
 class SweepOwned(HpoError):
     """Another live driver is at work on this sweep."""

@@ -1,9 +1,17 @@
 """The Executor protocol: runs trials in slots."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from hpo.trial import Outcome, Trial
+from hpo.trial import Outcome, Question, Trial
+
+Answer = Callable[[Question], bool]
+"""Decides whether a trial that asks is to stop."""
+
+
+def go_on(question: Question) -> bool:  # noqa: ARG001  # whatever it is
+    """The answer where nobody judges trials."""
+    return False
 
 
 class Executor(Protocol):
@@ -21,11 +29,14 @@ class Executor(Protocol):
         """Starts a trial in a free slot; submitting more than `slots` open trials is a programming error."""
         ...
 
-    def wait(self, timeout: float | None) -> Sequence[Outcome]:
+    def wait(self, timeout: float | None, answer: Answer = go_on) -> Sequence[Outcome]:
         """What has ended since the last call; blocks up to `timeout` seconds for the first (None: for ever).
 
         Every submitted trial ends in exactly one Outcome, also when its worker died; nothing is raised for a trial's
         own faults. Empty where nothing ended in time or nothing is open.
+
+        Where the executor was made with `asks`, trials that report wait for a reply: `answer` is called here, in the
+        caller's thread, for each such question of an open trial, also with timeout 0. What it raises passes through.
         """
         ...
 

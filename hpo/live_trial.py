@@ -1,24 +1,38 @@
 """The trial as its objective sees it while it runs."""
 
 import shutil
+import threading
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from hpo.errors import HpoError
+from hpo.errors import HpoError, TrialPruned
 from hpo.gathered import Gathered, OfferedModel
 from hpo.objective import TrialContext
 from hpo.plain import plain_name, plain_number, plain_path, plain_step, plain_text
 from hpo.trial import Report, Trial
 
+Ask = Callable[[Sequence[Report]], bool]
+"""Sends the new reports of the sweep's metric to whoever judges the trial; whether it is to stop."""
+
 
 class LiveTrial:
-    """A TrialContext that adds to what the trial has gathered; see `TrialContext` for what each method promises."""
+    """A TrialContext that adds to what the trial has gathered; see `TrialContext` for what each method promises.
 
-    def __init__(self, trial: Trial, gathered: Gathered, *, metric: str) -> None:
+    `is_stopped` says whether the trial was told to stop.
+    """
+
+    def __init__(self, trial: Trial, gathered: Gathered, *, metric: str, ask: Ask | None = None) -> None:
         self._trial = trial
         self._gathered = gathered
         self._metric = metric
+        self._ask = ask
+        self._asking = threading.Lock()  # an objective may report from threads of its own
+        self._asked = 0
+        self._reported: dict[int, int] = {}
         self._directory: Path | None = None
+        self.is_stopped = False
 
     @property
     def number(self) -> int:
@@ -38,8 +52,11 @@ class LiveTrial:
         return self._directory
 
     def report(self, step: int, value: float) -> None:
-        """Records an intermediate value of the sweep's metric."""
+        """Records an intermediate value of the sweep's metric; raises TrialPruned where the trial is to stop."""
         self._record(self._metric, value, step)
+        if self._ask is not None:
+            with self._asking:
+                self._ask_whether_to_go_on(self._ask)
 
     def log_metric(self, name: str, value: float, step: int = 0) -> None:
         """Records a value of any metric at a step."""
@@ -67,7 +84,23 @@ class LiveTrial:
             number = plain_number(value)
         except (TypeError, OverflowError) as error:
             raise type(error)(f"metric {metric!r} {error}") from None
-        self._gathered.reports.append(Report(metric, number, plain_step(step), int(time.time() * 1000)))
+        report = Report(metric, number, plain_step(step), int(time.time() * 1000))
+        self._gathered.reports.append(self._in_order(report) if metric == self._metric else report)
+
+    def _in_order(self, report: Report) -> Report:
+        """The report, later than any earlier one of its step: the first of a step counts, also when read back."""
+        before = self._reported.get(report.step)
+        if before is not None and before >= report.timestamp:
+            report = replace(report, timestamp=before + 1)
+        self._reported[report.step] = report.timestamp
+        return report
+
+    def _ask_whether_to_go_on(self, ask: Ask) -> None:
+        reports = self._gathered.reports
+        new, self._asked = reports[self._asked :], len(reports)
+        self.is_stopped = self.is_stopped or ask([report for report in new if report.metric == self._metric])
+        if self.is_stopped:
+            raise TrialPruned(f"trial {self.number} is stopped by the pruner at step {reports[-1].step}")
 
 
 def _empty_folder(directory: str) -> Path:

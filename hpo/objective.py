@@ -26,7 +26,11 @@ class TrialContext(Protocol):
         ...
 
     def report(self, step: int, value: float) -> None:
-        """Records an intermediate value of the sweep's metric."""
+        """Records an intermediate value of the sweep's metric, and asks the sweep's pruner whether to go on.
+
+        Raises `hpo.TrialPruned` where the trial is to stop, from then on at every report; the trial is PRUNED whatever
+        comes after. A value that is reported again for a step is recorded, and the pruner goes by the first.
+        """
         ...
 
     def log_metric(self, name: str, value: float, step: int = 0) -> None:
@@ -65,7 +69,23 @@ class Objective(Protocol):
         ...
 
 
-class HeldOut(Protocol):
+class ModelJudge(Protocol):
+    """Scores fitted models on test data which no trial sees."""
+
+    def score_model(self, model: object) -> Metrics:
+        """The scores of a model as it is; metrics are named `test_<name>`."""
+        ...
+
+
+class ModelSource(Protocol):
+    """Where a kept model can be had; picklable, so it can be sent to worker processes."""
+
+    def load(self) -> object:
+        """The model, its files verified; an error where they are not what was kept, or not safe to load."""
+        ...
+
+
+class HeldOut(ModelJudge, Protocol):
     """An objective that also knows test data which no trial sees."""
 
     def score_test(self, params: Params, seed: int) -> Metrics:

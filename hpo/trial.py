@@ -2,7 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -53,15 +54,6 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a sampler is told of an ended trial: the value is None unless COMPLETE; `reason` as of an Outcome."""
-
-    state: State
-    value: float | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
 class Report:
     """One value of one metric at one step; `timestamp` is milliseconds since 1970, UTC."""
 
@@ -69,6 +61,32 @@ class Report:
     value: float
     step: int
     timestamp: int
+
+
+Curve = Mapping[int, float]
+"""What a trial reported of the sweep's metric: value by step, steps ascending; see `curve`."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What samplers and pruners are told of an ended trial: the value is None unless COMPLETE.
+
+    `reason` as of an Outcome.
+    """
+
+    state: State
+    value: float | None = None
+    reason: str = ""
+    curve: Curve = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A running trial asks whether to go on; `reports` are those of the sweep's metric since it last asked."""
+
+    number: int
+    attempt: int
+    reports: Sequence[Report]
 
 
 @dataclass(frozen=True)
@@ -112,6 +130,18 @@ class Outcome:
     traceback: str = ""
     started: int = 0
     seconds: float = 0.0
+
+
+def curve(values: Iterable[tuple[int, float]]) -> Curve:
+    """Steps and values, in the order reported, as a curve: of several values of one step the first counts.
+
+    The store keeps an infinite value as the largest float there is, so that one is taken for infinite here too.
+    """
+    found: dict[int, float] = {}
+    for step, value in values:
+        if step not in found:
+            found[step] = math.copysign(math.inf, value) if abs(value) >= sys.float_info.max else value
+    return dict(sorted(found.items()))
 
 
 def derive_seed(seed: int, number: int, purpose: str = "trial") -> int:

@@ -60,11 +60,13 @@ def make_executor(
     search_path: Sequence[str] = (),
     limits: Limits = Limits(),  # noqa: B008  # frozen
     results: ResultFolder | None = None,
+    asks: bool = False,
 ) -> Executor:
     """An executor whose workers have the objective ready; ObjectiveError where they cannot.
 
     `scratch` is a folder for this driver alone, made if needed and not removed. Close the executor when done.
-    `results` is a folder of the sweep that outlives this driver.
+    `results` is a folder of the sweep that outlives this driver. With `asks`, trials that report wait for the answer
+    given to `wait`.
     """
     if backend not in EXECUTORS:
         raise ConfigError(f"parallel.backend must be one of {', '.join(EXECUTORS)}, got {backend!r}")
@@ -77,5 +79,6 @@ def make_executor(
         inner_threads=inner_threads,
         search_path=tuple(search_path),
         results=results,
+        asks=asks,
     )
     return EXECUTORS[backend](work, slots, limits)

@@ -1,19 +1,30 @@
 """The trials of an executor that are open, and what comes back from its workers for them."""
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from hpo.trial import Trial
+from hpo.executor import Answer
+from hpo.trial import Question, Trial
 
-Answer = TypeVar("Answer")
+Ending = TypeVar("Ending")
+Reply = Callable[[bool], object]
+"""Tells the trial that asked whether it is to stop."""
 
 
-class OpenTrials(Generic[Answer]):
-    """Open trials, at most one a slot, by ticket; answers to trials that were cancelled are dropped.
+@dataclass(frozen=True)
+class _Asked:
+    question: Question
+    reply: Reply
 
-    `answer` may be called from any thread, everything else from the driver's.
+
+class OpenTrials(Generic[Ending]):
+    """Open trials, at most one a slot, by ticket; endings of trials that were cancelled are dropped.
+
+    `end` and `ask` may be called from any thread, everything else from the driver's.
     """
 
     def __init__(self, slots: int) -> None:
@@ -22,7 +33,8 @@ class OpenTrials(Generic[Answer]):
         self.slots = slots
         self._next = count()
         self._open: dict[int, Trial] = {}
-        self._answers: SimpleQueue[tuple[int, Answer]] = SimpleQueue()
+        self._arrived: SimpleQueue[tuple[int, Ending] | _Asked] = SimpleQueue()
+        self._is_closed = False
 
     def add(self, trial: Trial) -> int:
         """Opens a trial and gives its ticket; RuntimeError where every slot has one already."""
@@ -32,38 +44,73 @@ class OpenTrials(Generic[Answer]):
         self._open[ticket] = trial
         return ticket
 
-    def answer(self, ticket: int, answer: Answer) -> None:
+    def end(self, ticket: int, ending: Ending) -> None:
         """Hands in what came of a trial."""
-        self._answers.put((ticket, answer))
+        self._arrived.put((ticket, ending))
 
-    def take(self, timeout: float | None) -> list[tuple[int, Trial, Answer]]:
-        """The trials answered since the last call, now closed; blocks up to `timeout` seconds for the first."""
+    def ask(self, question: Question, reply: Reply) -> None:
+        """Hands in a question; `reply` is called in the driver's thread, or where nobody waits any more at once."""
+        self._arrived.put(_Asked(question, reply))
+        if self._is_closed:
+            self._turn_away()
+
+    def take(self, timeout: float | None, answer: Answer) -> list[tuple[int, Trial, Ending]]:
+        """The trials ended since the last call, now closed; blocks up to `timeout` seconds for the first.
+
+        Questions that arrive meanwhile are answered; a trial that is not open any more is told to stop.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
-        taken: list[tuple[int, Trial, Answer]] = []
-        while self._open:
+        taken: list[tuple[int, Trial, Ending]] = []
+        while True:
+            for _ in range(self._arrived.qsize()):  # no more: trials that ask and ask must not hold up the others
+                self._sort_in(self._arrived.get(), taken, answer)
+            left = None if deadline is None else deadline - time.monotonic()
+            if taken or not self._open or (left is not None and left <= 0):
+                return taken
             try:
-                ticket, answer = self._answers.get(block=not taken, timeout=_left(deadline))
+                self._sort_in(self._arrived.get(timeout=left), taken, answer)
             except Empty:
-                break
-            trial = self._open.pop(ticket, None)
-            if trial is not None:
-                taken.append((ticket, trial, answer))
-        return taken
+                return taken
 
     def cancel(self, trial: Trial) -> int | None:
-        """Closes a trial without an answer and gives its ticket; None where it is not open."""
-        for ticket, candidate in self._open.items():
-            if (candidate.number, candidate.attempt) == (trial.number, trial.attempt):
-                del self._open[ticket]
+        """Closes a trial without an ending and gives its ticket; None where it is not open."""
+        ticket = self._ticket(trial.number, trial.attempt)
+        if ticket is not None:
+            del self._open[ticket]
+        return ticket
+
+    def clear(self) -> list[Trial]:
+        """Closes all without an ending, for good, and names them; whoever asks from now on is told to stop."""
+        trials = list(self._open.values())
+        self._open.clear()
+        self._is_closed = True
+        self._turn_away()
+        return trials
+
+    def _sort_in(
+        self, arrived: tuple[int, Ending] | _Asked, taken: list[tuple[int, Trial, Ending]], answer: Answer
+    ) -> None:
+        if isinstance(arrived, _Asked):
+            question = arrived.question
+            is_open = self._ticket(question.number, question.attempt) is not None
+            arrived.reply(answer(question) if is_open else True)
+            return
+        ticket, ending = arrived
+        trial = self._open.pop(ticket, None)
+        if trial is not None:
+            taken.append((ticket, trial, ending))
+
+    def _ticket(self, number: int, attempt: int) -> int | None:
+        for ticket, trial in self._open.items():
+            if (trial.number, trial.attempt) == (number, attempt):
                 return ticket
         return None
 
-    def clear(self) -> list[Trial]:
-        """Closes all without an answer, and names them."""
-        trials = list(self._open.values())
-        self._open.clear()
-        return trials
-
-
-def _left(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
+    def _turn_away(self) -> None:
+        while True:
+            try:
+                arrived = self._arrived.get_nowait()
+            except Empty:
+                return
+            if isinstance(arrived, _Asked):
+                arrived.reply(True)

@@ -13,7 +13,7 @@ import cloudpickle  # type: ignore[import-untyped]  # it has no types
 
 from hpo.attempt import failed
 from hpo.errors import ObjectiveError
-from hpo.executor import Executor
+from hpo.executor import Answer, Executor, go_on
 from hpo.executors.guard import Guard
 from hpo.executors.inner_threads import thread_variables
 from hpo.executors.lifeline import lifeline
@@ -21,6 +21,7 @@ from hpo.executors.limits import Limits
 from hpo.executors.open_trials import OpenTrials
 from hpo.executors.output_log import left_behind
 from hpo.executors.process_slot import ProcessSlot
+from hpo.executors.question_line import DriverEnd
 from hpo.executors.slot_state import Phase, WorkerState
 from hpo.executors.verdict import Verdict
 from hpo.executors.watch import Watch
@@ -77,12 +78,12 @@ class ProcessExecutor:
             raise
         self._busy[ticket] = self._free.pop()
         self._kills_before[ticket] = self._kills.lately()
-        future.add_done_callback(partial(self._open.answer, ticket))
+        future.add_done_callback(partial(self._open.end, ticket))
 
-    def wait(self, timeout: float | None) -> Sequence[Outcome]:
+    def wait(self, timeout: float | None, answer: Answer = go_on) -> Sequence[Outcome]:
         """What has ended since the last call."""
         outcomes = []
-        for ticket, trial, future in self._open.take(timeout):
+        for ticket, trial, future in self._open.take(timeout, answer):
             slot, kills_before = self._busy.pop(ticket), self._kills_before.pop(ticket)
             outcomes.append(self._outcome(slot, trial, future, kills_before))
             self._free.append(slot)
@@ -123,7 +124,8 @@ class ProcessExecutor:
             work=self._pickled,
         )
         environment = thread_variables(self._work.inner_threads)
-        return WorkerProcess(Start(setup, environment, mark=f"{self._mark}/{number};"))
+        line = DriverEnd(self._work.metric, self._open.ask) if self._work.asks else None
+        return WorkerProcess(Start(setup, environment, mark=f"{self._mark}/{number};"), line)
 
     def _start_all(self) -> None:
         """Waits until every worker is ready, so that what is wrong is known before trial 1."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from hpo.executor import Executor
+from hpo.executor import Answer, Executor, go_on
 from hpo.executors.inner_threads import InnerThreads
 from hpo.executors.work import Work
-from hpo.trial import Outcome, Trial
+from hpo.trial import Outcome, Question, Report, Trial
 
 
 class SerialExecutor:
@@ -32,13 +32,17 @@ class SerialExecutor:
             raise RuntimeError(f"trial {trial.number} was submitted while the only slot is busy")
         self._submitted = trial
 
-    def wait(self, timeout: float | None) -> Sequence[Outcome]:  # noqa: ARG002  # cannot interrupt itself
-        """Runs what was submitted."""
+    def wait(self, timeout: float | None, answer: Answer = go_on) -> Sequence[Outcome]:  # noqa: ARG002  # cannot interrupt itself
+        """Runs what was submitted; questions are answered by a plain call."""
         trial, self._submitted = self._submitted, None
         if trial is None:
             return []
         self._threads.apply()
-        return [self._work.save(self._work.run(trial))]
+        asking = _Asking(trial, answer)
+        outcome = self._work.run(trial, asking.ask)
+        if asking.error is not None:
+            raise asking.error
+        return [self._work.save(outcome)]
 
     def cancel(self, trial: Trial) -> None:
         """Forgets the trial if it has not run yet."""
@@ -50,6 +54,22 @@ class SerialExecutor:
         """Forgets what was not run."""
         self._submitted = None
         self._threads.restore()
+
+
+class _Asking:
+    """Asks for one trial; what the answer raises is the driver's affair, and must not become the trial's failure."""
+
+    def __init__(self, trial: Trial, answer: Answer) -> None:
+        self._trial = trial
+        self._answer = answer
+        self.error: Exception | None = None
+
+    def ask(self, reports: Sequence[Report]) -> bool:
+        try:
+            return self._answer(Question(self._trial.number, self._trial.attempt, reports))
+        except Exception as error:
+            self.error = error
+            return True
 
 
 _: type[Executor] = SerialExecutor

@@ -5,18 +5,19 @@ from collections.abc import Sequence
 from queue import SimpleQueue
 
 from hpo.attempt import failed
-from hpo.executor import Executor
+from hpo.executor import Answer, Executor, go_on
 from hpo.executors.inner_threads import InnerThreads
 from hpo.executors.open_trials import OpenTrials
 from hpo.executors.work import Work
 from hpo.failure_text import failure_line
-from hpo.trial import Outcome, Trial
+from hpo.trial import Outcome, Question, Report, Trial
 
 
 class ThreadExecutor:
     """Slots are threads: quick to start and sharing memory, but Python code in them runs one at a time.
 
-    A thread cannot be stopped: a cancelled trial runs on in its slot and its outcome is dropped. One that still runs
+    A thread cannot be stopped: a cancelled trial runs on in its slot, at most until it reports where trials are judged,
+    and its outcome is dropped. One that still runs
     after `close` does not keep the process from ending, and ends with it wherever it is. What trials print goes where
     the driver prints, mixed. A trial that kills its process kills the driver.
     """
@@ -47,9 +48,9 @@ class ThreadExecutor:
         self._wanted.add(ticket)
         self._submitted.put((ticket, trial))
 
-    def wait(self, timeout: float | None) -> Sequence[Outcome]:
+    def wait(self, timeout: float | None, answer: Answer = go_on) -> Sequence[Outcome]:
         """What has ended since the last call."""
-        return [outcome for _, _, outcome in self._open.take(timeout)]
+        return [outcome for _, _, outcome in self._open.take(timeout, answer)]
 
     def cancel(self, trial: Trial) -> None:
         """Drops the trial's outcome; one that waits behind a cancelled trial does not begin at all."""
@@ -71,12 +72,17 @@ class ThreadExecutor:
             ticket, trial = submitted
             if ticket in self._wanted:
                 self._wanted.discard(ticket)
-                self._open.answer(ticket, self._run(trial))
+                self._open.end(ticket, self._run(trial))
 
     def _run(self, trial: Trial) -> Outcome:
+        def ask(reports: Sequence[Report]) -> bool:
+            replied: SimpleQueue[bool] = SimpleQueue()
+            self._open.ask(Question(trial.number, trial.attempt, reports), replied.put)
+            return replied.get()
+
         try:
             self._threads.apply_in_slot()
-            return self._work.save(self._work.run(trial))
+            return self._work.save(self._work.run(trial, ask))
         except BaseException as error:  # outside the objective; without an answer the driver would wait for ever
             return failed(trial, "lost", failure_line(error))
 

@@ -32,9 +32,10 @@ def judge(limits: Limits, trial: Trial, state: WorkerState, *, now: float, waite
     """What is to be done with a worker that has had a trial for `waited` seconds."""
     if not state.is_of(trial):
         return _never_began(limits, waited)
-    if state.phase is not Phase.INSIDE:
+    if state.phase is Phase.DONE:
         return None
-    if limits.timeout is not None and now - state.since > limits.timeout:
+    is_working = state.phase is Phase.INSIDE  # and not waiting for its driver
+    if limits.timeout is not None and is_working and now - state.since - state.waited > limits.timeout:
         text = f"ran longer than {limits.timeout:g}s (objective.timeout); its processes were ended"
         return Verdict("timeout", text, signal.SIGTERM, GRACE)
     if limits.memory is not None:

@@ -9,6 +9,7 @@ from hpo.attempt import run_attempt
 from hpo.errors import HpoError, ObjectiveError
 from hpo.executors.result_folder import ResultFolder
 from hpo.failure_text import failure_line, failure_traceback
+from hpo.live_trial import Ask
 from hpo.objective import Objective, TrialFiles
 from hpo.search_path import search_first
 from hpo.trial import Goal, Outcome, Trial
@@ -20,6 +21,7 @@ class Work:
 
     `scratch` is a folder of this sweep's driver alone; each attempt gets `<scratch>/<number>-<attempt>`, made when the
     objective asks for it and removed afterwards. `search_path` comes first when modules are imported.
+    `asks`: trials that report ask whether to go on, and wait for the reply.
     `inner_threads` limits the threads of BLAS and OpenMP in each slot; None leaves them alone. `results` is where a
     worker writes down how a trial ended before it tells the driver, which may be dead by then.
     """
@@ -32,6 +34,7 @@ class Work:
     inner_threads: int | None = None
     search_path: Sequence[str] = ()
     results: ResultFolder | None = None
+    asks: bool = False
 
     def prepare(self) -> None:
         """Gets ready for trials; ObjectiveError where the objective cannot be."""
@@ -47,11 +50,18 @@ class Work:
             text = f"the objective cannot get ready: {failure_line(error)}\n{failure_traceback(error)}"
             raise ObjectiveError(text) from error
 
-    def run(self, trial: Trial) -> Outcome:
-        """Runs one attempt in a scratch folder of its own."""
+    def run(self, trial: Trial, ask: Ask) -> Outcome:
+        """Runs one attempt in a scratch folder of its own; `ask` is called when it reports, where trials are judged."""
         placed = replace(trial, directory=attempt_folder(self.scratch, trial))
         try:
-            return run_attempt(self.objective, placed, metric=self.metric, goal=self.goal, files=self.files)
+            return run_attempt(
+                self.objective,
+                placed,
+                metric=self.metric,
+                goal=self.goal,
+                files=self.files,
+                ask=ask if self.asks else None,
+            )
         finally:
             remove_folder(placed.directory)
 

@@ -15,12 +15,13 @@ from hpo.errors import HpoError
 from hpo.executors.inner_threads import InnerThreads
 from hpo.executors.lifeline import Lifeline
 from hpo.executors.output_log import OutputLog
+from hpo.executors.question_line import WorkerEnd
 from hpo.executors.slot_state import StateFile
 from hpo.executors.work import Work
 from hpo.failure_text import failure_line
 from hpo.objective import TrialFiles
 from hpo.search_path import search_first
-from hpo.trial import Outcome, SavedFile, Trial
+from hpo.trial import Outcome, Report, SavedFile, Trial
 
 OUTPUT_NAME = "logs/output.log"
 OOM_SCORE = Path("/proc/self/oom_score_adj")
@@ -40,8 +41,9 @@ class Setup:
 class _Worker:
     """The state of this process."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, line: WorkerEnd | None) -> None:
         self.setup = setup
+        self._line = line
         self.output = OutputLog(setup.output)
         self.state = StateFile(setup.state)
         self.work: Work | None = None
@@ -56,11 +58,20 @@ class _Worker:
             self.work = work
         return self.work
 
+    def run(self, work: Work, trial: Trial) -> Outcome:
+        def ask(reports: Sequence[Report]) -> bool:
+            if self._line is None:
+                raise RuntimeError("this worker has no line to its driver")
+            with self.state.asking():
+                return self._line.ask(trial, reports)
+
+        return work.run(trial, ask)
+
 
 _workers: list[_Worker] = []  # one in a worker process, none in any other
 
 
-def set_up(setup: Setup) -> None:
+def set_up(setup: Setup, line: WorkerEnd | None) -> None:
     """Makes the calling process a worker: it dies with its driver, leaves Ctrl-C to it, and prints into a file.
 
     It leads a session of its own, so that a terminal's signals reach neither it nor what its trials start, and is the
@@ -74,7 +85,7 @@ def set_up(setup: Setup) -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP})
     _leave_leaks_to_the_slot()
-    worker = _Worker(setup)
+    worker = _Worker(setup, line)
     worker.output.redirect()
     _workers.append(worker)
 
@@ -107,7 +118,7 @@ def run(trial: Trial) -> Outcome:
         work = worker.load()
         worker.threads.apply()
         worker.state.enter(trial)
-        outcome = _with_output(work.run(trial), trial, work.files, worker.output)
+        outcome = _with_output(worker.run(work, trial), trial, work.files, worker.output)
         work.save(outcome)
         worker.state.leave(trial)
         return outcome

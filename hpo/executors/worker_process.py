@@ -5,12 +5,14 @@ import signal
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import psutil
 from joblib.externals.loky import ProcessPoolExecutor
 
 from hpo.executors import slot_processes, worker
+from hpo.executors.question_line import DriverEnd
 from hpo.executors.slot_state import StateReader, WorkerState
 from hpo.trial import Outcome, Trial
 
@@ -27,19 +29,23 @@ class Start:
 class WorkerProcess:
     """Runs one trial at a time until it dies or is killed; it is not replaced.
 
-    Make it in a thread that lives as long as the driver: it dies with the thread that started it.
+    Make it in a thread that lives as long as the driver: it dies with the thread that started it. `line` is the one
+    over which its trials ask.
     """
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: Start, line: DriverEnd | None = None) -> None:
         self._start = start
+        self._line = line
         self._state = StateReader(start.setup.state)
-        self._pool: ProcessPoolExecutor | None = ProcessPoolExecutor(
-            max_workers=1,
-            initializer=worker.set_up,
-            initargs=(start.setup,),
-            env={**start.environment, **slot_processes.marked(start.mark)},
-        )
-        self.ready: Future[str] = self._pool.submit(worker.get_ready)
+        self._pool: ProcessPoolExecutor | None = None
+        with line.handed_over() if line else nullcontext() as worker_end:
+            self._pool = ProcessPoolExecutor(
+                max_workers=1,
+                initializer=worker.set_up,
+                initargs=(start.setup, worker_end),
+                env={**start.environment, **slot_processes.marked(start.mark)},
+            )
+            self.ready: Future[str] = self._pool.submit(worker.get_ready)  # this starts the process
         self._last: Future[Outcome] | Future[str] = self.ready
         self._last_state = WorkerState()
         self.setup = start.setup
@@ -93,6 +99,8 @@ class WorkerProcess:
         self._pool.shutdown(wait=True, kill_workers=True)
         self._last_state, self._pool = self.state(), None
         self._state.close()
+        if self._line is not None:
+            self._line.close()
         for path in (self.setup.output, self.setup.state):
             path.unlink(missing_ok=True)
 

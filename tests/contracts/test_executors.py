@@ -1,7 +1,9 @@
 """What every executor must do, over the table of their names; and what only processes can."""
 
+import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -11,15 +13,16 @@ from decimal import Decimal
 from pathlib import Path
 
 import cloudpickle
+import psutil
 import pytest
 
-from hpo.errors import ConfigError, ObjectiveError
+from hpo.errors import ConfigError, ObjectiveError, TrialPruned
 from hpo.executor import Executor
 from hpo.executors.limits import Limits
 from hpo.executors.names import EXECUTORS, make_executor
 from hpo.executors.result_folder import ResultFolder
 from hpo.objective import TrialContext
-from hpo.trial import Goal, Outcome, SavedFile, SavedModel, State, Trial
+from hpo.trial import Goal, Outcome, Question, SavedFile, SavedModel, State, Trial
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import a test file
 
@@ -294,6 +297,280 @@ def test_inner_threads_limit_what_numpy_and_openmp_use(backend: str, make: Make)
     outcomes = run(make(backend, objective, slots=1, inner_threads=1), trial(0), trial(1))
 
     assert outcomes[1].metrics == {"loss": 1.0}  # a library loaded inside a trial is limited from the next one on
+
+
+class Judge:
+    """Answers questions; remembers what was reported."""
+
+    def __init__(self, stop_at: int = 1_000_000) -> None:
+        self.stop_at = stop_at
+        self.seen: dict[int, list[tuple[int, float]]] = {}
+
+    def __call__(self, question: Question) -> bool:
+        seen = self.seen.setdefault(question.number, [])
+        seen += [(report.step, report.value) for report in question.reports]
+        return seen[-1][0] >= self.stop_at
+
+
+def outcomes_of(executor: Executor, answer: Callable[[Question], bool], count: int) -> dict[int, Outcome]:
+    outcomes: dict[int, Outcome] = {}
+    deadline = time.monotonic() + PATIENCE
+    while len(outcomes) < count and time.monotonic() < deadline:
+        outcomes |= {outcome.number: outcome for outcome in executor.wait(PATIENCE, answer)}
+    assert len(outcomes) == count
+    return outcomes
+
+
+def reporting(params: Mapping[str, object], trial: TrialContext) -> float:
+    for step in range(1, 6):
+        trial.report(step, trial.number + step / 10)
+    return 0.5
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_a_trial_that_reports_asks_and_goes_on(backend: str, make: Make) -> None:
+    judge, executor = Judge(), make(backend, reporting, asks=True)
+
+    for number in range(executor.slots):
+        executor.submit(trial(number))
+    outcomes = outcomes_of(executor, judge, executor.slots)
+
+    assert {outcome.state for outcome in outcomes.values()} == {State.COMPLETE}
+    assert judge.seen == {n: [(step, n + step / 10) for step in range(1, 6)] for n in range(executor.slots)}
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_a_trial_that_is_told_to_stop_is_pruned_and_keeps_its_reports(backend: str, make: Make) -> None:
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        try:
+            return reporting(params, trial)
+        finally:
+            trial.set_tag("cleaned", "up")
+
+    executor = make(backend, objective, asks=True)
+    for _ in range(2):  # the slot serves on
+        executor.submit(trial(0))
+        outcome = outcomes_of(executor, Judge(stop_at=3), 1)[0]
+
+        assert (outcome.state, outcome.metrics, outcome.reason, outcome.error) == (State.PRUNED, {}, "", "")
+        assert [report.step for report in outcome.reports] == [1, 2, 3]
+        assert outcome.tags == {"cleaned": "up"}
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_a_trial_that_is_told_to_stop_and_goes_on_is_told_again_and_pruned(backend: str, make: Make) -> None:
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        for step in range(1, 6):
+            try:
+                trial.report(step, 1.0)
+            except TrialPruned:
+                trial.set_tag(f"told at {step}", "")
+        return 0.0
+
+    judge, executor = Judge(stop_at=4), make(backend, objective, asks=True)
+    executor.submit(trial(0))
+    outcome = outcomes_of(executor, judge, 1)[0]
+
+    assert (outcome.state, outcome.metrics) == (State.PRUNED, {})
+    assert sorted(outcome.tags) == ["told at 4", "told at 5"]
+    assert [step for step, _ in judge.seen[0]] == [1, 2, 3, 4]  # nobody is asked again
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_a_question_holds_all_that_is_new_of_the_metric(backend: str, make: Make) -> None:
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        trial.log_metric("loss", 5.0, step=1)
+        trial.log_metric("speed", 9.0, step=1)
+        trial.report(2, float("nan"))
+        trial.report(2, -4.0)
+        return 0.0
+
+    judge, executor = Judge(), make(backend, objective, asks=True)
+    executor.submit(trial(0))
+    outcome = outcomes_of(executor, judge, 1)[0]
+
+    assert str(judge.seen[0]) == "[(1, 5.0), (2, nan), (2, -4.0)]"
+    times = [report.timestamp for report in outcome.reports if report.step == 2]
+    assert times[0] < times[1]  # so that the first is the first also in the store
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_nobody_is_asked_where_nobody_judges(backend: str, make: Make) -> None:
+    judge, executor = Judge(stop_at=0), make(backend, reporting)
+    executor.submit(trial(0))
+
+    assert outcomes_of(executor, judge, 1)[0].state is State.COMPLETE
+    assert judge.seen == {}
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_an_objective_may_stop_by_its_own_rule(backend: str, make: Make) -> None:
+    class Foreign:  # as optuna's
+        class TrialPruned(Exception):
+            pass
+
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        trial.report(1, 2.0)
+        raise Foreign.TrialPruned if params["foreign"] else TrialPruned
+
+    executor = make(backend, objective)
+    outcomes = run(executor, trial(0, foreign=True), trial(1, foreign=False))
+
+    assert {(outcome.state, outcome.reason) for outcome in outcomes.values()} == {(State.PRUNED, "")}
+    assert len(outcomes[0].reports) == 1
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_what_an_answer_raises_reaches_who_waits(backend: str, make: Make) -> None:
+    def broken(question: Question) -> bool:
+        raise LookupError("no answer")
+
+    executor = make(backend, reporting, slots=1, asks=True)
+    executor.submit(trial(0))
+
+    with pytest.raises(LookupError, match="no answer"):
+        executor.wait(PATIENCE, broken)
+    executor.close()
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_closing_does_not_wait_for_trials_that_ask(backend: str, make: Make, tmp_path: Path) -> None:
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        (tmp_path / "asks").touch()
+        trial.report(1, 1.0)
+        return 0.0
+
+    executor = make(backend, objective, slots=1, asks=True)
+    executor.submit(trial(0))
+    until((tmp_path / "asks").exists)
+    executor.close()
+
+    assert executor.wait(0) == []
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_a_cancelled_trial_is_told_to_stop_and_its_slot_is_free(backend: str, make: Make, tmp_path: Path) -> None:
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        (tmp_path / f"asks{trial.number}").touch()
+        return reporting(params, trial)
+
+    judge, executor = Judge(), make(backend, objective, slots=1, asks=True)
+    executor.submit(trial(0))
+    until((tmp_path / "asks0").exists)
+    executor.cancel(trial(0))
+    executor.submit(trial(1))
+
+    assert outcomes_of(executor, judge, 1)[1].state is State.COMPLETE
+    assert list(judge.seen) == [1]
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_trials_that_ask_all_the_time_do_not_hold_up_the_others(backend: str, make: Make, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        step = 0
+        while trial.number == 0 and not go.exists():
+            trial.report(step := step + 1, 1.0)
+        return 0.0
+
+    executor = make(backend, objective, asks=True)
+    executor.submit(trial(0))
+    executor.submit(trial(1))
+    first = executor.wait(PATIENCE, Judge())
+    assert executor.wait(0.05, Judge()) == []  # nor the timeout
+    go.touch()
+
+    assert [outcome.number for outcome in first] == [1]
+    assert list(outcomes_of(executor, Judge(), 1)) == [0]
+
+
+def test_a_worker_that_dies_between_question_and_reply_costs_its_trial_alone(make: Make) -> None:
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        trial.set_tag("pid", str(os.getpid()))
+        trial.log_metric("pid", os.getpid())
+        trial.report(os.getpid() if params["dies"] else 1, 1.0)
+        return 0.0
+
+    def kill(question: Question) -> bool:
+        os.kill(question.reports[0].step, signal.SIGKILL)
+        return False
+
+    executor = make("loky", objective, slots=1, asks=True)
+    executor.submit(trial(0, dies=True))
+    dead = outcomes_of(executor, kill, 1)[0]
+    executor.submit(trial(1, dies=False))
+
+    assert (dead.state, dead.reason) == (State.FAILED, "signal:9")
+    assert outcomes_of(executor, Judge(), 1)[1].state is State.COMPLETE
+
+
+def test_the_time_a_trial_waits_for_a_reply_is_not_its_own(make: Make) -> None:
+    def slow(question: Question) -> bool:
+        time.sleep(1.0)  # longer than the timeout: a driver that is busy, with its store for one
+        return False
+
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        trial.report(1, 1.0)
+        if params["hangs"]:
+            time.sleep(PATIENCE)
+        return 0.0
+
+    executor = make("loky", objective, slots=1, asks=True, limits=Limits(timeout=0.5))
+    executor.submit(trial(0, hangs=False))
+    patient = outcomes_of(executor, slow, 1)[0]
+    executor.submit(trial(1, hangs=True))
+
+    assert patient.state is State.COMPLETE
+    assert outcomes_of(executor, Judge(), 1)[1].reason == "timeout"
+
+
+def test_a_question_that_a_trial_broke_off_is_not_answered_in_place_of_the_next(make: Make) -> None:
+    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
+        def too_late(number: int, frame: object) -> None:
+            raise TimeoutError
+
+        signal.signal(signal.SIGALRM, too_late)
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        try:
+            trial.report(1, 1.0)
+        except TimeoutError:
+            trial.report(2, 2.0)
+        return 0.0
+
+    def answer(question: Question) -> bool:
+        if question.reports[-1].step == 1:
+            time.sleep(0.6)
+            return True
+        return False
+
+    executor = make("loky", objective, slots=1, asks=True)
+    executor.submit(trial(0))
+
+    assert outcomes_of(executor, answer, 1)[0].state is State.COMPLETE
+
+
+def test_a_worker_that_asks_dies_with_its_driver(tmp_path: Path) -> None:
+    code = f"""
+import os, signal, sys
+from pathlib import Path
+from hpo.executors.names import make_executor
+from hpo.trial import Goal, Trial
+def objective(params, trial):
+    Path({str(tmp_path / "pid")!r}).write_text(str(os.getpid()))
+    trial.report(1, 1.0)
+    return 0.0
+def die(question):
+    os.kill(os.getpid(), signal.SIGKILL)
+executor = make_executor("loky", slots=1, objective=objective, metric="m", goal=Goal.MINIMIZE, files=None,
+                         scratch=Path({str(tmp_path / "scratch")!r}), asks=True)
+executor.submit(Trial(0, {{}}, 0))
+executor.wait(None, die)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, timeout=PATIENCE)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    pid = int((tmp_path / "pid").read_text())
+    until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones(make: Make) -> None:
