@@ -14,12 +14,12 @@ from pathlib import Path
 from hpo.budget import Stop
 from hpo.build import Parts
 from hpo.errors import HpoError
-from hpo.executors.result_folder import ResultFolder
 from hpo.fork import FORKED_FROM_TAG, Reusable, Taking, fork_message, reusable
 from hpo.interruption import Interruption
 from hpo.kept_models import KeptModels
+from hpo.left_behind import finished_of, records_of, results_of
 from hpo.ownership import Claim, claimed
-from hpo.parent_run import TRIAL_TAGS, ParentRun
+from hpo.parent_run import ParentRun
 from hpo.patience import patient, resumable, retry_seconds, spool_of, take_in
 from hpo.progress import seconds_used
 from hpo.reclaim import has_failed, is_retried, reclaimed, retry_marks, to_run_again
@@ -29,12 +29,11 @@ from hpo.spool import Spool
 from hpo.standing import STOPPED_TAG, Standing, data_tags, ended_count, standing
 from hpo.sweep import Silence, Sweep, Watcher
 from hpo.sweep_records import SweepRecords
-from hpo.trial import Outcome, State, derive_seed
+from hpo.trial import Outcome, derive_seed
 from hpo.trial_files import StoredFiles
 from hpo.winner import REGISTERED_TAG, register_winner
 from trackers.artifacts import ArtifactFolder
 from trackers.errors import TrackerError
-from trackers.garbage import local_path
 from trackers.opening import Store
 from trackers.records import Change, ModelVersion, Query, Run, RunEnded, RunUpdated, Status
 from trackers.tracker import Tracker
@@ -105,7 +104,8 @@ class Drive:
             return self._ended(existing, None)
         with self._claimed(existing.id, existing.name) as claim, self.wishes.interruption.shielded():
             tracker = self._tracker(existing.id)
-            take_in(self._spool(existing.id), lambda changes: tracker.record(changes, claim.fence))
+            spool = self._spool(existing.id, existing.artifact_uri)
+            take_in(spool, lambda changes: tracker.record(changes, claim.fence))
             existing = tracker.get(existing.id)  # another driver may have ended it a moment ago
             finished = self._finished(existing)
             self._reclaim(existing, claim, finished)
@@ -133,17 +133,10 @@ class Drive:
 
     def _finished(self, existing: Run) -> Sequence[Outcome]:
         """How RUNNING trials ended whose worker wrote that down before their driver died: they are not run again."""
-        records, results = self._records(existing), self._results(existing)
-        running = [run for run in self._history(existing) if run.trial and run.trial.state == State.RUNNING]
-        found = results.adopt([records.trial_of(run) for run in running]) if results else ()
+        found = finished_of(self._records(existing), results_of(existing), self._history(existing))
         if found:
             log.info("took over %d result%s that workers had written down", len(found), "s" if len(found) > 1 else "")
         return found
-
-    def _results(self, parent: Run) -> ResultFolder | None:
-        """Where the sweep's workers write that down; None where artifacts do not lie on this machine."""
-        path = local_path(parent.artifact_uri)
-        return ResultFolder(path.parent / "results") if path else None
 
     def _reclaim(self, existing: Run, claim: Claim, finished: Sequence[Outcome]) -> None:
         """Leaves no trial RUNNING that its driver does not run any more, but those that have finished."""
@@ -173,7 +166,7 @@ class Drive:
 
     def _search(self, parent: Run, claim: Claim, finished: Sequence[Outcome] = ()) -> Stop:
         scratch = new_scratch()
-        results = self._results(parent)
+        results = results_of(parent)
         try:
             executor = self.parts.executor(StoredFiles(ArtifactFolder()), scratch, results)
         except BaseException:  # the objective cannot be loaded by a worker, say: no trial was started
@@ -205,23 +198,14 @@ class Drive:
         retry_for = retry_seconds(self.parts.config.tracker.retry_for, os.environ)
         return patient(self.store, self._spool(run_id), retry_for, lambda: self.wishes.interruption.over)
 
-    def _spool(self, run_id: str) -> Spool:
-        return spool_of(self.store, run_id, os.environ)
+    def _spool(self, run_id: str, artifact_uri: str = "") -> Spool:
+        return spool_of(self.store, run_id, os.environ, artifact_uri)
 
     def _is_registered(self, run_id: str) -> bool:
         return any(version.run_id == run_id for version in self.store.registry.versions())
 
     def _records(self, parent: Run) -> SweepRecords:
-        return SweepRecords(
-            parent_id=parent.id,
-            experiment=parent.experiment,
-            metric=self.parts.plan.metric,
-            artifacts=parent.artifact_uri.removesuffix(f"/{parent.id}/artifacts"),
-            user=parent.user,
-            clock=_now,
-            new_id=lambda: uuid.uuid4().hex,
-            tags={name: parent.tags[name] for name in TRIAL_TAGS if name in parent.tags},
-        )
+        return records_of(parent, self.parts.plan.metric)
 
     def _ended(self, parent: Run, stop: Stop | None) -> Driven:
         known = parent.tags.get(STOPPED_TAG) if stop is None else None

@@ -16,6 +16,7 @@ from hpo.errors import ConfigError
 from hpo.patient_tracker import Patience, PatientTracker
 from hpo.spool import Record, Spool, spool_folders
 from trackers.errors import StoreUnavailable
+from trackers.garbage import local_path
 from trackers.opening import Store
 
 log = logging.getLogger(__name__)
@@ -36,11 +37,16 @@ def retry_seconds(configured: float, environment: Mapping[str, str]) -> float:
         raise ConfigError(f"${RETRY_FOR} must be a time: seconds, or 90s, 10m, 1h30m; got {text!r}") from error
 
 
-def spool_of(store: Store, sweep_id: str, environment: Mapping[str, str]) -> Spool:
-    """Where the results of a sweep are kept while the store does not take them."""
+def spool_of(store: Store, sweep_id: str, environment: Mapping[str, str], artifact_uri: str = "") -> Spool:
+    """Where the results of a sweep are kept while the store does not take them.
+
+    `artifact_uri` of a sweep on record: whoever goes on may be in another folder and have other artifacts.
+    """
     path = urlsplit(store.uri).path.removeprefix("/") if store.uri.startswith("sqlite") else ""
     database = Path(path).expanduser().absolute() if path else None
-    return Spool(sweep_id, spool_folders(store.artifacts, database, environment, Path(tempfile.gettempdir())))
+    folders = spool_folders(store.artifacts, database, environment, Path(tempfile.gettempdir()))
+    before = local_path(artifact_uri)  # <artifacts>/<experiment>/<run>/artifacts
+    return Spool(sweep_id, list(dict.fromkeys([*folders, *(before.parents[2:3] if before else ())])))
 
 
 def patient(store: Store, spool: Spool, retry_for: float, over: Callable[[], bool]) -> PatientTracker:
@@ -49,11 +55,12 @@ def patient(store: Store, spool: Spool, retry_for: float, over: Callable[[], boo
     return PatientTracker(store.tracker, spool, Patience(retry_for, over))
 
 
-def take_in(spool: Spool, record: Record) -> None:
-    """Puts on record what an earlier driver had to keep aside, and says so."""
+def take_in(spool: Spool, record: Record) -> int:
+    """Puts on record what an earlier driver had to keep aside, and says so; how many results that were."""
     taken = spool.take_in(record)
     if taken:
         log.info("%d result%s that the store had refused before are on record now", taken, "s" if taken > 1 else "")
+    return taken
 
 
 @contextlib.contextmanager

@@ -1,19 +1,18 @@
 """Ends the driver of a sweep from outside, through the store."""
 
+import os
 import shlex
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hpo.budget import Stop
 from hpo.driver import Driver, Life, life_of
 from hpo.errors import NothingFound
+from hpo.left_behind import put_on_record
 from hpo.ownership import claimed
-from hpo.reclaim import reclaimed
-from hpo.standing import STOPPED_TAG
+from hpo.patience import spool_of, take_in
 from trackers.opening import Store
-from trackers.records import Change, Query, Run, RunEnded, Status
+from trackers.records import Run, Status, SweepFacts
 
 
 class Stopped(StrEnum):
@@ -35,7 +34,8 @@ class Stopping:
 def stop(store: Store, run: Run, *, waiting: Callable[[], None], is_over: Callable[[], bool]) -> Stopping:
     """Asks the sweep's driver to end and waits until it has: `waiting` between looks, until `is_over`.
 
-    What a dead driver left open is put to WAITING. NothingFound for a run that is no sweep of ours.
+    What a dead driver left open goes on record as it ended, where that is known, else it is put to WAITING.
+    NothingFound for a run that is no sweep of ours.
     """
     if run.sweep is None:
         raise NothingFound(f"run {run.name!r} is no sweep of ours; nobody drives it")
@@ -45,8 +45,7 @@ def stop(store: Store, run: Run, *, waiting: Callable[[], None], is_over: Callab
     driver, go_on = Driver.parse(asked.owner), f"go on with: hpo resume {shlex.quote(run.name)}"
     while (holder := store.ownership.holder(run.id)) is not None and holder.token == asked.token:
         if life_of(driver) is Life.DEAD:
-            count = _put_back(store, run)
-            left = f"{count} trial{'' if count == 1 else 's'} it left open will run again; " if count else ""
+            left = _put_back(store, run, run.sweep)
             return Stopping(Stopped.NO_DRIVER, f"the driver of sweep {run.name}, {driver}, is dead; {left}{go_on}")
         if is_over():
             return Stopping(
@@ -60,12 +59,22 @@ def stop(store: Store, run: Run, *, waiting: Callable[[], None], is_over: Callab
     return Stopping(Stopped.STOPPED, f"sweep {run.name} was stopped; {go_on}")
 
 
-def _put_back(store: Store, run: Run) -> int:
-    """Ends what a dead driver left open; how many trials that were."""
+def _put_back(store: Store, run: Run, facts: SweepFacts) -> str:
+    """Ends what a dead driver left open; what that was, for people."""
     with claimed(store.ownership, run.id, run.name) as claim:
-        now = round(time.time() * 1000)
-        changes: list[Change] = [*reclaimed(store.tracker.find(Query(parent=run.id)), now, is_lost=claim.died)]
-        ended = RunEnded(run.id, Status.KILLED, now, tags={STOPPED_TAG: Stop.INTERRUPTED.value})
-        if store.tracker.get(run.id).status is Status.RUNNING:
-            store.tracker.record([*changes, ended], claim.fence)
-    return len(changes)
+        taken = take_in(
+            spool_of(store, run.id, os.environ, run.artifact_uri),
+            lambda changes: store.tracker.record(changes, claim.fence),
+        )
+        parent = store.tracker.get(run.id)
+        finished, waiting = 0, 0
+        if parent.status is Status.RUNNING:
+            finished, waiting = put_on_record(store.tracker, parent, facts, claim.fence, died=claim.died)
+    results, trials = f"{_counted(finished + taken, 'result')} it had not recorded", _counted(waiting, "trial")
+    return (f"{results} on record now; " if finished + taken else "") + (
+        f"{trials} it left open will run again; " if waiting else ""
+    )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

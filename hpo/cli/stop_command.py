@@ -21,8 +21,8 @@ def command(shared: Shared, *, sweep: str, wait: float) -> None:
     """Ask the driver of a SWEEP (the latest if not named) to end, wherever it runs, and wait until it has.
 
     Trials that are running get ten seconds to end; those that do not are run again when the sweep goes on. Exit 1 where
-    nobody drives the sweep (what a dead driver left open is then put to WAITING), and where the driver is still at work
-    after the wait.
+    nobody drives the sweep (results that a dead driver had not recorded go on record then, what else it left open is
+    put to WAITING), and where the driver is still at work after the wait.
     """
     from hpo.cli import output
     from hpo.cli.stores import require_store, store_name

@@ -566,8 +566,8 @@ def test_a_sweep_goes_on_past_a_trial_that_hangs(slots_folder) -> None:
     assert not any(is_running(pid) for _, _, pid in attempts(slots_folder))
 
 
-def test_a_result_written_by_a_worker_is_adopted_and_its_trial_not_run_again(slots_folder) -> None:
-    """F1: the driver is killed after the worker wrote its result down and before it was recorded."""
+def killed_with_a_result_to_adopt(slots_folder) -> None:
+    """As after a driver that is killed when a worker has written its result down, and it is not recorded yet."""
     write_sweep(slots_folder)
     (slots_folder.path / "barrier").touch()
     driver = slots_folder.start("run", "sweep.yaml")
@@ -579,6 +579,11 @@ def test_a_result_written_by_a_worker_is_adopted_and_its_trial_not_run_again(slo
     driver.kill9()
     assert slots_folder.trials()[1].state == "RUNNING"
 
+
+def test_a_result_written_by_a_worker_is_adopted_and_its_trial_not_run_again(slots_folder) -> None:
+    """F1: the driver is killed after the worker wrote its result down and before it was recorded."""
+    killed_with_a_result_to_adopt(slots_folder)
+
     resumed = slots_folder.hpo("run", "sweep.yaml")
 
     assert resumed.wait() == 0
@@ -589,3 +594,25 @@ def test_a_result_written_by_a_worker_is_adopted_and_its_trial_not_run_again(slo
     assert [number for word, number, _ in attempts(slots_folder) if word == "start"].count(1) == 1
     assert slots_folder.integrity() == "ok"
     assert list(slots_folder.path.glob("mlruns/**/results/*")) == []
+
+
+def test_stop_adopts_the_results_that_workers_of_a_dead_driver_wrote(slots_folder) -> None:
+    """F1: what has finished is on record, with the best, and does not run again."""
+    killed_with_a_result_to_adopt(slots_folder)
+
+    stopped = slots_folder.hpo("stop", "@latest")
+
+    assert stopped.wait() == 1
+    assert "1 result it had not recorded on record now" in stopped.stderr
+    adopted = slots_folder.trials()[1]
+    assert (adopted.state, adopted.attempt) == ("COMPLETE", 1)
+    parent = slots_folder.sweep(slots_folder.latest_name())
+    assert parent.status == "KILLED"
+    ended = [trial for trial in slots_folder.trials() if trial.state == "COMPLETE"]
+    assert json.loads(parent.tags["hpo.progress"])["complete"] == len(ended)
+    best = min(ended, key=lambda trial: trial.value)
+    assert (parent.tags["hpo.best_trial"], float(parent.tags["hpo.best_value"])) == (str(best.number), best.value)
+    assert list(slots_folder.path.glob("mlruns/**/results/*")) == []
+    assert slots_folder.hpo("run", "sweep.yaml").wait() == 0
+    assert slots_folder.states() == ["COMPLETE"] * 4
+    assert [number for word, number, _ in attempts(slots_folder) if word == "start"].count(1) == 1

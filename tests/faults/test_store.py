@@ -127,6 +127,32 @@ def test_the_spool_taken_in_again_after_a_kill_is_harmless(
     assert not spool.exists()
 
 
+def test_stop_after_a_driver_that_had_to_spool_takes_its_results_in_from_any_folder(
+    sweep_folder, start_driver, wait_for: Callable[..., None], hold_store: Callable[..., Holder], tmp_path: Path
+) -> None:
+    """F12, F1: the artifacts that keep the spool are a folder below the one in which the sweep was started."""
+    sweep_folder.hold(3)
+    driver = start_driver(environment={"HPO_STORE_RETRY_FOR": "0.5"})
+    wait_for(lambda: sweep_folder.held(3))
+    other = hold_store(TRANSACTION, sweep_folder.database)
+    sweep_folder.release(3)
+    assert driver.wait() == 75
+    other.let_go()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    stop = subprocess.run(
+        sweep_folder.command("stop", "faults", "--tracker", sweep_folder.uri),
+        cwd=elsewhere, env=sweep_folder.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert stop.returncode == 1
+    assert "1 result it had not recorded on record now" in stop.stderr
+    assert list((sweep_folder.path / "mlruns").glob(".hpo-spool-*")) == []
+    assert sweep_folder.trials()[3].state == "COMPLETE"
+    assert start_driver().wait() == 0
+    assert sweep_folder.states() == ["COMPLETE"] * 6
+    assert sweep_folder.executions() == dict.fromkeys(range(6), 1)
+
+
 @pytest.mark.parametrize("nth", [1, 4, 9])
 @pytest.mark.parametrize("where", ["store.before_commit", "store.after_commit"])
 def test_a_commit_whose_answer_is_lost_changes_nothing(sweep_folder, start_driver, where: str, nth: int) -> None:

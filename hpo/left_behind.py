@@ -1,0 +1,87 @@
+"""What a driver that is gone left of a sweep: results that its workers wrote down, and how they go on record."""
+
+import time
+import uuid
+from collections.abc import Sequence
+
+from hpo.executors.result_folder import ResultFolder
+from hpo.parent_run import TRIAL_TAGS
+from hpo.progress import Progress, seconds_used
+from hpo.reclaim import reclaimed
+from hpo.sweep_records import SweepRecords
+from hpo.trial import Goal, Outcome, State
+from trackers.garbage import local_path
+from trackers.records import Change, Fence, Query, Run, SweepFacts
+from trackers.tracker import Tracker
+
+
+def records_of(parent: Run, metric: str) -> SweepRecords:
+    """How the trials of a sweep on record are written down."""
+    return SweepRecords(
+        parent_id=parent.id,
+        experiment=parent.experiment,
+        metric=metric,
+        artifacts=parent.artifact_uri.removesuffix(f"/{parent.id}/artifacts"),
+        user=parent.user,
+        clock=lambda: round(time.time() * 1000),
+        new_id=lambda: uuid.uuid4().hex,
+        tags={name: parent.tags[name] for name in TRIAL_TAGS if name in parent.tags},
+    )
+
+
+def results_of(parent: Run) -> ResultFolder | None:
+    """Where a sweep's workers write results down; None where artifacts do not lie on this machine."""
+    path = local_path(parent.artifact_uri)
+    return ResultFolder(path.parent / "results") if path else None
+
+
+def finished_of(records: SweepRecords, results: ResultFolder | None, history: Sequence[Run]) -> Sequence[Outcome]:
+    """How RUNNING trials ended whose worker wrote that down before their driver died: they are not run again."""
+    running = [run for run in history if run.trial and run.trial.state == State.RUNNING]
+    return results.adopt([records.trial_of(run) for run in running]) if results else ()
+
+
+def put_on_record(tracker: Tracker, parent: Run, facts: SweepFacts, fence: Fence, *, died: bool) -> tuple[int, int]:
+    """Ends what the driver left RUNNING: finished trials are recorded as they ended, the others wait to run again.
+
+    How many trials that were, of each. Models that are not among the best any more go when the sweep goes on.
+    """
+    records, results = records_of(parent, facts.metric), results_of(parent)
+    history = tracker.find(Query(parent=parent.id))
+    finished = {outcome.number: outcome for outcome in finished_of(records, results, history)}
+    left = [run for run in history if run.trial and run.trial.number not in finished]
+    changes: list[Change] = [*reclaimed(left, records.clock(), is_lost=died)]
+    reclaimed_count = len(changes)
+    for run in history:
+        outcome = finished.get(run.trial.number) if run.trial else None
+        if outcome is not None:
+            trial = records.trial_of(run)
+            outcome = records.recordable(trial, outcome)
+            value = outcome.metrics.get(facts.metric) if outcome.state is State.COMPLETE else None
+            changes.append(records.trial_ended(trial, outcome, value))
+    tracker.record(changes, fence)
+    _end_sweep(tracker, parent, facts, records, fence)
+    if results:
+        for outcome in finished.values():
+            results.forget(outcome)
+    return len(finished), reclaimed_count
+
+
+def _end_sweep(tracker: Tracker, parent: Run, facts: SweepFacts, records: SweepRecords, fence: Fence) -> None:
+    """The parent run says where the sweep stands now, and that it was interrupted."""
+    progress = _progress(tracker, parent, facts)
+    changes: list[Change] = [records.sweep_interrupted(progress)]
+    if progress.best is not None and progress.best_tags().items() - parent.tags.items():
+        changes.insert(0, records.best_found(progress))
+    tracker.record(changes, fence)
+
+
+def _progress(tracker: Tracker, parent: Run, facts: SweepFacts) -> Progress:
+    trials = [run.trial for run in tracker.find(Query(parent=parent.id)) if run.trial]
+    counts = {state: sum(trial.state == state for trial in trials) for state in State}
+    best: tuple[float, int] | None = None
+    for trial in trials:  # by number, so that of equals the lowest is it
+        if trial.value is not None and Goal(facts.goal).better(trial.value, best[0] if best else None):
+            best = trial.value, trial.number
+    value, number = best or (None, None)
+    return Progress(counts, facts.n_trials or len(trials), value, number, seconds_used(parent.tags))
