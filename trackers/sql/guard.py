@@ -15,11 +15,17 @@ from trackers.sql import own_schema, schema
 WORKSPACE = "default"
 """The workspace MLflow 3.10 and later keeps everything in that is in no other."""
 
-_CORE = (
+CORE = (
     "experiments", "runs", "params", "tags", "metrics", "latest_metrics", "datasets", "inputs", "input_tags",
     "registered_models", "registered_model_tags", "registered_model_aliases", "model_versions", "model_version_tags",
-    "logged_models", "logged_model_params", "logged_model_tags", "logged_model_metrics",
 )  # fmt: skip
+"""The tables we write that every MLflow since 2.4 has."""
+
+_LOGGED = ("logged_models", "logged_model_params", "logged_model_tags", "logged_model_metrics")
+"""Those that MLflow has since 3.0; before, a tag of the run lists its models."""
+
+_SINCE_3 = frozenset({("inputs", "step")})
+"""Columns that MLflow has since 3.0, and that we need not write."""
 _NEEDED = frozenset({"alembic_version", "experiments", "runs", "params", "tags", "metrics", "latest_metrics"})
 
 
@@ -52,14 +58,15 @@ def inspect_layout(connection: sa.Connection, shown: str) -> Layout:
             f"not a valid store: {shown} is not a tracking database: {_contents(tables)}; it was left untouched"
         )
     found = {
-        table: inspector.get_columns(table) for table in sorted(tables & (set(_CORE) | set(own_schema.metadata.tables)))
+        table: inspector.get_columns(table) for table in sorted(tables & {*CORE, *_LOGGED, *own_schema.metadata.tables})
     }
     columns = {table: frozenset(column["name"] for column in of_table) for table, of_table in found.items()}
     revision = connection.execute(sa.select(schema.alembic_version.c.version_num)).scalar()
     problems: list[str] = []
-    for table in _CORE:
+    for table in CORE + (_LOGGED if tables & {*_LOGGED} else ()):
         known = {column.name for column in schema.metadata.tables[table].columns}
-        problems += [f"{table}.{name} is gone" for name in sorted(known - columns.get(table, frozenset()))]
+        lost = known - columns.get(table, frozenset())
+        problems += [f"{table}.{name} is gone" for name in sorted(lost) if (table, name) not in _SINCE_3]
         problems += [
             f"{table}.{column['name']} is unknown and must be given"
             for column in found.get(table, [])

@@ -3,14 +3,17 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from trackers.records import LoggedModel, Run, Status, SweepFacts, TrialFacts, Value
 from trackers.rows import PARENT_TAG, merged_params
+from trackers.sql.functions import code_points
 from trackers.sql.guard import Layout
 from trackers.sql.model_rows import FLAVOR_TAG
+from trackers.sql.model_tags import HISTORY_TAG, models_of_tag
 from trackers.sql.own_schema import hpo_sweeps, hpo_trials
 from trackers.sql.schema import (
     experiments,
@@ -65,7 +68,7 @@ def _load_chunk(connection: sa.Connection, layout: Layout, ids: Sequence[str]) -
             trial=trials.get(run_id),
             sweep=sweeps.get(run_id),
             deleted=None if row.lifecycle_stage == "active" else row.deleted_time or 0,
-            models=models.get(run_id, []),
+            models=models.get(run_id) or _tagged_models(row, labels[run_id], is_ours=run_id in trials),
         )
         for run_id in ids
         if (row := rows.get(run_id)) is not None
@@ -90,7 +93,7 @@ def _heads() -> sa.Select[Any]:
 def _texts(connection: sa.Connection, table: sa.Table, ids: Sequence[str]) -> Mapping[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = defaultdict(dict)
     statement = sa.select(table.c.run_uuid, table.c.key, table.c.value).where(table.c.run_uuid.in_(ids))
-    for run_id, key, value in connection.execute(statement.order_by(table.c.run_uuid, table.c.key)).all():
+    for run_id, key, value in connection.execute(statement.order_by(table.c.run_uuid, code_points(table.c.key))).all():
         found[run_id][key] = value or ""
     return found
 
@@ -99,7 +102,7 @@ def _metrics(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, dict
     table = latest_metrics
     found: dict[str, dict[str, float]] = defaultdict(dict)
     statement = sa.select(table.c.run_uuid, table.c.key, table.c.value, table.c.is_nan).where(table.c.run_uuid.in_(ids))
-    for run_id, key, value, is_nan in connection.execute(statement.order_by(table.c.run_uuid, table.c.key)).all():
+    for run_id, key, value, is_nan in connection.execute(statement.order_by(table.c.run_uuid, code_points(table.c.key))).all():
         found[run_id][key] = float("nan") if is_nan else value
     return found
 
@@ -142,6 +145,12 @@ def _sweeps(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, Sweep
         )
         for row in rows
     }
+
+
+def _tagged_models(row: sa.Row[Any], labels: Mapping[str, str], *, is_ours: bool) -> list[LoggedModel]:
+    """The models of a run that was written before MLflow 3; of those MLflow wrote there is no manifest, so no path."""
+    found = models_of_tag(labels.get(HISTORY_TAG, ""), row.artifact_uri or "")
+    return found if is_ours else [replace(model, path="") for model in found]
 
 
 def _models(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, list[LoggedModel]]:

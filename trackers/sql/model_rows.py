@@ -39,7 +39,7 @@ class ModelWriter:
         for model in models:
             own, place = model.model_id, below(str(uri), model.path)
             cursor.execute(self._sql.model, (own, experiment_id, model.name, place, now, now, READY, "active", run_id))
-            cursor.execute(self._sql.input, (uuid.uuid4().hex, "RUN_OUTPUT", run_id, "MODEL_OUTPUT", own, 0))
+            cursor.execute(self._sql.input, (uuid.uuid4().hex, "RUN_OUTPUT", run_id, "MODEL_OUTPUT", own))
             texts = [*tags, (FLAVOR_TAG, model.flavor)]
             cursor.executemany(self._sql.model_tag, [(own, key, text, experiment_id) for key, text in texts])
             cursor.executemany(self._sql.model_param, [(own, key, text, experiment_id) for key, text in params])

@@ -1,16 +1,24 @@
 """One change of a registered model: every row it writes, as MLflow writes them, and its lines of history."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
 from trackers import registry_rules as rules
 from trackers.failpoints import reach
 from trackers.records import Artifact, ModelVersion, NewVersion, RegistryEvent
+from trackers.registry_log import ALIAS, ROLLBACK, unnoted
 from trackers.sql.guard import Layout
 from trackers.sql.own_schema import hpo_artifacts, hpo_registry_events, hpo_registry_keys
-from trackers.sql.registry_reading import model_names, no_such_version, read_aliases, read_version
+from trackers.sql.registry_reading import (
+    model_names,
+    no_such_version,
+    read_aliases,
+    read_events,
+    read_version,
+    read_versions,
+)
 from trackers.sql.schema import (
     logged_model_tags,
     logged_models,
@@ -43,6 +51,18 @@ class Change:
             raise rules.no_model(self._name, model_names(self._connection))
         times = {"creation_time": self._at, "last_updated_time": self._at}
         self._insert(registered_models, {"name": self._name, **times})
+
+    def note_what_others_did(self) -> None:
+        """Adds to the history what was changed by tools that write none, so that it leads to what is live.
+
+        Times in a history never go back, whatever the clocks of those who write it say.
+        """
+        events = read_events(self._connection, self._name)
+        live = read_versions(self._connection, model_versions.c.name == self._name)
+        seen = unnoted(events, live, name=self._name, at=self._at, seen_by=self._who)
+        for event in seen:
+            self._insert(hpo_registry_events, vars(event))
+        self._at = max([self._at, *(event.at for event in [*events, *seen][-1:])])
 
     def read(self, number: int) -> ModelVersion:
         """A version as it stands now; NotFound where there is none, or a deleted one."""
@@ -105,28 +125,33 @@ class Change:
         if version.stage is not None:
             self.move(number, version.stage)
 
-    def point(self, alias: str, number: int) -> None:
-        """Points an alias at a version."""
+    def point(self, alias: str, number: int, *, rollback_from: int | None = None) -> int | None:
+        """Points an alias at a version, as a rollback where it is one; which version it pointed to before."""
         aliases = registered_model_aliases
         before = self._aliases().get(alias)
+        if rollback_from is not None:
+            rules.check_rollback(self._name, alias, before or 0, rollback_from)
         if before == number:
-            return
+            return before
         if before is None:
             self._insert(aliases, {"name": self._name, "alias": alias, "version": number})
         else:
             own = (aliases.c.name == self._name) & (aliases.c.alias == alias)
             self._connection.execute(sa.update(aliases).where(own).values(version=number))
-        self._note(number, "alias", what=alias, before=str(before or ""), after=str(number))
+        action = ALIAS if rollback_from is None else ROLLBACK
+        self._note(number, action, what=alias, before=str(before or ""), after=str(number))
+        return before
 
-    def drop_alias(self, alias: str) -> None:
-        """Takes an alias away."""
+    def drop_alias(self, alias: str) -> int:
+        """Takes an alias away; which version it pointed to."""
         aliases = registered_model_aliases
         before = self._aliases().get(alias)
         if before is None:
             raise no_such_version(self._connection, self._name, alias)
         own = (aliases.c.name == self._name) & (aliases.c.alias == alias)
         self._connection.execute(sa.delete(aliases).where(own))
-        self._note(before, "alias", what=alias, before=str(before))
+        self._note(before, ALIAS, what=alias, before=str(before))
+        return before
 
     def move(self, number: int, stage: str, *, archive_existing: bool = True) -> None:
         """Sets the stage; the other holders of an active stage are archived."""
@@ -140,15 +165,21 @@ class Change:
                 self._set_stage(other, "Archived")
         self._set_stage(number, stage)
 
-    def annotate(self, number: int, description: str | None, tags: Mapping[str, str]) -> None:
-        """Sets the description and tags."""
-        if description is None and not tags:
+    def annotate(
+        self, version: ModelVersion, description: str | None, tags: Mapping[str, str], removed_tags: Sequence[str] = ()
+    ) -> None:
+        """Sets the description and tags, and takes tags away."""
+        removed = [key for key in removed_tags if key in version.tags and key not in tags]
+        if description is None and not tags and not removed:
             return
+        number, of = version.version, model_version_tags.c
         if description is not None:
             self._update(number, description=description)
         for key, value in tags.items():
             self._set_tag(number, key, value)
-        self._note(number, "annotate", what=rules.noted(description, tags))
+        own = (of.name == self._name) & (of.version == number) & of.key.in_(removed)
+        self._connection.execute(sa.delete(model_version_tags).where(own))
+        self._note(number, "annotate", what=rules.noted(description, tags, removed))
 
     def _insert_version(self, version: NewVersion, number: int) -> None:
         is_logged = version.model_id is not None and self._link(version.model_id, number)
@@ -173,6 +204,8 @@ class Change:
 
     def _link(self, model_id: str, number: int) -> bool:
         """Tells the logged model of its version, as MLflow does; False where no such model is logged."""
+        if not self._layout.has(logged_models.name):  # before MLflow 3
+            return False
         tags = logged_model_tags
         model = self._connection.execute(
             sa.select(logged_models.c.experiment_id).where(logged_models.c.model_id == model_id)

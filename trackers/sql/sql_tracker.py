@@ -12,6 +12,7 @@ from trackers.errors import InvalidRecord, NotFound, StoreUnavailable
 from trackers.records import Artifact, Change, Fence, Point, Query, Run, RunStarted
 from trackers.rows import artifact_uri, below
 from trackers.sql.database import Database
+from trackers.sql.functions import code_points
 from trackers.sql.guard import WORKSPACE, Layout
 from trackers.sql.loading import chunks, load_runs
 from trackers.sql.own_schema import hpo_artifacts, hpo_trials
@@ -23,6 +24,7 @@ from trackers.tracker import Tracker
 
 _TIDY_AT = 200
 """So many runs in, the planner's statistics are worth having."""
+_TRIES = 3
 
 
 class SqlTracker:
@@ -45,8 +47,7 @@ class SqlTracker:
         with self._database.read() as connection:
             found = self._find_experiment(connection, name)
         if found is None:
-            with self._database.write() as connection:  # look again: another process may have made it meanwhile
-                found = self._find_experiment(connection, name) or self._make(connection, name, artifact_location)
+            found = self._found_or_made(name, artifact_location)
         self._experiments[name] = found
         return str(found[0])
 
@@ -82,7 +83,7 @@ class SqlTracker:
         statement = statement.where(table.run_uuid == run_id)
         if metric is not None:
             statement = statement.where(table.key == metric)
-        statement = statement.order_by(table.key, table.step, table.timestamp, table.value, table.is_nan)
+        statement = statement.order_by(code_points(table.key), table.step, table.timestamp, table.value, table.is_nan)
         with self._database.read() as connection:
             self._check_run(connection, run_id)
             rows = connection.execute(statement).all()
@@ -95,7 +96,7 @@ class SqlTracker:
         is_ours = self._layout().is_ours
         with self._database.read() as connection:
             self._check_run(connection, run_id)
-            rows = connection.execute(statement.order_by(table.path)).all() if is_ours else []
+            rows = connection.execute(statement.order_by(code_points(table.path))).all() if is_ours else []
         return [Artifact(path, size, sha256) for path, size, sha256 in rows]
 
     def counts(self, parents: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
@@ -138,7 +139,8 @@ class SqlTracker:
 
     def _current_writer(self) -> Writer:
         if self._writer is None or self._generation != self._database.generation:
-            self._writer = Writer(self._database.dialect, self._experiment)
+            logs_models = self._database.layout().has("logged_models")
+            self._writer = Writer(self._database.dialect, self._experiment, logs_models=logs_models)
             self._generation = self._database.generation
             self._experiments = {}
         return self._writer
@@ -168,6 +170,13 @@ class SqlTracker:
                 f"mlflow experiments restore -x {row.experiment_id}"
             )
         return row.experiment_id, row.artifact_location or below(self._artifacts, str(row.experiment_id))
+
+    def _found_or_made(self, name: str, location: str | None) -> Experiment:
+        """Looks again first: another process may have made it meanwhile, or does so now."""
+        for _ in range(_TRIES):
+            with suppress(sa.exc.IntegrityError), self._database.write() as connection:
+                return self._find_experiment(connection, name) or self._make(connection, name, location)
+        raise StoreUnavailable(f"{self._database.shown}: others make experiment {name!r} all the time; try again")
 
     def _make(self, connection: sa.Connection, name: str, location: str | None) -> Experiment:
         now = int(time.time() * 1000)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from trackers.rows import PARENT_TAG
 from trackers.sql import own_schema, schema
-from trackers.sql.upserts import compiled, new_value, upsert
+from trackers.sql.upserts import compiled, new_value, upsert, upsert_many
 
 _METRIC = ("key", "value", "timestamp", "run_uuid", "step", "is_nan")
 _LATEST = ("key", "value", "timestamp", "step", "is_nan", "run_uuid")
@@ -35,7 +35,7 @@ _TRIAL_END = ("state", "reason", "value", "seconds", "error", "traceback")
 
 @dataclass(frozen=True)
 class Statements:
-    """SQL texts for one dialect, their values by position."""
+    """SQL texts for one dialect, their values by position; what `executemany` is meant for takes one row too."""
 
     run: str
     run_end: str
@@ -76,15 +76,18 @@ def compile_statements(dialect: sa.Dialect) -> Statements:
     def put(table: sa.Table, columns: tuple[str, ...], *update: str) -> str:
         return upsert(dialect, table, columns, update=update)
 
+    def put_many(table: sa.Table, columns: tuple[str, ...], *update: str) -> str:
+        return upsert_many(dialect, table, columns, update=update)
+
     return Statements(
         run=_run(dialect),
         run_end=_run_end(dialect),
         run_name=_update(dialect, schema.runs, ("name",), ("run_uuid",)),
-        param=put(schema.params, ("key", "value", "run_uuid"), "value"),
-        tag=put(schema.tags, ("key", "value", "run_uuid"), "value"),
+        param=put_many(schema.params, ("key", "value", "run_uuid"), "value"),
+        tag=put_many(schema.tags, ("key", "value", "run_uuid"), "value"),
         tag_gone=_tag_gone(dialect),
-        metric=put(schema.metrics, _METRIC),
-        latest=upsert(
+        metric=put_many(schema.metrics, _METRIC),
+        latest=upsert_many(
             dialect,
             schema.latest_metrics,
             _LATEST,
@@ -96,7 +99,7 @@ def compile_statements(dialect: sa.Dialect) -> Statements:
         trial_end=_update(dialect, own_schema.hpo_trials, _TRIAL_END, ("run_uuid", "attempt", "state")),
         owned=_owned(dialect),
         find_name=_find_name(dialect),
-        artifact=put(own_schema.hpo_artifacts, ("run_uuid", "path", "size", "sha256"), "size", "sha256"),
+        artifact=put_many(own_schema.hpo_artifacts, ("run_uuid", "path", "size", "sha256"), "size", "sha256"),
         artifact_gone=_artifacts_gone(dialect, own_schema.hpo_artifacts.c.path == sa.bindparam("path"), "path"),
         artifacts_gone=_artifacts_gone(dialect, _starts_with_folder(), "length", "folder"),
         dataset=put(
@@ -106,15 +109,15 @@ def compile_statements(dialect: sa.Dialect) -> Statements:
         ),
         input=put(
             schema.inputs,
-            ("input_uuid", "source_type", "source_id", "destination_type", "destination_id", "step"),
+            ("input_uuid", "source_type", "source_id", "destination_type", "destination_id"),  # `step` is 0 of itself
         ),
         input_tag=put(schema.input_tags, ("input_uuid", "name", "value")),
         model=put(schema.logged_models, _MODEL, "name", "artifact_location", "last_updated_timestamp_ms"),
-        model_param=put(
+        model_param=put_many(
             schema.logged_model_params, ("model_id", "param_key", "param_value", "experiment_id"), "param_value"
         ),
-        model_tag=put(schema.logged_model_tags, ("model_id", "tag_key", "tag_value", "experiment_id"), "tag_value"),
-        model_metric=put(schema.logged_model_metrics, _MODEL_METRIC, "metric_value"),
+        model_tag=put_many(schema.logged_model_tags, ("model_id", "tag_key", "tag_value", "experiment_id"), "tag_value"),
+        model_metric=put_many(schema.logged_model_metrics, _MODEL_METRIC, "metric_value"),
         model_unlinked=_model_unlinked(dialect),
         model_gone=tuple(
             compiled(dialect, table.delete().where(table.c.model_id == sa.bindparam("model")), ["model"])

@@ -36,6 +36,7 @@ from trackers.rows import (
 )
 from trackers.sql.lifecycle import Lifecycle
 from trackers.sql.model_rows import ModelWriter
+from trackers.sql.model_tags import ModelTagWriter
 from trackers.sql.statements import compile_statements
 
 Experiment = tuple[int, str]
@@ -43,12 +44,17 @@ Experiment = tuple[int, str]
 
 
 class Writer:
-    """Writes changes; `experiment_of` finds an experiment by name or raises NotFound."""
+    """Writes changes; `experiment_of` finds an experiment by name or raises NotFound.
 
-    def __init__(self, dialect: sa.Dialect, experiment_of: Callable[[str], Experiment]) -> None:
+    `logs_models`: the database has tables for logged models, as those of MLflow 3 have.
+    """
+
+    def __init__(
+        self, dialect: sa.Dialect, experiment_of: Callable[[str], Experiment], *, logs_models: bool = True
+    ) -> None:
         self._sql = compile_statements(dialect)
-        self._models = ModelWriter(self._sql)
-        self._lifecycle = Lifecycle(dialect, self._sql, logs_models=True)
+        self._models = ModelWriter(self._sql) if logs_models else ModelTagWriter(self._sql)
+        self._lifecycle = Lifecycle(dialect, self._sql, logs_models=logs_models)
         self._experiment_of = experiment_of
 
     def write(self, cursor: DBAPICursor, changes: Sequence[Change], fence: Fence | None = None) -> None:
@@ -189,7 +195,7 @@ class Writer:
             cursor.execute(self._sql.find_dataset, (experiment_id, data.name, data.digest))
             [dataset_id] = cursor.fetchone() or [""]
             input_id = uuid.uuid4().hex
-            cursor.execute(self._sql.input, (input_id, "DATASET", dataset_id, "RUN", run_id, 0))
+            cursor.execute(self._sql.input, (input_id, "DATASET", dataset_id, "RUN", run_id))
             if cursor.rowcount:  # the first context stays, as in MLflow
                 cursor.execute(self._sql.input_tag, (input_id, CONTEXT_TAG, data.context))
 
