@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from trackers import registry_rules as rules
 from trackers.records import Artifact, ModelVersion, NewVersion, RegistryEvent
 from trackers.registry import Registry
+from trackers.registry_log import ALIAS, ROLLBACK
 
 
 def _now() -> int:
@@ -81,12 +82,23 @@ class MemoryRegistry:
             number = rules.number_of(version, len(model.versions), model.aliases)
             return self._read(name, self._version(name, number, asked=version))
 
-    def set_alias(self, name: str, alias: str, version: int | None, *, who: str, why: str = "") -> None:
+    def set_alias(
+        self,
+        name: str,
+        alias: str,
+        version: int | None,
+        *,
+        who: str,
+        why: str = "",
+        rollback_from: int | None = None,
+    ) -> int | None:
         """See `Registry`."""
         rules.check_who(who)
         with self._lock:
             aliases = self._model(name).aliases
             before = aliases.get(alias)
+            if rollback_from is not None:
+                rules.check_rollback(name, alias, before or 0, rollback_from)
             if version is None:
                 if before is None:
                     raise self._no_version(name, alias)
@@ -95,9 +107,9 @@ class MemoryRegistry:
                 rules.check_alias(alias)
                 aliases[alias] = self._version(name, version).version
             if before != version:
-                self._note(
-                    name, version or before or 0, "alias", alias, str(before or ""), str(version or ""), who, why
-                )
+                action = ALIAS if rollback_from is None else ROLLBACK
+                self._note(name, version or before or 0, action, alias, str(before or ""), str(version or ""), who, why)
+            return before
 
     def set_stage(
         self, name: str, version: int, stage: str, *, who: str, why: str = "", archive_existing: bool = True
@@ -121,8 +133,10 @@ class MemoryRegistry:
         version: int,
         *,
         who: str,
+        why: str = "",
         description: str | None = None,
         tags: Mapping[str, str] | None = None,
+        removed_tags: Sequence[str] = (),
     ) -> None:
         """See `Registry`."""
         rules.check_note(description, tags)
@@ -130,9 +144,11 @@ class MemoryRegistry:
         with self._lock:
             old = self._version(name, version)
             text = old.description if description is None else description
-            self._replace(replace(old, description=text, tags={**old.tags, **(tags or {})}))
-            if description is not None or tags:
-                self._note(name, version, "annotate", rules.noted(description, tags), "", "", who, "")
+            removed = [key for key in removed_tags if key in old.tags and key not in (tags or {})]
+            kept = {key: value for key, value in old.tags.items() if key not in removed}
+            self._replace(replace(old, description=text, tags={**kept, **(tags or {})}))
+            if description is not None or tags or removed:
+                self._note(name, version, "annotate", rules.noted(description, tags, removed), "", "", who, why)
 
     def history(self, name: str) -> Sequence[RegistryEvent]:
         """See `Registry`."""

@@ -329,9 +329,10 @@ class ModelVersion:
 
 @dataclass(frozen=True)
 class RegistryEvent:
-    """One line of a registered model's history, oldest first; `action` is register, alias, stage or annotate.
+    """One line of a registered model's history; `action` is one of those in `registry_log`.
 
     `before` and `after` hold the version an alias pointed to, or the stage a version had; '' where there was none.
+    `what` is the alias, the new stage, or what was annotated.
     """
 
     at: int

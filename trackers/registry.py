@@ -24,8 +24,21 @@ class Registry(Protocol):
         """One version by number or by alias; `NotFound` where there is none, naming those there are."""
         ...
 
-    def set_alias(self, name: str, alias: str, version: int | None, *, who: str, why: str = "") -> None:
-        """Points an alias at a version; None takes the alias away."""
+    def set_alias(
+        self,
+        name: str,
+        alias: str,
+        version: int | None,
+        *,
+        who: str,
+        why: str = "",
+        rollback_from: int | None = None,
+    ) -> int | None:
+        """Points an alias at a version, None takes the alias away; which version it pointed to before.
+
+        `rollback_from` makes it a rollback in the history, from that version (0: from none): `AliasMoved` where the
+        alias points elsewhere by now.
+        """
         ...
 
     def set_stage(
@@ -40,12 +53,18 @@ class Registry(Protocol):
         version: int,
         *,
         who: str,
+        why: str = "",
         description: str | None = None,
         tags: Mapping[str, str] | None = None,
+        removed_tags: Sequence[str] = (),
     ) -> None:
-        """Replaces the description, adds tags."""
+        """Replaces the description, adds tags, takes tags away."""
         ...
 
     def history(self, name: str) -> Sequence[RegistryEvent]:
-        """All changes of one model, oldest first."""
+        """All changes of one model, oldest first; also of one that was deleted since.
+
+        What was changed by others' tools is in it once the model is changed through this protocol again; what it lacks
+        until then says `registry_log.unnoted`.
+        """
         ...

@@ -115,14 +115,25 @@ def check_expected(version: NewVersion, aliases: Mapping[str, int]) -> None:
             )
 
 
+def check_rollback(name: str, alias: str, holder: int, rollback_from: int) -> None:
+    """AliasMoved where the alias does not point to the version that it is to be rolled back from."""
+    if holder != rollback_from:
+        now = f"version {holder}" if holder else "no version"
+        raise AliasMoved(
+            f"alias {alias} of model {name} was moved to {now} meanwhile, so nothing was rolled back; look at: "
+            f"hpo history {name} --alias {alias}"
+        )
+
+
 def stored_key(key: str) -> str:
     """The key, or where it is too long for its column, its digest."""
     return key if len(key) <= _KEY else "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
-def noted(description: str | None, tags: Mapping[str, str] | None) -> str:
+def noted(description: str | None, tags: Mapping[str, str] | None, removed_tags: Sequence[str] = ()) -> str:
     """What an annotation changed, in one line of history."""
     parts = ([] if description is None else ["description"]) + [f"tag {key}" for key in tags or {}]
+    parts += [f"no tag {key}" for key in removed_tags]
     line = ", ".join(parts)
     return line if len(line) <= 256 else line[:252] + " ..."
 

@@ -7,6 +7,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from trackers.rows import below
 from trackers.sql import own_schema, schema
+from trackers.sql.append_only import make_append_only
 from trackers.sql.upgrading import upgrade_own_tables
 from trackers.sql.upserts import insert
 
@@ -39,6 +40,7 @@ def create_own_tables(connection: sa.Connection) -> None:
         connection.execute(CreateTable(table, if_not_exists=True))
         for index in table.indexes:
             connection.execute(CreateIndex(index, if_not_exists=True))
+    make_append_only(connection, own_schema.hpo_registry_events.name)
     version = insert(connection.dialect, own_schema.hpo_schema).values(version=own_schema.VERSION)
     connection.execute(version.on_conflict_do_nothing())
     for ddl in own_schema.MLFLOW_INDEXES:

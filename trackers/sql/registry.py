@@ -1,7 +1,7 @@
 """The model registry on MLflow's tables.
 
-What others change through MLflow is read as it stands; only the history of changes, which MLflow has no table for,
-knows nothing of it.
+What others change through MLflow is read as it stands. MLflow has no table for the history of changes, so what they
+did is noted there by the next change of ours.
 """
 
 import time
@@ -18,7 +18,7 @@ from trackers.registry import Registry
 from trackers.sql.database import Database
 from trackers.sql.own_schema import hpo_registry_events
 from trackers.sql.registry_change import Change
-from trackers.sql.registry_reading import check_model, find_number, read_version, read_versions
+from trackers.sql.registry_reading import check_model, find_number, read_events, read_version, read_versions
 from trackers.sql.schema import model_versions, registered_model_tags
 
 _PROMPT_TAG = "mlflow.prompt.is_prompt"
@@ -62,15 +62,30 @@ class SqlRegistry:
             check_model(connection, name)
             return read_version(connection, name, find_number(connection, name, version), asked=version)
 
-    def set_alias(self, name: str, alias: str, version: int | None, *, who: str, why: str = "") -> None:
+    def set_alias(
+        self,
+        name: str,
+        alias: str,
+        version: int | None,
+        *,
+        who: str,
+        why: str = "",
+        rollback_from: int | None = None,
+    ) -> int | None:
         """See `Registry`."""
         rules.check_who(who)
+        if version is not None:
+            rules.check_alias(alias)
+        reach("alias.asked")
         with self._change(name, who, why) as change:
+            before: int | None
             if version is None:
-                change.drop_alias(alias)
+                before = change.drop_alias(alias)
             else:
-                rules.check_alias(alias)
-                change.point(alias, change.read(version).version)
+                before = change.point(alias, change.read(version).version, rollback_from=rollback_from)
+            reach("alias.before_commit")
+        reach("alias.after_commit")
+        return before
 
     def set_stage(
         self, name: str, version: int, stage: str, *, who: str, why: str = "", archive_existing: bool = True
@@ -87,25 +102,25 @@ class SqlRegistry:
         version: int,
         *,
         who: str,
+        why: str = "",
         description: str | None = None,
         tags: Mapping[str, str] | None = None,
+        removed_tags: Sequence[str] = (),
     ) -> None:
         """See `Registry`."""
         rules.check_note(description, tags)
         rules.check_who(who)
-        with self._change(name, who, "") as change:
-            change.annotate(change.read(version).version, description, tags or {})
+        with self._change(name, who, why) as change:
+            change.annotate(change.read(version), description, tags or {}, removed_tags)
 
     def history(self, name: str) -> Sequence[RegistryEvent]:
         """See `Registry`. Empty for a model that only MLflow has changed."""
-        events = hpo_registry_events
-        columns = [column for column in events.c if column.name != "id"]
         with self._database.read() as connection:
-            check_model(connection, name)
-            if not self._database.layout().has(events.name):
-                return []
-            rows = connection.execute(sa.select(*columns).where(events.c.name == name).order_by(events.c.id))
-            return [RegistryEvent(**row) for row in rows.mappings()]
+            has_log = self._database.layout().has(hpo_registry_events.name)
+            events = read_events(connection, name) if has_log else []
+            if not events:
+                check_model(connection, name)
+            return events
 
     def _register(self, version: NewVersion) -> ModelVersion:
         with self._change(version.name, version.who, version.why, make=True) as change:
@@ -126,6 +141,7 @@ class SqlRegistry:
         with self._database.write() as connection:
             change = Change(connection, self._database.layout(), name=name, at=self._clock(), who=who, why=why)
             change.lock(make=make)
+            change.note_what_others_did()
             yield change
 
 

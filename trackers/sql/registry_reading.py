@@ -6,7 +6,8 @@ import sqlalchemy as sa
 
 from trackers import registry_rules as rules
 from trackers.errors import NotFound
-from trackers.records import ModelVersion
+from trackers.records import ModelVersion, RegistryEvent
+from trackers.sql.own_schema import hpo_registry_events
 from trackers.sql.schema import model_version_tags, model_versions, registered_model_aliases, registered_models
 
 
@@ -79,6 +80,14 @@ def read_aliases(connection: sa.Connection, name: str) -> dict[str, int]:
     aliases = registered_model_aliases
     rows = connection.execute(sa.select(aliases.c.alias, aliases.c.version).where(aliases.c.name == name))
     return {row.alias: row.version for row in rows}
+
+
+def read_events(connection: sa.Connection, name: str) -> list[RegistryEvent]:
+    """The history of a model, oldest first."""
+    events = hpo_registry_events
+    columns = [column for column in events.c if column.name != "id"]
+    rows = connection.execute(sa.select(*columns).where(events.c.name == name).order_by(events.c.id))
+    return [RegistryEvent(**row) for row in rows.mappings()]
 
 
 def model_names(connection: sa.Connection) -> Sequence[str]:
