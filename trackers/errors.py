@@ -75,3 +75,18 @@ class AliasMoved(TrackerError):
 
 class ModelError(TrackerError):
     """A model cannot be saved, verified or loaded."""
+
+
+class MirrorUnavailable(StoreUnavailable):
+    """A mirror cannot be reached, is in trouble or lets us not in; what it was to be sent is still to be sent."""
+
+
+class MirrorRefused(TrackerError):
+    """A mirror does not take one thing as it is, or that thing cannot be sent; others may go.
+
+    `code` is MLflow's word for the reason, where there is one.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code

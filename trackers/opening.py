@@ -10,6 +10,7 @@ from typing import Protocol
 
 from trackers.errors import StoreUnavailable
 from trackers.memory_tracker import MemoryTracker
+from trackers.outbox import Outbox
 from trackers.ownership import Ownership
 from trackers.registry import Registry
 from trackers.tracker import Tracker
@@ -25,7 +26,7 @@ class _Closing(Protocol):
 class Store:
     """An open store: runs and models of one database, and the absolute folder new experiments keep their files in.
 
-    `ownership` says who drives which of its sweeps.
+    `ownership` says who drives which of its sweeps, `outbox` what mirrors were sent; a store in memory has none.
     """
 
     tracker: Tracker
@@ -35,6 +36,7 @@ class Store:
     artifacts: str
     _closing: tuple[_Closing, ...] = field(default=(), repr=False)
     _set_patience: Callable[[float], None] = field(default=lambda _: None, repr=False)
+    outbox: Outbox | None = None
 
     def wait_at_most(self, seconds: float) -> None:
         """From now on a write gives up on a database that another process keeps busy after so long."""
@@ -92,6 +94,7 @@ def _open_sqlite(uri: str, artifacts: str, *, read_only: bool) -> Store:
     import sqlalchemy as sa
 
     from trackers.sql.database import Database
+    from trackers.sql.outbox import SqlOutbox
     from trackers.sql.ownership import SqlOwnership
     from trackers.sql.registry import SqlRegistry
     from trackers.sql.sql_tracker import SqlTracker
@@ -101,7 +104,14 @@ def _open_sqlite(uri: str, artifacts: str, *, read_only: bool) -> Store:
     database = Database(place, artifacts=artifacts, read_only=read_only)
     tracker = SqlTracker(database, artifacts)
     return Store(
-        tracker, SqlRegistry(database), SqlOwnership(database), uri, artifacts, (tracker, database), place.wait_at_most
+        tracker,
+        SqlRegistry(database),
+        SqlOwnership(database),
+        uri,
+        artifacts,
+        (tracker, database),
+        place.wait_at_most,
+        SqlOutbox(database),
     )
 
 
