@@ -13,6 +13,8 @@ HPO_LAYERS = [
     (
         "hpo.sampler",
         "hpo.pruner",
+        "hpo.option",
+        "hpo.quiet_optuna",
         "hpo.objective",
         "hpo.executor",
         "hpo.live_trial",
@@ -103,7 +105,7 @@ TRACKER_LAYERS = [
     ),
     ("trackers.opening",),
 ]
-OWN_SIBLINGS = ("hpo.samplers", "hpo.executors", "hpo.objectives", "hpo.config", "hpo.provenance")
+OWN_SIBLINGS = ("hpo.samplers", "hpo.pruners", "hpo.executors", "hpo.objectives", "hpo.config", "hpo.provenance")
 MLFLOW_CLIENTS = ("trackers.mlflow_asking", "trackers.mlflow_mirror", "trackers.mlflow_registry")
 """What sends to other servers uses MLflow's client; the store itself does without."""
 HEAVY = {"mlflow", "sklearn", "hyperopt", "optuna", "pandas", "skops"}

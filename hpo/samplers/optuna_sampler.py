@@ -7,10 +7,11 @@ from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, QMCSampler, TP
 from optuna.study import Study
 
 from hpo.errors import EngineError
+from hpo.quiet_optuna import quiet
 from hpo.sampler import Sampler
 from hpo.samplers.options import Option, check_options
 from hpo.samplers.optuna_axes import Group, always_active, axes, everything, grouped_by_conditions
-from hpo.samplers.optuna_study import Notes, ToldStudy, quiet
+from hpo.samplers.optuna_study import Notes, ToldStudy
 from hpo.space import Parameter, Params, Space
 from hpo.trial import Goal, Result, Trial, derive_seed
 

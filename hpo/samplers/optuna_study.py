@@ -1,35 +1,20 @@
 """An optuna study of told trials alone, looked at afresh each time, and free of noise."""
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from hpo.quiet_optuna import quiet
 from hpo.samplers.optuna_axes import Axis, encode
 from hpo.samplers.told_value import told_value
 from hpo.trial import Goal, Result, State, Trial
 
 _NAME = "told"
 Notes = dict[str, object]
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silences optuna's news of studies and its warnings of experimental features; its logging is left as it was."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            yield
-    finally:
-        optuna.logging.set_verbosity(level)
 
 
 class ToldStudy:
@@ -64,6 +49,7 @@ class ToldStudy:
                 params=params,
                 distributions={name: axes[name].distribution for name in params},
                 system_attrs=notes,
+                intermediate_values=dict(result.curve) if state is TrialState.PRUNED else None,
             )
         )
 

@@ -1,0 +1,1 @@
+"""Pruners: optuna's rules behind one protocol, for every engine."""
