@@ -1,8 +1,34 @@
 """What all tests share."""
 
+import importlib.util
+import sys
+from pathlib import Path
+
 import pytest
 
 NAMED_BY_THE_ENVIRONMENT = ("HPO_TRACKER", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+
+
+def _beside(name: str) -> object:
+    """A module of this folder, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_postgres = _beside("postgres_server")
+postgres = _postgres.postgres  # type: ignore[attr-defined]
+postgres_template = _postgres.postgres_template  # type: ignore[attr-defined]
+postgres_uri = _postgres.postgres_uri  # type: ignore[attr-defined]
+empty_postgres_uri = _postgres.empty_postgres_uri  # type: ignore[attr-defined]
+
+_object_stores = _beside("object_stores")
+s3_server = _object_stores.s3_server  # type: ignore[attr-defined]
+gs_server = _object_stores.gs_server  # type: ignore[attr-defined]
+azure_server = _object_stores.azure_server  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,11 @@ from trackers.ownership import Ownership
 from trackers.registry import Registry
 from trackers.tracker import Tracker
 
-SCHEMES = ("sqlite:///mlflow.db (a file)", "memory:// (gone with the process)")
+SCHEMES = (
+    "sqlite:///mlflow.db (a file)",
+    "postgresql://USER@HOST/DATABASE (a server)",
+    "memory:// (gone with the process)",
+)
 
 
 class _Closing(Protocol):
@@ -71,6 +75,8 @@ def open_store(uri: str, *, artifacts: str = "mlruns", read_only: bool = False) 
         return Store(tracker, MemoryRegistry(manifest=tracker.artifacts), tracker.ownership, uri, root)
     if colon and scheme in ("sqlite", "sqlite+pysqlite"):
         return _open_sqlite(uri, root, read_only=read_only)
+    if colon and scheme in ("postgresql+psycopg", "postgresql", "postgres"):
+        return _open_postgres(uri, root, read_only=read_only)
     raise StoreUnavailable(f"a tracker URI is one of {', '.join(SCHEMES)}, got {_without_password(uri)}")
 
 
@@ -101,6 +107,34 @@ def _open_sqlite(uri: str, artifacts: str, *, read_only: bool) -> Store:
     from trackers.sql.sqlite_place import SqlitePlace, sqlite_path
 
     place = SqlitePlace(sqlite_path(sa.make_url(uri)))
+    database = Database(place, artifacts=artifacts, read_only=read_only)
+    tracker = SqlTracker(database, artifacts)
+    return Store(
+        tracker,
+        SqlRegistry(database),
+        SqlOwnership(database),
+        uri,
+        artifacts,
+        (tracker, database),
+        place.wait_at_most,
+        SqlOutbox(database),
+    )
+
+
+def _open_postgres(uri: str, artifacts: str, *, read_only: bool) -> Store:
+    try:
+        from trackers.sql.postgres_place import PostgresPlace, postgres_url
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("psycopg", "psycopg_binary", "psycopg_c") and error.name:
+            raise
+        raise StoreUnavailable("a PostgreSQL store needs psycopg: pip install 'tracked-hpo[postgres]'") from error
+    from trackers.sql.database import Database
+    from trackers.sql.outbox import SqlOutbox
+    from trackers.sql.ownership import SqlOwnership
+    from trackers.sql.registry import SqlRegistry
+    from trackers.sql.sql_tracker import SqlTracker
+
+    place = PostgresPlace(postgres_url(uri))
     database = Database(place, artifacts=artifacts, read_only=read_only)
     tracker = SqlTracker(database, artifacts)
     return Store(

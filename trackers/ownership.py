@@ -10,13 +10,15 @@ from trackers.records import Fence
 class Holder:
     """Who drives a sweep: a text that the driver says of itself, and signs of its life.
 
-    `token` changes with every claim, `heartbeat` with every beat. Neither is a time: clocks differ and jump.
+    `token` changes with every claim, `heartbeat` with every beat. Neither is a time: clocks differ and jump. `age` is
+    how many seconds ago the last of them came, by the clock of a server that all share; None where there is none.
     """
 
     owner: str
     token: str
     heartbeat: int = 0
     stop_asked: bool = False
+    age: float | None = None
 
 
 class Ownership(Protocol):

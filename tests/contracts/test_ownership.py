@@ -14,12 +14,13 @@ from trackers.opening import Store, open_store
 from trackers.records import Fence, Query, RunStarted, RunUpdated, SweepFacts
 
 SWEEP, OTHER = "5" * 32, "6" * 32
-URIS = {"memory": "memory://", "sqlite": "sqlite:///{folder}/mlflow.db"}
+URIS = {"memory": "memory://", "sqlite": "sqlite:///{folder}/mlflow.db", "postgres": "postgres_uri"}
 
 
 @pytest.fixture(params=URIS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     uri = URIS[request.param].format(folder=tmp_path)
+    uri = request.getfixturevalue(uri) if uri == "postgres_uri" else uri
     with open_store(uri, artifacts=str(tmp_path / "mlruns")) as opened:
         opened.tracker.experiment("iris")
         yield opened

@@ -10,6 +10,7 @@ import pytest
 
 from trackers.errors import AliasMoved, InvalidRecord, NotFound
 from trackers.memory_registry import MemoryRegistry
+from trackers.opening import open_store
 from trackers.records import NewVersion
 from trackers.registry import Registry
 from trackers.sql.database import Database
@@ -29,12 +30,23 @@ def in_sqlite(folder: Path) -> Iterator[Registry]:
     database.close()
 
 
-REGISTRIES: dict[str, Callable[[Path], AbstractContextManager[Registry]]] = {"memory": in_memory, "sqlite": in_sqlite}
+@contextmanager
+def in_postgres(folder: Path, uri: str) -> Iterator[Registry]:
+    with open_store(uri, artifacts=str(folder / "mlruns")) as store:
+        yield store.registry
+
+
+REGISTRIES: dict[str, Callable[..., AbstractContextManager[Registry]]] = {
+    "memory": in_memory,
+    "sqlite": in_sqlite,
+    "postgres": in_postgres,
+}
 
 
 @pytest.fixture(params=REGISTRIES)
 def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registry]:
-    with REGISTRIES[request.param](tmp_path) as opened:
+    more = [request.getfixturevalue("postgres_uri")] if request.param == "postgres" else []
+    with REGISTRIES[request.param](tmp_path, *more) as opened:
         yield opened
 
 

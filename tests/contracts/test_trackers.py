@@ -39,12 +39,23 @@ def _sqlite(folder: Path) -> Iterator[Tracker]:
         yield store.tracker
 
 
-TRACKERS: dict[str, Callable[[Path], AbstractContextManager[Tracker]]] = {"memory": _memory, "sqlite": _sqlite}
+@contextmanager
+def _postgres(folder: Path, uri: str) -> Iterator[Tracker]:
+    with open_store(uri, artifacts=str(folder / "mlruns")) as store:
+        yield store.tracker
+
+
+TRACKERS: dict[str, Callable[..., AbstractContextManager[Tracker]]] = {
+    "memory": _memory,
+    "sqlite": _sqlite,
+    "postgres": _postgres,
+}
 
 
 @pytest.fixture(params=TRACKERS)
 def tracker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tracker]:
-    with TRACKERS[request.param](tmp_path) as opened:
+    more = [request.getfixturevalue("postgres_uri")] if request.param == "postgres" else []
+    with TRACKERS[request.param](tmp_path, *more) as opened:
         opened.experiment("iris")
         yield opened
 

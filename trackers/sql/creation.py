@@ -11,6 +11,9 @@ from trackers.sql.append_only import make_append_only
 from trackers.sql.upgrading import upgrade_own_tables
 from trackers.sql.upserts import insert
 
+MAKING = "SELECT pg_advisory_xact_lock(hashtextextended('tracked-hpo: making tables', 0))"
+"""On PostgreSQL, one at a time makes tables."""
+
 
 def create_database(connection: sa.Connection, artifacts: str) -> None:
     """MLflow's tables at our revision with experiment 0 in them, as MLflow itself begins a database, and our own."""
@@ -33,8 +36,32 @@ def create_database(connection: sa.Connection, artifacts: str) -> None:
 def create_own_tables(connection: sa.Connection) -> None:
     """Our tables as they are today, an older version of them upgraded, and our indexes on MLflow's.
 
-    A migration of MLflow's may drop an index.
+    A migration of MLflow's may drop an index. Where nothing is missing nothing is done: on a server even
+    CREATE INDEX IF NOT EXISTS waits for all who write, and takes the rights of the tables' owner.
     """
+    if connection.dialect.name != "postgresql":
+        _create_own_tables(connection)
+    elif not _is_complete(connection):
+        connection.exec_driver_sql(MAKING)
+        _create_own_tables(connection)
+
+
+def _is_complete(connection: sa.Connection) -> bool:
+    wanted = {
+        str(name)
+        for table in own_schema.metadata.sorted_tables
+        for name in (table.name, *(index.name for index in table.indexes))
+    }
+    if _may_index(connection):
+        wanted |= own_schema.MLFLOW_INDEXES.keys()
+    there = "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
+    if wanted - set(connection.exec_driver_sql(there).scalars()):
+        return False
+    newest = sa.select(sa.func.max(own_schema.hpo_schema.c.version))
+    return (connection.execute(newest).scalar() or 0) >= own_schema.VERSION
+
+
+def _create_own_tables(connection: sa.Connection) -> None:
     upgrade_own_tables(connection)
     for table in own_schema.metadata.sorted_tables:
         connection.execute(CreateTable(table, if_not_exists=True))
@@ -43,5 +70,15 @@ def create_own_tables(connection: sa.Connection) -> None:
     make_append_only(connection, own_schema.hpo_registry_events.name)
     version = insert(connection.dialect, own_schema.hpo_schema).values(version=own_schema.VERSION)
     connection.execute(version.on_conflict_do_nothing())
-    for ddl in own_schema.MLFLOW_INDEXES:
+    for ddl in own_schema.MLFLOW_INDEXES.values() if _may_index(connection) else ():
         connection.execute(sa.text(ddl))
+
+
+def _may_index(connection: sa.Connection) -> bool:
+    """Whether MLflow's tables may get an index from us; on a server that is for their owner."""
+    if connection.dialect.name != "postgresql":
+        return True
+    owned = (
+        "SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class WHERE oid IN ('{}'::regclass, '{}'::regclass)"
+    )
+    return bool(connection.exec_driver_sql(owned.format("tags", "latest_metrics")).scalar())

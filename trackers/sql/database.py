@@ -6,18 +6,29 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import DBAPICursor
 
 from trackers.errors import ReadOnlyStore, StoreUnavailable, TrackerError
-from trackers.failpoints import reach
 from trackers.sql.creation import create_database, create_own_tables
+from trackers.sql.cursor import Cursor
 from trackers.sql.guard import Layout, inspect_layout
+
+_TRIES = 3
 
 
 class Place(Protocol):
     """Where a database is: what differs between a SQLite file and a server."""
 
     shown: str
+
+    @property
+    def clock(self) -> sa.ColumnElement[int] | None:
+        """The time in milliseconds that all who use the database agree on; None where there is no such clock."""
+        ...
+
+    @property
+    def uptime(self) -> sa.ColumnElement[int] | None:
+        """When, by that clock, the database could be reached again after it was down."""
+        ...
 
     def check(self) -> None:
         """Raises StoreUnavailable or NotAStore where no database can be opened."""
@@ -51,15 +62,26 @@ class Place(Protocol):
         """Called once the writer is closed, within `exclusive`."""
         ...
 
-    def begin(self, execute: Callable[[str], object]) -> None:
-        """Begins a transaction that writes; raises StoreBusy where another one lasts too long."""
+    def cursor(self, connection: sa.Connection) -> contextlib.AbstractContextManager[Cursor]:
+        """A cursor in one transaction that writes: committed and durable at the end, undone by an exception.
+
+        StoreBusy where another transaction lasts too long.
+        """
+        ...
+
+    def is_passing(self, error: StoreUnavailable) -> bool:
+        """Whether the same may succeed at once: a connection was lost, or two transactions were in each other's way."""
+        ...
+
+    def is_usable(self, connection: sa.Connection) -> bool:
+        """Whether the connection can still be written with; else another one is made."""
         ...
 
     def check_durable(self, execute: Callable[[str], object]) -> None:
         """Called after a commit: raises StoreGone where nobody else will ever see what was written."""
         ...
 
-    def fault(self, error: BaseException) -> StoreUnavailable:
+    def fault(self, error: BaseException) -> TrackerError:
         """What an error of the driver means here."""
         ...
 
@@ -105,6 +127,16 @@ class Database:
         return self._place.shown
 
     @property
+    def clock(self) -> sa.ColumnElement[int] | None:
+        """The server's time in milliseconds, None where there is no server."""
+        return self._place.clock
+
+    @property
+    def uptime(self) -> sa.ColumnElement[int] | None:
+        """Since when, by that clock, the server runs."""
+        return self._place.uptime
+
+    @property
     def dialect(self) -> sa.Dialect:
         """What SQL is compiled for."""
         return self._reader.dialect
@@ -137,23 +169,23 @@ class Database:
             self._place.check_durable(connection.connection.cursor().execute)
 
     @contextlib.contextmanager
-    def write_fast(self) -> Iterator[DBAPICursor]:
+    def write_fast(self) -> Iterator[Cursor]:
         """As `write`, but a bare cursor for SQL already compiled: SQLAlchemy's own way costs three times as much."""
-        with self._writing() as connection:
-            raw = connection.connection
-            cursor = raw.cursor()
+        with self._writing() as connection, self._place.cursor(connection) as cursor:
+            yield cursor
+
+    def repeat(self, write: Callable[[], None]) -> None:
+        """Calls what writes once more, or twice, where the connection was lost or others were in the way.
+
+        The answer to a COMMIT may be what was lost, so `write` has to do no harm where it was done already.
+        """
+        for _ in range(_TRIES - 1):
             try:
-                self._place.begin(cursor.execute)
-                yield cursor
-                reach("store.before_commit")
-                raw.commit()
-                reach("store.after_commit")
-                self._place.check_durable(cursor.execute)
-            except BaseException:
-                raw.rollback()
-                raise
-            finally:
-                cursor.close()
+                return write()
+            except StoreUnavailable as error:
+                if not self._place.is_passing(error):
+                    raise
+        return write()
 
     def tidy(self) -> None:
         """Refreshes the statistics that queries are planned by."""
@@ -187,6 +219,10 @@ class Database:
         self._place.check_writable()
 
     def _ready_to_write(self) -> sa.Connection:
+        if self._writer is not None and not self._place.is_usable(self._writer):
+            self._writer.close()
+            self._writer.engine.dispose()
+            self._writer = None
         if self._writer is None:
             writer = self._place.writer().connect()
             try:
@@ -227,12 +263,13 @@ class Database:
             raise self._place.fault(error.orig or error) from error
         except OSError as error:
             raise self._place.fault(error) from error
-        except self._driver_error() as error:
-            if type(error).__name__ == "IntegrityError":
+        except self._driver_error("Error") as error:
+            if isinstance(error, self._driver_error("IntegrityError")):
                 raise
             self._layout = None
             raise self._place.fault(error) from error
 
-    def _driver_error(self) -> type[Exception]:
+    def _driver_error(self, name: str) -> type[Exception]:
         driver = self._reader.dialect.dbapi if hasattr(self, "_reader") else None
-        return driver.Error if driver is not None else sa.exc.DBAPIError
+        error: type[Exception] = getattr(driver, name) if driver is not None else sa.exc.DBAPIError
+        return error

@@ -1,12 +1,12 @@
 """Deletes, restores and erases runs: MLflow's lifecycle stages, and in the end every row that belongs to a run."""
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import DBAPICursor
 
 from trackers.errors import NameTaken, NotFound, Superseded
 from trackers.records import RunDeleted, RunErased, RunErasing, RunRestored
 from trackers.rows import ERASING_TAG
 from trackers.sql import own_schema, schema
+from trackers.sql.cursor import Cursor
 from trackers.sql.model_rows import ModelWriter
 from trackers.sql.statements import Statements
 from trackers.sql.upserts import compiled
@@ -41,7 +41,7 @@ class Lifecycle:
             _by_run(dialect, runs.delete(), runs),
         )
 
-    def write(self, cursor: DBAPICursor, change: LifecycleChange) -> None:
+    def write(self, cursor: Cursor, change: LifecycleChange) -> None:
         """One change; what it raises is to undo the transaction."""
         cursor.execute(self._find, (change.run_id,))
         found = cursor.fetchone()
@@ -63,7 +63,7 @@ class Lifecycle:
         else:
             self._erase(cursor, change.run_id, str(stage), str(artifact_uri))
 
-    def _restore(self, cursor: DBAPICursor, run_id: str, name: str) -> None:
+    def _restore(self, cursor: Cursor, run_id: str, name: str) -> None:
         if self._is_erasing(cursor, run_id):
             raise Superseded(f"run {run_id} cannot be restored: its files were removed by hpo gc, or part of them")
         cursor.execute(self._find_sweep, (run_id,))
@@ -74,7 +74,7 @@ class Lifecycle:
                 raise NameTaken(f"sweep {name!r} is run {other[0]} by now")
         cursor.execute(self._delete, ("active", None, run_id))
 
-    def _erase(self, cursor: DBAPICursor, run_id: str, stage: str, artifact_uri: str) -> None:
+    def _erase(self, cursor: Cursor, run_id: str, stage: str, artifact_uri: str) -> None:
         if stage == "active" or not self._is_erasing(cursor, run_id):
             raise Superseded(f"run {run_id} was restored meanwhile, so it stays")
         if self._logs_models:
@@ -88,7 +88,7 @@ class Lifecycle:
         ModelWriter(self._sql).remove(cursor, run_id, own)
         cursor.execute(self._model_metrics_gone, (run_id,))
 
-    def _is_erasing(self, cursor: DBAPICursor, run_id: str) -> bool:
+    def _is_erasing(self, cursor: Cursor, run_id: str) -> bool:
         cursor.execute(self._sql.find_tags, (run_id,))
         return any(key == ERASING_TAG for key, _ in cursor.fetchall())
 

@@ -102,7 +102,8 @@ def _metrics(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, dict
     table = latest_metrics
     found: dict[str, dict[str, float]] = defaultdict(dict)
     statement = sa.select(table.c.run_uuid, table.c.key, table.c.value, table.c.is_nan).where(table.c.run_uuid.in_(ids))
-    for run_id, key, value, is_nan in connection.execute(statement.order_by(table.c.run_uuid, code_points(table.c.key))).all():
+    ordered = statement.order_by(table.c.run_uuid, code_points(table.c.key))
+    for run_id, key, value, is_nan in connection.execute(ordered).all():
         found[run_id][key] = float("nan") if is_nan else value
     return found
 

@@ -4,10 +4,9 @@ import time
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy.engine.interfaces import DBAPICursor
-
 from trackers.records import LoggedModel
 from trackers.rows import USER_TAG, below
+from trackers.sql.cursor import Cursor
 from trackers.sql.statements import Statements
 
 FLAVOR_TAG = "hpo.flavor"
@@ -23,7 +22,7 @@ class ModelWriter:
     def __init__(self, statements: Statements) -> None:
         self._sql = statements
 
-    def put(self, cursor: DBAPICursor, run_id: str, models: Sequence[LoggedModel]) -> None:
+    def put(self, cursor: Cursor, run_id: str, models: Sequence[LoggedModel]) -> None:
         """Links models that are whole to the run that made them; the run exists."""
         if not models:
             return
@@ -52,7 +51,7 @@ class ModelWriter:
                 ],
             )
 
-    def remove(self, cursor: DBAPICursor, run_id: str, model_ids: Sequence[str]) -> None:
+    def remove(self, cursor: Cursor, run_id: str, model_ids: Sequence[str]) -> None:
         """Forgets models of this run; ids it does not have are left alone."""
         for model_id in model_ids:
             cursor.execute(self._sql.model_unlinked, (run_id, model_id))
@@ -60,7 +59,7 @@ class ModelWriter:
                 for statement in self._sql.model_gone:
                     cursor.execute(statement, (model_id,))
 
-    def _rows(self, cursor: DBAPICursor, select: str, run_id: str) -> Sequence[Sequence[object]]:
+    def _rows(self, cursor: Cursor, select: str, run_id: str) -> Sequence[Sequence[object]]:
         cursor.execute(select, (run_id,))
         rows: Sequence[Sequence[object]] = cursor.fetchall()
         return rows

@@ -4,11 +4,10 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy.engine.interfaces import DBAPICursor
-
 from trackers.records import LoggedModel
 from trackers.registry_rules import MODEL_ID
 from trackers.rows import below
+from trackers.sql.cursor import Cursor
 from trackers.sql.statements import Statements
 
 HISTORY_TAG = "mlflow.log-model.history"
@@ -22,7 +21,7 @@ class ModelTagWriter:
     def __init__(self, statements: Statements) -> None:
         self._sql = statements
 
-    def put(self, cursor: DBAPICursor, run_id: str, models: Sequence[LoggedModel]) -> None:
+    def put(self, cursor: Cursor, run_id: str, models: Sequence[LoggedModel]) -> None:
         """Adds models that are whole; those that the tag has no room for are known by the manifest only."""
         if not models:
             return
@@ -34,7 +33,7 @@ class ModelTagWriter:
                 kept = longer
         self._write(cursor, run_id, kept)
 
-    def remove(self, cursor: DBAPICursor, run_id: str, model_ids: Sequence[str]) -> None:
+    def remove(self, cursor: Cursor, run_id: str, model_ids: Sequence[str]) -> None:
         """Forgets models of this run; ids it does not have are left alone."""
         if not model_ids:
             return
@@ -43,11 +42,11 @@ class ModelTagWriter:
         if len(kept) < len(entries):
             self._write(cursor, run_id, kept)
 
-    def _entries(self, cursor: DBAPICursor, run_id: str) -> list[dict[str, object]]:
+    def _entries(self, cursor: Cursor, run_id: str) -> list[dict[str, object]]:
         cursor.execute(self._sql.find_tags, (run_id,))
         return _entries({str(key): text for key, text in cursor.fetchall()}.get(HISTORY_TAG))
 
-    def _write(self, cursor: DBAPICursor, run_id: str, entries: Sequence[dict[str, object]]) -> None:
+    def _write(self, cursor: Cursor, run_id: str, entries: Sequence[dict[str, object]]) -> None:
         cursor.execute(self._sql.tag, (HISTORY_TAG, json.dumps(entries), run_id))
 
 

@@ -119,10 +119,14 @@ FIRST_TABLES = frozenset(
 )
 """The tables of version 1: what a database needs to be read as ours."""
 
-MLFLOW_INDEXES = (
-    "CREATE INDEX IF NOT EXISTS hpo_latest_metrics_key_value ON latest_metrics (key, value)",
+MLFLOW_INDEXES = {
+    "hpo_latest_metrics_key_value": (
+        "CREATE INDEX IF NOT EXISTS hpo_latest_metrics_key_value ON latest_metrics (key, value)"
+    ),
     # children of a run; partial, because tag values in general are too long for an index on PostgreSQL;
     # with the key and the run, or SQLite takes MLflow's index on the key and reads every row
-    f"CREATE INDEX IF NOT EXISTS hpo_tags_parent ON tags (value, key, run_uuid) WHERE key = '{PARENT_TAG}'",
-)
-"""Indexes we add to MLflow's tables; not in `schema`, which equals MLflow's."""
+    "hpo_tags_parent": (
+        f"CREATE INDEX IF NOT EXISTS hpo_tags_parent ON tags (value, key, run_uuid) WHERE key = '{PARENT_TAG}'"
+    ),
+}
+"""Indexes we add to MLflow's tables, by name; not in `schema`, which equals MLflow's."""

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from trackers import registry_rules as rules
 from trackers.errors import NotFound
 from trackers.records import ModelVersion, RegistryEvent
+from trackers.sql.functions import code_points
 from trackers.sql.own_schema import hpo_registry_events
 from trackers.sql.schema import model_version_tags, model_versions, registered_model_aliases, registered_models
 
@@ -16,7 +17,7 @@ def read_versions(connection: sa.Connection, where: sa.ColumnElement[bool]) -> l
     rows = connection.execute(
         sa.select(model_versions)
         .where(where, model_versions.c.current_stage != rules.DELETED_STAGE)
-        .order_by(model_versions.c.name, model_versions.c.version)
+        .order_by(code_points(model_versions.c.name), model_versions.c.version)
     ).all()
     tags = _grouped(connection, model_version_tags, where)
     aliases = _grouped(connection, registered_model_aliases, where)

@@ -9,10 +9,11 @@ from trackers.conditions import Key, Kind
 from trackers.filters import parse_filter, parse_order
 from trackers.records import Query
 from trackers.rows import LARGEST, PARENT_TAG
+from trackers.sql.functions import Column, code_points
 from trackers.sql.guard import WORKSPACE, Layout
 from trackers.sql.own_schema import hpo_sweeps, hpo_trials
 from trackers.sql.schema import experiments, latest_metrics, runs, tags
-from trackers.sql.where import Column, Predicate, Where, sort_columns, sort_join, sort_source
+from trackers.sql.where import Predicate, Where, sort_columns, sort_join, sort_source
 
 _FEW = 1000
 """So few children are gathered and sorted whatever else there is."""
@@ -74,7 +75,7 @@ class Search:
         if query.name is not None:
             predicates.append(runs.c.name == query.name)
         if query.id_prefix:
-            predicates.append(runs.c.run_uuid >= query.id_prefix)
+            predicates.append(code_points(runs.c.run_uuid) >= query.id_prefix)
             predicates.append(sa.func.substr(runs.c.run_uuid, 1, len(query.id_prefix)) == query.id_prefix)
         return predicates
 
@@ -160,14 +161,14 @@ class Search:
 
     def _ties(self) -> list[Column]:
         number = [hpo_trials.c.number.asc().nulls_last()] if self._layout.is_ours else []
-        return [*number, runs.c.start_time.asc().nulls_last(), runs.c.run_uuid]
+        return [*number, runs.c.start_time.asc().nulls_last(), code_points(runs.c.run_uuid)]
 
     def _ties_of(self, walked: sa.FromClause) -> list[Column]:
         """The same, looked up for one row of another table at a time."""
         own = sa.select(hpo_trials.c.number).where(hpo_trials.c.run_uuid == walked.c.run_uuid).scalar_subquery()
         begun = sa.select(runs.c.start_time).where(runs.c.run_uuid == walked.c.run_uuid).scalar_subquery()
         number = [own.asc().nulls_last()] if self._layout.is_ours else []
-        return [*number, begun.asc().nulls_last(), walked.c.run_uuid]
+        return [*number, begun.asc().nulls_last(), code_points(walked.c.run_uuid)]
 
 
 def _page(connection: sa.Connection, statement: sa.Select[str], query: Query) -> Sequence[str]:

@@ -14,8 +14,10 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from trackers.errors import NotPermitted, StoreGone, StoreUnavailable
+from trackers.failpoints import reach
 from trackers.matching import is_like, number_in
 from trackers.sql import log_mark, sqlite_faults, sqlite_files, sqlite_rescue
+from trackers.sql.cursor import Cursor, SqliteCursor
 
 BUSY_SECONDS = 10.0
 """How long a reader or writer waits for another one before it gives up."""
@@ -33,6 +35,9 @@ class SqlitePlace:
     Every transaction of ours that writes holds a lock file too: SQLite before 3.51.3 can lose data when one process
     commits while another resets the write-ahead log.
     """
+
+    clock: sa.ColumnElement[int] | None = None
+    uptime: sa.ColumnElement[int] | None = None
 
     def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self.path = path
@@ -126,6 +131,32 @@ class SqlitePlace:
                     raise
                 if time.monotonic() > until:
                     raise sqlite_faults.busy(self.path) from error
+
+    @contextlib.contextmanager
+    def cursor(self, connection: sa.Connection) -> Iterator[Cursor]:
+        """A bare cursor in one transaction that writes."""
+        raw: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # it is SQLite's
+        cursor = raw.cursor(SqliteCursor)
+        try:
+            self.begin(cursor.execute)
+            yield cursor
+            reach("store.before_commit")
+            raw.commit()
+            reach("store.after_commit")
+            self.check_durable(cursor.execute)
+        except BaseException:
+            raw.rollback()
+            raise
+        finally:
+            cursor.close()
+
+    def is_usable(self, connection: sa.Connection) -> bool:  # noqa: ARG002  # a file does not hang up
+        """Always."""
+        return True
+
+    def is_passing(self, error: StoreUnavailable) -> bool:  # noqa: ARG002  # a file does not hang up
+        """Never."""
+        return False
 
     def check_durable(self, execute: Callable[[str], object]) -> None:
         """StoreGone where the file was deleted or replaced: SQLite goes on writing what has no name any more."""

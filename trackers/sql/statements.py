@@ -116,7 +116,9 @@ def compile_statements(dialect: sa.Dialect) -> Statements:
         model_param=put_many(
             schema.logged_model_params, ("model_id", "param_key", "param_value", "experiment_id"), "param_value"
         ),
-        model_tag=put_many(schema.logged_model_tags, ("model_id", "tag_key", "tag_value", "experiment_id"), "tag_value"),
+        model_tag=put_many(
+            schema.logged_model_tags, ("model_id", "tag_key", "tag_value", "experiment_id"), "tag_value"
+        ),
         model_metric=put_many(schema.logged_model_metrics, _MODEL_METRIC, "metric_value"),
         model_unlinked=_model_unlinked(dialect),
         model_gone=tuple(

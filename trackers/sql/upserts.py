@@ -6,6 +6,8 @@ from typing import cast
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import Insert
 
+from trackers.sql.cursor import Columnwise
+
 
 def insert(dialect: sa.Dialect, table: sa.Table) -> Insert:
     """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
@@ -43,6 +45,28 @@ def upsert(
         where=only,
     )
     return compiled(dialect, changed, columns)
+
+
+def upsert_many(
+    dialect: sa.Dialect,
+    table: sa.Table,
+    columns: Sequence[str],
+    *,
+    update: Sequence[str] = (),
+    only: sa.ColumnElement[bool] | None = None,
+) -> str:
+    """As `upsert`, for `executemany`: on a server one statement takes all rows, a list for each column."""
+    if dialect.name != "postgresql":
+        return upsert(dialect, table, columns, update=update, only=only)
+    lists = [sa.func.unnest(sa.bindparam(name, type_=sa.ARRAY(table.c[name].type))) for name in columns]
+    statement = insert(dialect, table).from_select(list(columns), sa.select(*lists))
+    if not update:
+        return Columnwise(compiled(dialect, statement.on_conflict_do_nothing(), columns))
+    new = statement.excluded
+    changed = statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns), set_={name: new[name] for name in update}, where=only
+    )
+    return Columnwise(compiled(dialect, changed, columns))
 
 
 def compiled(dialect: sa.Dialect, statement: sa.ClauseElement, binds: Sequence[str]) -> str:

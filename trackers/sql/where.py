@@ -1,29 +1,28 @@
 """Conditions and orders as SQL: every comparison is true or false, never NULL, so NOT means what `matching` means."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import sqlalchemy as sa
 
 from trackers.conditions import And, Comparison, Condition, Key, Kind, Not, Operator, Or
 from trackers.rows import STATE_OF_STATUS
+from trackers.sql.functions import Column, code_points, is_like, number_in, small_letters
 from trackers.sql.guard import Layout
 from trackers.sql.own_schema import hpo_trials
 from trackers.sql.schema import latest_metrics, params, runs, tags
 
 Predicate = sa.ColumnElement[bool]
-Column = sa.ColumnElement[Any]  # SQL has its own types
-_COMPARE: Mapping[Operator, Callable[[Column, object], Predicate]] = {
+_COMPARE: Mapping[Operator, Callable[[Column, Column], Predicate]] = {
     Operator.EQUAL: lambda column, value: column == value,
     Operator.DIFFERENT: lambda column, value: column != value,
-    Operator.LESS: lambda column, value: column < value,
-    Operator.AT_MOST: lambda column, value: column <= value,
-    Operator.GREATER: lambda column, value: column > value,
-    Operator.AT_LEAST: lambda column, value: column >= value,
-    Operator.LIKE: lambda column, value: column.like(value),
-    Operator.NOT_LIKE: lambda column, value: column.not_like(value),
-    Operator.ILIKE: lambda column, value: column.ilike(value),
-    Operator.NOT_ILIKE: lambda column, value: column.not_ilike(value),
+    Operator.LESS: lambda column, value: _sorted(column) < value,
+    Operator.AT_MOST: lambda column, value: _sorted(column) <= value,
+    Operator.GREATER: lambda column, value: _sorted(column) > value,
+    Operator.AT_LEAST: lambda column, value: _sorted(column) >= value,
+    Operator.LIKE: lambda column, value: is_like(column, value),
+    Operator.NOT_LIKE: lambda column, value: sa.not_(is_like(column, value)),
+    Operator.ILIKE: lambda column, value: is_like(small_letters(column), small_letters(value)),
+    Operator.NOT_ILIKE: lambda column, value: sa.not_(is_like(small_letters(column), small_letters(value))),
 }
 
 
@@ -47,7 +46,8 @@ class Where:
         """The column of an attribute, NULL where a run has none."""
         if name in _OF_RUNS:
             return _OF_RUNS[name]
-        trial: Column = hpo_trials.c[name] if self._has_trials else sa.null()
+        # a NULL with a type: PostgreSQL does not sort by a mere one
+        trial: Column = hpo_trials.c[name] if self._has_trials else sa.cast(sa.null(), hpo_trials.c[name].type)
         if name == "state":
             return sa.func.coalesce(trial, _state_of_status()) if self._has_trials else _state_of_status()
         if name == "seconds":
@@ -77,11 +77,6 @@ class Where:
         return found.where(_holds(value, comparison))
 
 
-def number_in(text: Column) -> Column:
-    """The number a text looks like, else NULL; a function each connection of ours knows (`matching.number_in`)."""
-    return sa.func.hpo_number(text, type_=sa.Float())
-
-
 def sort_source(key: Key) -> sa.FromClause:
     """The table whose row, if any, holds what a key that is no attribute sorts by. Join it by `sort_join`."""
     return _VALUES[key.kind][0].alias()
@@ -97,18 +92,28 @@ def sort_columns(key: Key, column: Column) -> list[Column]:
     """What a key sorts by, first things first: numbers before texts."""
     if key.kind in (Kind.PARAM, Kind.TAG):
         number = number_in(column)
-        return [sa.case((number.is_(None), 1), else_=0), number, column]
-    return [column]
+        return [sa.case((number.is_(None), 1), else_=0), number, code_points(column)]
+    return [_sorted(column)]
 
 
 def _holds(column: Column, comparison: Comparison) -> Predicate:
     if comparison.operator is Operator.PRESENT:
         return sa.true()
+    # each value with its own type: a server would make an integer of one that is compared to an integer
     if comparison.operator is Operator.IN:
-        return column.in_(comparison.values)
+        return column.in_([_bound(value) for value in comparison.values])
     if comparison.operator is Operator.NOT_IN:
-        return column.not_in(comparison.values)
-    return _COMPARE[comparison.operator](column, comparison.values[0])
+        return column.not_in([_bound(value) for value in comparison.values])
+    return _COMPARE[comparison.operator](column, _bound(comparison.values[0]))
+
+
+def _bound(value: str | float) -> Column:
+    return sa.literal(value, sa.String() if isinstance(value, str) else sa.Double())
+
+
+def _sorted(column: Column) -> Column:
+    """The column as it sorts: texts by code point."""
+    return code_points(column) if isinstance(column.type, sa.String) else column
 
 
 def _number_only(kind: Kind) -> list[Predicate]:

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import DBAPICursor
 
 from trackers.errors import FencedOff, InvalidRecord, NameTaken, NotFound, Superseded
 from trackers.records import (
@@ -57,26 +56,32 @@ class Writer:
         self._lifecycle = Lifecycle(dialect, self._sql, logs_models=logs_models)
         self._experiment_of = experiment_of
 
-    def write(self, cursor: DBAPICursor, changes: Sequence[Change], fence: Fence | None = None) -> None:
+    def write(self, cursor: Cursor, changes: Sequence[Change], fence: Fence | None = None) -> None:
         """All changes in order, if the fence holds; what it raises is to undo the transaction."""
         if fence is not None:
             self._check_fence(cursor, fence)
         for change in changes:
             if isinstance(change, RunStarted):
                 self._start(cursor, change)
+        met: set[str] = set()
             elif isinstance(change, RunUpdated):
+            if change.run_id in met:
+                cursor.settle()  # what was put off looks at the run as it is now
+            met.add(change.run_id)
                 self._update(cursor, change)
             elif isinstance(change, RunEnded):
                 self._end(cursor, change)
             else:
                 self._lifecycle.write(cursor, change)
 
-    def _check_fence(self, cursor: DBAPICursor, fence: Fence) -> None:
-        cursor.execute(self._sql.owned, (fence.sweep_id, fence.token))
-        if cursor.fetchone() is None:
+    def _check_fence(self, cursor: Cursor, fence: Fence) -> None:
+        def fenced_off() -> None:
             raise FencedOff(f"sweep {fence.sweep_id} is driven by somebody else by now; late changes were refused")
 
-    def _start(self, cursor: DBAPICursor, change: RunStarted) -> None:
+        cursor.execute(self._sql.owned, (fence.sweep_id, fence.token))
+        cursor.unless_found(fenced_off)
+
+    def _start(self, cursor: Cursor, change: RunStarted) -> None:
         if change.new_name:
             self._check_name(cursor, change)
         experiment_id, location = self._experiment_of(change.experiment)
@@ -102,21 +107,29 @@ class Writer:
         if other is not None:
             raise NameTaken(f"sweep {change.name!r} is run {other[0]} already")
 
-    def _start_trial(self, cursor: DBAPICursor, change: RunStarted, trial: TrialFacts) -> None:
+    def _start_trial(self, cursor: Cursor, change: RunStarted, trial: TrialFacts) -> None:
+        def taken() -> Exception:
+            return Superseded(f"trial {trial.number} of sweep {change.parent_id} is another run already")
+
+        def known_already() -> None:
+            known = self._trial(cursor, change.run_id)
+            raise Superseded(f"trial {trial.number} (run {change.run_id}) is {known[2]} in attempt {known[1]} already")
+
         try:
             cursor.execute(self._sql.trial, _trial_row(change, trial))
         except Exception as error:
             if type(error).__name__ != "IntegrityError":  # each driver has its own
                 raise
-            raise Superseded(f"trial {trial.number} of sweep {change.parent_id} is another run already") from error
-        if cursor.rowcount == 0:
-            known = self._trial(cursor, change.run_id)
-            raise Superseded(f"trial {trial.number} (run {change.run_id}) is {known[2]} in attempt {known[1]} already")
+            raise taken() from error
+        cursor.unless_changed(known_already, taken)
 
-    def _update(self, cursor: DBAPICursor, change: RunUpdated) -> None:
-        experiment_id = self._run(cursor, change.run_id)
+    def _update(self, cursor: Cursor, change: RunUpdated) -> None:
+        if change.datasets:
+            self._datasets(cursor, change.run_id, self._run(cursor, change.run_id), change.datasets)
+        else:
+            cursor.execute(self._sql.find_run, (change.run_id,))
+            cursor.unless_found(lambda: self._no_run(change.run_id))
         self._params(cursor, change)
-        self._datasets(cursor, change.run_id, experiment_id, change.datasets)
         self._add(cursor, change)
         self._models.put(cursor, change.run_id, change.models)
         for path in change.removed_artifacts:
@@ -127,18 +140,17 @@ class Writer:
         for key in change.removed_tags:
             cursor.execute(self._sql.tag_gone, (change.run_id, key))
 
-    def _end(self, cursor: DBAPICursor, change: RunEnded) -> None:
+    def _end(self, cursor: Cursor, change: RunEnded) -> None:
         if change.trial is not None:
             self._end_trial(cursor, change, change.trial)
         else:
             self._check_no_trial(cursor, change.run_id)
         cursor.execute(self._sql.run_end, (change.status.value, change.ended, change.ended, change.run_id))
-        if cursor.rowcount == 0:
-            raise NotFound(f"no run {change.run_id!r}")
+        cursor.unless_changed(lambda: self._no_run(change.run_id))
         self._add(cursor, change)
         self._models.put(cursor, change.run_id, change.models)
 
-    def _end_trial(self, cursor: DBAPICursor, change: RunEnded, trial: TrialFacts) -> None:
+    def _end_trial(self, cursor: Cursor, change: RunEnded, trial: TrialFacts) -> None:
         end = (
             trial.state,
             trial.reason,
@@ -148,17 +160,19 @@ class Writer:
             visible(trial.traceback),
         )
         cursor.execute(self._sql.trial_end, (*end, change.run_id, trial.attempt, "RUNNING"))
-        if cursor.rowcount:
-            return
-        number, attempt, *known = self._trial(cursor, change.run_id)
-        if attempt != trial.attempt or tuple(known) != end:
-            raise Superseded(
-                f"trial {number} (run {change.run_id}) is {known[0]} in attempt {attempt}; "
-                f"the late end of attempt {trial.attempt} was refused"
-            )
+        cursor.unless_changed(late)
 
-    def _add(self, cursor: DBAPICursor, change: RunUpdated | RunEnded) -> None:
+    def _add(self, cursor: Cursor, change: RunUpdated | RunEnded) -> None:
         run_id = change.run_id
+
+        def late() -> None:
+            number, attempt, *known = self._trial(cursor, change.run_id)
+            if attempt != trial.attempt or tuple(known) != end:
+                raise Superseded(
+                    f"trial {number} (run {change.run_id}) is {known[0]} in attempt {attempt}; "
+                    f"the late end of attempt {trial.attempt} was refused"
+                )
+
         self._points(cursor, run_id, change.points)
         if change.tags:
             cursor.executemany(self._sql.tag, [(key, text, run_id) for key, text in change.tags.items()])
@@ -167,7 +181,7 @@ class Writer:
         if change.artifacts:
             cursor.executemany(self._sql.artifact, [_artifact_row(run_id, kept) for kept in change.artifacts])
 
-    def _points(self, cursor: DBAPICursor, run_id: str, points: Sequence[Point]) -> None:
+    def _points(self, cursor: Cursor, run_id: str, points: Sequence[Point]) -> None:
         if not points:
             return
         rows = [metric_row(point) for point in points]
@@ -179,13 +193,13 @@ class Writer:
             [(row.key, row.value, row.timestamp, row.step, row.is_nan, run_id) for row in latest(rows).values()],
         )
 
-    def _params(self, cursor: DBAPICursor, change: RunStarted | RunUpdated) -> None:
+    def _params(self, cursor: Cursor, change: RunStarted | RunUpdated) -> None:
         if change.params:
             cursor.executemany(
                 self._sql.param, [(key, text_of(value), change.run_id) for key, value in change.params.items()]
             )
 
-    def _datasets(self, cursor: DBAPICursor, run_id: str, experiment_id: int, datasets: Sequence[Dataset]) -> None:
+    def _datasets(self, cursor: Cursor, run_id: str, experiment_id: int, datasets: Sequence[Dataset]) -> None:
         for data in datasets:
             cursor.execute(
                 self._sql.dataset,
@@ -199,14 +213,17 @@ class Writer:
             if cursor.rowcount:  # the first context stays, as in MLflow
                 cursor.execute(self._sql.input_tag, (input_id, CONTEXT_TAG, data.context))
 
-    def _run(self, cursor: DBAPICursor, run_id: str) -> int:
+    def _run(self, cursor: Cursor, run_id: str) -> int:
         cursor.execute(self._sql.find_run, (run_id,))
         found = cursor.fetchone()
         if found is None:
-            raise NotFound(f"no run {run_id!r}")
+            self._no_run(run_id)
         return int(found[0])
 
-    def _trial(self, cursor: DBAPICursor, run_id: str) -> Sequence[object]:
+    def _no_run(self, run_id: str) -> None:
+        raise NotFound(f"no run {run_id!r}")
+
+    def _trial(self, cursor: Cursor, run_id: str) -> Sequence[object]:
         cursor.execute(self._sql.find_trial, (run_id,))
         found: Sequence[object] | None = cursor.fetchone()
         if found is None:
@@ -214,7 +231,7 @@ class Writer:
             raise NotFound(f"run {run_id} is no trial")
         return found
 
-    def _check_no_trial(self, cursor: DBAPICursor, run_id: str) -> None:
+    def _check_no_trial(self, cursor: Cursor, run_id: str) -> None:
         cursor.execute(self._sql.find_trial, (run_id,))
         trial = cursor.fetchone()
         if trial is not None:
