@@ -77,12 +77,14 @@ class Lifecycle:
     def _erase(self, cursor: Cursor, run_id: str, stage: str, artifact_uri: str) -> None:
         if stage == "active" or not self._is_erasing(cursor, run_id):
             raise Superseded(f"run {run_id} was restored meanwhile, so it stays")
-        if self._logs_models:
-            self._erase_models(cursor, run_id, below=f"{artifact_uri.rstrip('/')}/")
+        self.erase_models(cursor, run_id, below=f"{artifact_uri.rstrip('/')}/")
         for statement in self._gone:
             cursor.execute(statement, (run_id,))
 
-    def _erase_models(self, cursor: DBAPICursor, run_id: str, *, below: str) -> None:
+    def erase_models(self, cursor: Cursor, run_id: str, *, below: str) -> None:
+        """Removes the models of a run that lie below this URI, and what it measured of any."""
+        if not self._logs_models:
+            return
         cursor.execute(self._find_models, (run_id,))
         own = [str(model) for model, place in cursor.fetchall() if str(place).startswith(below)]
         ModelWriter(self._sql).remove(cursor, run_id, own)

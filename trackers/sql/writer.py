@@ -33,6 +33,7 @@ from trackers.rows import (
     text_of,
     visible,
 )
+from trackers.sql.cursor import Cursor
 from trackers.sql.lifecycle import Lifecycle
 from trackers.sql.model_rows import ModelWriter
 from trackers.sql.model_tags import ModelTagWriter
@@ -60,14 +61,14 @@ class Writer:
         """All changes in order, if the fence holds; what it raises is to undo the transaction."""
         if fence is not None:
             self._check_fence(cursor, fence)
-        for change in changes:
-            if isinstance(change, RunStarted):
-                self._start(cursor, change)
         met: set[str] = set()
-            elif isinstance(change, RunUpdated):
+        for change in changes:
             if change.run_id in met:
                 cursor.settle()  # what was put off looks at the run as it is now
             met.add(change.run_id)
+            if isinstance(change, RunStarted):
+                self._start(cursor, change)
+            elif isinstance(change, RunUpdated):
                 self._update(cursor, change)
             elif isinstance(change, RunEnded):
                 self._end(cursor, change)
@@ -101,7 +102,8 @@ class Writer:
         cursor.executemany(self._sql.tag, [(key, text, run_id) for key, text in run_tags(change).items()])
         self._datasets(cursor, run_id, experiment_id, change.datasets)
 
-    def _check_name(self, cursor: DBAPICursor, change: RunStarted) -> None:
+    def _check_name(self, cursor: Cursor, change: RunStarted) -> None:
+        cursor.alone(f"tracked-hpo: sweep {change.name}")
         cursor.execute(self._sql.find_name, (change.name, change.run_id))
         other = cursor.fetchone()
         if other is not None:
@@ -159,11 +161,6 @@ class Writer:
             visible(trial.error),
             visible(trial.traceback),
         )
-        cursor.execute(self._sql.trial_end, (*end, change.run_id, trial.attempt, "RUNNING"))
-        cursor.unless_changed(late)
-
-    def _add(self, cursor: Cursor, change: RunUpdated | RunEnded) -> None:
-        run_id = change.run_id
 
         def late() -> None:
             number, attempt, *known = self._trial(cursor, change.run_id)
@@ -173,6 +170,11 @@ class Writer:
                     f"the late end of attempt {trial.attempt} was refused"
                 )
 
+        cursor.execute(self._sql.trial_end, (*end, change.run_id, trial.attempt, "RUNNING"))
+        cursor.unless_changed(late)
+
+    def _add(self, cursor: Cursor, change: RunUpdated | RunEnded) -> None:
+        run_id = change.run_id
         self._points(cursor, run_id, change.points)
         if change.tags:
             cursor.executemany(self._sql.tag, [(key, text, run_id) for key, text in change.tags.items()])
