@@ -25,11 +25,6 @@ postgres_template = _postgres.postgres_template  # type: ignore[attr-defined]
 postgres_uri = _postgres.postgres_uri  # type: ignore[attr-defined]
 empty_postgres_uri = _postgres.empty_postgres_uri  # type: ignore[attr-defined]
 
-_object_stores = _beside("object_stores")
-s3_server = _object_stores.s3_server  # type: ignore[attr-defined]
-gs_server = _object_stores.gs_server  # type: ignore[attr-defined]
-azure_server = _object_stores.azure_server  # type: ignore[attr-defined]
-
 
 @pytest.fixture(autouse=True)
 def _no_store_in_the_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
