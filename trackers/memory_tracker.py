@@ -155,7 +155,10 @@ class MemoryTracker:
         for key, descending in reversed(keys):
             found = _sorted(found, key, descending=descending)
         end = None if query.limit is None else query.offset + query.limit
-        return found[query.offset : end]
+        found = found[query.offset : end]
+        if query.points_of is None:
+            return found
+        return [replace(run, points=self.history(run.id, query.points_of)) for run in found]
 
     def history(self, run_id: str, metric: str | None = None) -> Sequence[Point]:
         """Every recorded point of one metric, or of all, by metric, step, timestamp, value."""

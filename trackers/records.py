@@ -111,7 +111,7 @@ class Run:
     """A run as read: `params` are typed where our table knows them, else the strings MLflow keeps.
 
     `metrics` are the latest values; times are milliseconds since 1970, UTC. `deleted` is when it was deleted: None for
-    a run that is not, 0 where nobody knows when.
+    a run that is not, 0 where nobody knows when. `points` are those that a query asked for.
     """
 
     id: str
@@ -130,6 +130,7 @@ class Run:
     sweep: SweepFacts | None = None
     models: Sequence[LoggedModel] = ()
     deleted: int | None = None
+    points: Sequence[Point] = ()
 
 
 @dataclass(frozen=True)
@@ -264,7 +265,8 @@ class Query:
     parent of another run, but no trial of ours, whose children are re-runs of it. `where` is a filter text (see
     `trackers.filters`). `finite`: only runs whose latest value of this metric is a finite number. `deleted`: True for
     deleted runs only, None for these and the others. Order ties, and the default order, are by trial number, then
-    start time, then id; runs without the sorted key come last, whichever way is sorted.
+    start time, then id; runs without the sorted key come last, whichever way is sorted. `points_of`: with all points
+    recorded of this metric, by step, timestamp, value.
     """
 
     parent: str | None = None
@@ -279,6 +281,7 @@ class Query:
     limit: int | None = None
     offset: int = 0
     deleted: bool | None = False
+    points_of: str | None = None
 
 
 @dataclass(frozen=True)

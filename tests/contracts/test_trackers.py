@@ -199,6 +199,19 @@ def test_a_number_belongs_to_one_run_of_its_sweep(tracker: Tracker) -> None:
         tracker.get("a" * 32)
 
 
+def test_runs_are_found_with_all_points_of_one_metric(tracker: Tracker) -> None:
+    tracker.record([sweep(), started(0), started(1), started(2)])
+    mine = [Point("loss", 0.5, 3, 1000), Point("loss", math.nan, 1, 900), Point("loss", 0.4, 1, 800)]
+    tracker.record([replace(ended(0, None, state="PRUNED"), points=[*mine, Point("acc", 1.0, 2, 900)])])
+    tracker.record([replace(ended(1, 0.9), points=[Point("loss", 0.9, 0, 2000)])])
+    found = tracker.find(Query(parent=SWEEP, points_of="loss"))
+    assert [(p.step, p.timestamp, str(p.value)) for p in found[0].points] == [
+        (1, 800, "0.4"), (1, 900, "nan"), (3, 1000, "0.5"),
+    ]  # fmt: skip
+    assert [list(run.points) for run in found[1:]] == [[Point("loss", 0.9, 0, 2000)], []]
+    assert [list(run.points) for run in tracker.find(Query(parent=SWEEP))] == [[], [], []]
+
+
 def test_all_changes_are_written_or_none(tracker: Tracker) -> None:
     tracker.record([sweep(), started(0)])
     with pytest.raises(NotFound):

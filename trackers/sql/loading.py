@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from trackers.records import LoggedModel, Run, Status, SweepFacts, TrialFacts, Value
+from trackers.records import LoggedModel, Point, Run, Status, SweepFacts, TrialFacts, Value
 from trackers.rows import PARENT_TAG, merged_params
 from trackers.sql.functions import code_points
 from trackers.sql.guard import Layout
@@ -21,6 +21,7 @@ from trackers.sql.schema import (
     latest_metrics,
     logged_model_tags,
     logged_models,
+    metrics,
     params,
     runs,
     tags,
@@ -30,11 +31,15 @@ CHUNK = 5000
 """Ids in one statement; SQLite takes 32,766 bound values, PostgreSQL 65,535."""
 
 
-def load_runs(connection: sa.Connection, layout: Layout, ids: Sequence[str]) -> list[Run]:
-    """The runs of these ids, in their order; ids that are gone are left out."""
+def load_runs(
+    connection: sa.Connection, layout: Layout, ids: Sequence[str], points_of: str | None = None
+) -> list[Run]:
+    """The runs of these ids, in their order, with all points of one metric if asked; ids that are gone are left out."""
     found: list[Run] = []
     for chunk in chunks(ids):
-        found += _load_chunk(connection, layout, chunk)
+        loaded = _load_chunk(connection, layout, chunk)
+        points = _points(connection, chunk, points_of) if points_of is not None else {}
+        found += [replace(run, points=points[run.id]) if run.id in points else run for run in loaded]
     return found
 
 
@@ -105,6 +110,17 @@ def _metrics(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, dict
     ordered = statement.order_by(table.c.run_uuid, code_points(table.c.key))
     for run_id, key, value, is_nan in connection.execute(ordered).all():
         found[run_id][key] = float("nan") if is_nan else value
+    return found
+
+
+def _points(connection: sa.Connection, ids: Sequence[str], metric: str) -> Mapping[str, list[Point]]:
+    table = metrics.c
+    statement = sa.select(table.run_uuid, table.value, table.step, table.timestamp, table.is_nan)
+    statement = statement.where(table.run_uuid.in_(ids), table.key == metric)
+    found: dict[str, list[Point]] = defaultdict(list)
+    ordered = statement.order_by(table.run_uuid, table.step, table.timestamp, table.value, table.is_nan)
+    for run_id, value, step, timestamp, is_nan in connection.execute(ordered):
+        found[run_id].append(Point(metric, float("nan") if is_nan else value, step, timestamp))
     return found
 
 

@@ -74,7 +74,7 @@ class SqlTracker:
         """The runs that answer the query, in its order."""
         layout = self._layout()
         with self._database.read() as connection:
-            return load_runs(connection, layout, Search(layout).ids(connection, query))
+            return load_runs(connection, layout, Search(layout).ids(connection, query), query.points_of)
 
     def history(self, run_id: str, metric: str | None = None) -> Sequence[Point]:
         """Every recorded point of one metric, or of all, by metric, step, timestamp, value."""
