@@ -20,6 +20,7 @@ from hpo.executors.result_folder import ResultFolder
 from hpo.masking import Secrets, remember
 from hpo.objective import HeldOut, Objective, TrialFiles
 from hpo.objectives.held_out import HeldOutScore
+from hpo.places import URI_VARIABLES, Places, places_of
 from hpo.sampler import Sampler
 from hpo.samplers.names import make_sampler
 from hpo.secret_keeping import SecretKeeping, SecretKeepingFiles
@@ -145,10 +146,11 @@ def _parts(config: SweepConfig, folders: Sequence[Path], search_path: Sequence[s
     return _sklearn_parts(config, space, folders, search_path)
 
 
-def tracker_uri(config: SweepConfig, environment: Mapping[str, str]) -> str:
-    """The tracking database: the file's, else $HPO_TRACKER, else $MLFLOW_TRACKING_URI, else mlflow.db here."""
-    given = (environment.get(name) for name in URI_VARIABLES)
-    return config.tracker.uri or next((uri for uri in given if uri), DEFAULT_URI)
+def places(config: SweepConfig, environment: Mapping[str, str], given: str | None = None) -> Places:
+    """Where a sweep is kept and mirrored: as given, else the file's `tracker.uri`, else $HPO_TRACKER, else
+    $MLFLOW_TRACKING_URI, else mlflow.db here; the file's mirrors come on top."""
+    named = [given, config.tracker.uri, *(environment.get(name) for name in URI_VARIABLES)]
+    return places_of(named, config.tracker.mirror)
 
 
 def _sklearn_parts(config: SweepConfig, space: Space, folders: Sequence[Path], search_path: Sequence[str]) -> Parts:

@@ -7,7 +7,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from hpo.errors import HpoError
 from hpo.fork import FORKED_FROM_TAG, Reusable, Taking, fork_message, reusable
 from hpo.interruption import Interruption
 from hpo.kept_models import KeptModels
+from hpo.mirrors.beside import mirrored
+from hpo.mirrors.recorded import MIRRORS_TAG, mirrors_tag
 from hpo.left_behind import finished_of, records_of, results_of
 from hpo.ownership import Claim, claimed
 from hpo.parent_run import ParentRun
@@ -73,7 +75,8 @@ class Driven:
 class Drive:
     """Drives sweeps of one store with the same parts. `path` is the sweep file, None where the store stands in for it.
 
-    `folder` is where the sweep's code lies.
+    `folder` is where the sweep's code lies, `mirrors` the servers that are told everything, for as
+    long as `beside` is open.
     """
 
     store: Store
@@ -81,6 +84,8 @@ class Drive:
     wishes: Wishes
     path: Path | None
     folder: Path
+    mirrors: Sequence[str] = ()
+    beside: ExitStack = field(default_factory=ExitStack)
 
     def start(self, name: str, fork_of: Run | None = None) -> Driven:
         """Starts a new sweep of that name, with the trials of `fork_of` that fit it.
@@ -92,6 +97,7 @@ class Drive:
         with self._claimed(run_id, name) as claim, self.wishes.interruption.shielded():
             more = self._taken_over(run_id, fork_of) if fork_of else ()
             parent = self._parent().start(self._tracker(run_id), run_id, name, fence=claim.fence, more=more)
+            self._mirror(parent, claim)
             return self._ended(parent, self._search(parent, claim))
 
     def go_on(self, existing: Run) -> Driven:
@@ -114,7 +120,16 @@ class Drive:
             if self.wishes.retry_failed:
                 tracker.record(retry_marks(self._history(existing)), claim.fence)
             parent = self._parent().start(tracker, existing.id, existing.name, fence=claim.fence, existing=existing)
+            self._mirror(parent, claim)
             return self._ended(parent, self._search(parent, claim, finished))
+
+    def _mirror(self, parent: Run, claim: Claim) -> None:
+        """Has the sweep sent to its mirrors until `beside` is closed, when all there is to send is on record."""
+        if self.mirrors or MIRRORS_TAG in parent.tags:
+            named = RunUpdated(parent.id, tags=mirrors_tag(self.mirrors))
+            self._tracker(parent.id).record([named], claim.fence)
+        wait = mirrored(self.store, parent, self.mirrors, self.wishes.interruption, os.environ)
+        self.beside.enter_context(wait)
 
     def _claimed(self, run_id: str, name: str) -> AbstractContextManager[Claim]:
         wishes = self.wishes

@@ -14,6 +14,7 @@ from hpo.build import DEFAULT_URI, URI_VARIABLES
 from hpo.config.fields import Duration
 from hpo.errors import ConfigError
 from hpo.patient_tracker import Patience, PatientTracker
+from hpo.places import default_store
 from hpo.spool import Record, Spool, spool_folders
 from trackers.errors import StoreUnavailable
 from trackers.garbage import local_path
@@ -66,8 +67,7 @@ def take_in(spool: Spool, record: Record) -> int:
 @contextlib.contextmanager
 def resumable(sweep: str, uri: str, environment: Mapping[str, str]) -> Iterator[None]:
     """Lets the error of a store that is in trouble end with the command that goes on."""
-    known = next((environment[name] for name in URI_VARIABLES if environment.get(name)), DEFAULT_URI)
-    where = "" if uri == known else f" --tracker {shlex.quote(uri)}"
+    where = "" if uri == default_store(environment) else f" --tracker {shlex.quote(uri)}"
     try:
         yield
     except StoreUnavailable as error:

@@ -2,15 +2,19 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from hpo.build import DEFAULT_URI, URI_VARIABLES, Parts, parts_of, tracker_uri
+from hpo.build import Parts, parts_of, places
 from hpo.config.conversion import config_hash
 from hpo.config.reading import read_sweep
 from hpo.drive import Drive, Driven, Wishes
 from hpo.errors import NothingFound, ObjectiveError
 from hpo.interruption import Interruption
+from hpo.mirrors.beside import check_mirrors
+from hpo.mirrors.recorded import mirrors_in
 from hpo.naming import find_sweep
+from hpo.places import URI_VARIABLES, Places, places_of
 from hpo.recorded_config import FILE_TAG, folders_of, read_back, recorded
 from hpo.result import SweepResult
 from hpo.standing import check_same
@@ -50,10 +54,12 @@ def run(
     config = read_sweep(path, overrides)
     parts = parts_of(config, path.parent)
     parts.sampler()  # what the engine refuses is to be known before anything is written
-    uri = tracker or tracker_uri(config, os.environ)
+    where = places(config, os.environ, tracker)
+    uri = where.store
+    check_mirrors(where.mirrors, uri)
     wishes = Wishes(retry_failed, takeover, register, watcher or Silence(), interruption or Interruption(), named)
-    with open_store(uri, artifacts=config.tracker.artifacts) as store:
-        drive = Drive(store, parts, wishes, path, path.parent.resolve())
+    with open_store(uri, artifacts=config.tracker.artifacts) as store, ExitStack() as beside:
+        drive = Drive(store, parts, wishes, path, path.parent.resolve(), where.mirrors, beside)
         while True:
             try:
                 return _result(uri, parts, _run(drive, new=new, fork=fork))
@@ -78,7 +84,8 @@ def resume(
     `more` trials are added to its budget; the rest as for `run`. Raises NothingFound where there is no such sweep, and
     what `run` raises.
     """
-    uri = tracker or _default_uri()
+    where = _places(tracker)
+    uri = where.store
     with open_store(uri, read_only=True) as store:  # which never makes a store
         existing = find_sweep(store.tracker, sweep)
     n_trials = ((existing.sweep.n_trials if existing.sweep else None) or 0) + more
@@ -93,9 +100,11 @@ def resume(
             "in the current folder, or go on with its file from where that lies now: hpo run FILE"
         ) from error
     parts.sampler()
+    mirrors = tuple(dict.fromkeys([*mirrors_in(existing.tags), *where.mirrors]))
+    check_mirrors(mirrors, uri)
     wishes = Wishes(retry_failed, takeover, register, watcher or Silence(), interruption or Interruption(), named)
-    with open_store(uri, artifacts=config.tracker.artifacts) as store:
-        drive = Drive(store, parts, wishes, None, folder)
+    with open_store(uri, artifacts=config.tracker.artifacts) as store, ExitStack() as beside:
+        drive = Drive(store, parts, wishes, None, folder, mirrors, beside)
         existing = store.tracker.get(existing.id)
         _check_same(drive, existing)
         return _result(uri, parts, drive.go_on(existing))
@@ -103,7 +112,7 @@ def resume(
 
 def load(sweep: str = "@latest", *, tracker: str | None = None) -> SweepResult:
     """A sweep on record, by name, by a unique prefix of its run id, or the latest one."""
-    uri = tracker or _default_uri()
+    uri = _places(tracker).store
     with open_store(uri, read_only=True) as store:
         parent = find_sweep(store.tracker, sweep)
     if parent.sweep is None:
@@ -168,5 +177,5 @@ def _result(uri: str, parts: Parts, driven: Driven) -> SweepResult:
     )
 
 
-def _default_uri() -> str:
-    return next((os.environ[name] for name in URI_VARIABLES if os.environ.get(name)), DEFAULT_URI)
+def _places(tracker: str | None) -> Places:
+    return places_of([tracker, *(os.environ.get(name) for name in URI_VARIABLES)])

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HPO_LAYERS = [
-    ("hpo.errors", "hpo.masking", "hpo.space", "hpo.trial"),
+    ("hpo.errors", "hpo.masking", "hpo.places", "hpo.space", "hpo.trial"),
     (
         "hpo.sampler",
         "hpo.pruner",
@@ -70,6 +70,7 @@ HPO_LAYERS = [
         "hpo.trial_files",
         "hpo.winner",
         "hpo.parent_run",
+        "hpo.mirrors",
         "hpo",
     ),
     ("hpo.cli", "hpo.web", "scripts"),

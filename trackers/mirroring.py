@@ -1,7 +1,8 @@
 """Brings a mirror up to date with a sweep: what is pending is sent, what was sent is noted."""
 
+import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from trackers.errors import MirrorRefused, MirrorUnavailable
@@ -15,6 +16,9 @@ from trackers.records import Status
 from trackers.registry import Registry
 from trackers.rows import PARENT_TAG
 
+log = logging.getLogger(__name__)
+
+SAY_EVERY = 500
 PAGE = 200
 """Runs held in memory at a time."""
 
@@ -29,24 +33,40 @@ class Sent:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def pending(outbox: Outbox, registry: Registry, mirror: str, sweep_id: str) -> int:
-    """How many runs, versions and aliases a mirror has not, or not as they are."""
-    count = 0
+@dataclass(frozen=True)
+class Standing:
+    """How much of a sweep a mirror has as it is, and how much it has not: runs, versions and aliases."""
+
+    sent: int
+    pending: int
+
+
+def standing(outbox: Outbox, registry: Registry, mirror: str, sweep_id: str) -> Standing:
+    """What a mirror has of a sweep, as far as this store knows; the mirror is not asked."""
+    runs = unsent = 0
     for parcels in _pages(outbox, sweep_id):
         marks = outbox.marks(mirror, RUN, [parcel.run.id for parcel in parcels])
-        count += sum(not parcel.is_sent(marks.get(parcel.run.id), models=True) for parcel in parcels)
-    return count + len(pending_versions(outbox, registry, mirror, sweep_id))
+        runs += len(parcels)
+        unsent += sum(not parcel.is_sent(marks.get(parcel.run.id), models=True) for parcel in parcels)
+    versions = len(pending_versions(outbox, registry, mirror, sweep_id))
+    return Standing(runs - unsent, unsent + versions)
 
 
 class Mirroring:
     """One sweep and one server. Remote runs are found again by their tag, so being killed anywhere does no harm.
 
     Nobody else may send the same sweep to the same server meanwhile: two that look at once find nothing both.
-    Marks are noted every `note_every` seconds, and by `flush`.
+    Marks are noted once in `note_every` seconds, and by `flush`.
     """
 
     def __init__(
-        self, outbox: Outbox, registry: Registry, server: MlflowServer, sweep_id: str, *, note_every: float = 0.0
+        self,
+        outbox: Outbox,
+        registry: Registry,
+        server: MlflowServer,
+        sweep_id: str,
+        *,
+        note_every: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self._outbox = outbox
         self._registry = registry
@@ -62,10 +82,13 @@ class Mirroring:
         self._may_be_doubled = False
         self._first = 0
         self.sent = Sent()
+        self.looked = 0.0
+        """Seconds that the last look at what is new took in the store."""
 
     def send_new(self) -> None:
         """Sends what ended or began since the last call; models wait until it is known which are kept."""
         self._send_parent()
+        self.looked = 0.0
         first: int | None = None
         for parcels in self._trials(self._first):
             self._send_all(parcels, models=False)
@@ -73,7 +96,6 @@ class Mirroring:
             first = _number(still[0]) if first is None and still else first
             self._first = _number(parcels[-1]) + 1 if first is None else first
         self._send_parent(whole=True)
-        self._flush_if_due()
 
     def send_all(self) -> None:
         """Sends everything that is pending, the parent's end last; then registered versions."""
@@ -81,7 +103,6 @@ class Mirroring:
         is_running = parent.run.status is Status.RUNNING
         for parcels in self._trials(0):
             self._send_all(parcels, models=not is_running)
-            self._flush_if_due()
         self._send_parent(whole=True)
         self.flush()
         self._versions()
@@ -96,7 +117,12 @@ class Mirroring:
         self._noted_at = time.monotonic()
 
     def _trials(self, first: int) -> Iterator[Sequence[Parcel]]:
-        while parcels := self._outbox.trials(self._sweep_id, first, PAGE):
+        while True:
+            began = time.monotonic()
+            parcels = self._outbox.trials(self._sweep_id, first, PAGE)
+            self.looked += time.monotonic() - began
+            if not parcels:
+                return
             yield parcels
             first = _number(parcels[-1]) + 1
 
@@ -135,6 +161,9 @@ class Mirroring:
                 began = time.monotonic()
                 self._send(parcel, mark, models=models)
                 self.sent.seconds += time.monotonic() - began
+                self._flush_if_due()
+                if self.sent.runs % SAY_EVERY == 0:
+                    log.info("%d runs sent to %s", self.sent.runs, self._server.uri)
 
     def _send(self, parcel: Parcel, mark: Mark | None, *, models: bool) -> None:
         parent = self._parent if parcel.run.id != self._sweep_id else None
@@ -216,7 +245,7 @@ class Mirroring:
         self._new_marks[mark.kind, mark.key] = mark
 
     def _flush_if_due(self) -> None:
-        if time.monotonic() - self._noted_at >= self._note_every:
+        if time.monotonic() - self._noted_at >= self._note_every():
             self.flush()
 
 

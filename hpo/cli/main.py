@@ -18,6 +18,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "check": ("hpo.cli.check_command", "Check sweep files; nothing is run."),
     "run": ("hpo.cli.run_command", "Run a sweep file, or go on where it stopped."),
     "resume": ("hpo.cli.resume_command", "Go on with a sweep on record, without its file."),
+    "mirror": ("hpo.cli.mirror_command", "Send what an MLflow server still lacks of a sweep."),
     "stop": ("hpo.cli.stop_command", "Ask the driver of a sweep to end cleanly."),
     "ls": ("hpo.cli.ls_command", "List the sweeps of a store."),
     "show": ("hpo.cli.show_command", "Show a sweep, or one trial with all that is known of it."),

@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 
 from hpo.cli.formats import ENDINGS, FORMATS
+from hpo.places import DEFAULT_STORE, URI_VARIABLES, is_server, places_of
 
-DEFAULT_TRACKER = "sqlite:///mlflow.db"
+DEFAULT_TRACKER = DEFAULT_STORE
 LOGGERS = ("hpo", "trackers")
 DEBUG = "hpo.debug"
 """The key in click's `Context.meta` under which `--debug` is known to `main`."""
@@ -25,11 +26,14 @@ class Shared:
     """What the shared options say.
 
     `tracker` is the store's URI, `tracker_from` where it was named: `--tracker`, HPO_TRACKER, MLFLOW_TRACKING_URI or
-    `` (the default). `color`: stdout is a terminal and nobody objects.
+    `` (the default). Where an MLflow server was named, it stands in `mirrors`, and the store is the next one that was.
+    `given` is what `--tracker` says. `color`: stdout is a terminal and nobody objects.
     """
 
     tracker: str = DEFAULT_TRACKER
     tracker_from: str = ""
+    mirrors: tuple[str, ...] = ()
+    given: str | None = None
     format: str = "table"
     output: Path | None = None
     quiet: bool = False
@@ -66,13 +70,18 @@ def add_common(command: click.Command) -> click.Command:
 
 
 def tracker_uri(given: str | None = None) -> tuple[str, str]:
-    """The store's URI and where it was named: as given, else the environment, else MLflow's default file."""
-    if given:
-        return given, "--tracker"
-    for name in ("HPO_TRACKER", "MLFLOW_TRACKING_URI"):
-        if os.environ.get(name):
-            return os.environ[name], name
+    """The store's URI and where it was named: as given, else the environment, else MLflow's default file.
+
+    The address of a server names no store: the next one counts.
+    """
+    for source, uri in _named(given):
+        if uri and not is_server(uri):
+            return uri, source
     return DEFAULT_TRACKER, ""
+
+
+def _named(given: str | None) -> list[tuple[str, str | None]]:
+    return [("--tracker", given), *((name, os.environ.get(name)) for name in URI_VARIABLES)]
 
 
 def format_of(path: Path | None) -> str:
@@ -130,11 +139,14 @@ def _gathered(verb: Verb) -> Verb:
     def with_shared(**given: object) -> None:
         output = given.pop("output", None)
         path = output if isinstance(output, Path) else None
-        uri, source = tracker_uri(_text(given.pop("tracker", None)))
+        wanted = _text(given.pop("tracker", None))
+        uri, source = tracker_uri(wanted)
         no_color = given.pop("no_color", False)
         gathered = Shared(
             tracker=uri,
             tracker_from=source,
+            mirrors=places_of(uri for _, uri in _named(wanted)).mirrors,
+            given=wanted,
             format=_text(given.pop("format", None)) or format_of(path),
             output=path,
             quiet=bool(given.pop("quiet", False)),

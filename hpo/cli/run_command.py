@@ -62,18 +62,18 @@ def command(
 
 
 def _run(file: Path, overrides: Sequence[str], shared: Shared, *, new: bool, fork: bool, takeover: bool) -> None:
-    from hpo.build import tracker_uri
+    from hpo.build import places
     from hpo.cli.driving import Driving
     from hpo.config.reading import read_sweep
     from hpo.search import run
 
     config = read_sweep(file, overrides)
-    uri = shared.tracker if shared.tracker_from == "--tracker" else tracker_uri(config, os.environ)
+    uri = places(config, os.environ, shared.given).store
     Driving(shared, uri, name=config.name, metric=config.metric.name).drive(
         lambda watcher, interruption, named: run(
             file,
             overrides=overrides,
-            tracker=uri,
+            tracker=shared.given,
             new=new,
             fork=fork,
             takeover=takeover,

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import logging
 import re
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from hpo.errors import NothingFound
 from trackers.filters import parse_filter
 from trackers.opening import Store, open_store
 
+log = logging.getLogger(__name__)
 _SQLITE = re.compile(r"sqlite(?:\+pysqlite)?:///([^?]*)")
 
 
@@ -25,6 +27,8 @@ def open_to_read(shared: Shared) -> Store:
 
 def require_store(shared: Shared) -> None:
     """NothingFound where there is no such database file; for verbs that must not make one."""
+    for server in shared.mirrors:
+        log.info("%s is a mirror: this reads the store, %s", server, store_name(shared))
     path = database_file(shared.tracker)
     if path is not None and not path.exists():
         raise NothingFound(f"no store at {store_name(shared)}; run a sweep first, or name one with --tracker")

@@ -13,6 +13,8 @@ from hpo.cli.sweep_rows import counts_text, sweep_object
 from hpo.cli.text import cell, duration, short_time
 from hpo.cli.trial_rows import trial_object
 from hpo.driver import Driver, Life, life_of
+from hpo.mirrors.recorded import mirrors_in
+from hpo.mirrors.sending import standing_of
 from hpo.standing import STOPPED_TAG
 from hpo.trial import Goal
 from trackers.errors import NotFound
@@ -35,6 +37,7 @@ class SweepView:
     store: str
     driver: str
     may_go_on: bool
+    mirrors: Sequence[dict[str, object]] = ()
 
     @classmethod
     def read(cls, opened: Store, run: Run, *, store: str, now: float) -> "SweepView":
@@ -56,6 +59,7 @@ class SweepView:
             store,
             driver=f"{driver}{', which is dead' if is_dead else ''}" if driver else "",
             may_go_on=facts is not None and not ended and (driver is None or is_dead),
+            mirrors=_mirrors(opened, run),
         )
 
     def details(self) -> dict[str, object]:
@@ -70,6 +74,7 @@ class SweepView:
             "driver": self.driver or None,
             "best": trial_object(self.best, facts.metric) if self.best and facts else None,
             "registered": list(self.registered),
+            "mirrors": list(self.mirrors),
             "store": self.store,
             "artifact_uri": self.run.artifact_uri,
             "tags": dict(self.run.tags),
@@ -89,6 +94,7 @@ class SweepView:
             "best": self._best_text(),
             "best params": self.best.params if self.best else None,
             "registered": [_version_text(version) for version in self.registered],
+            "mirrors": [_mirror_text(mirror) for mirror in self.mirrors],
             "started": short_time(run.started),
             "took": duration(seconds if isinstance(seconds, float) else None),
             "note": run.tags.get("mlflow.note.content"),
@@ -118,6 +124,17 @@ class SweepView:
     def _to_go_on(self, name: str) -> list[str]:
         """The command that goes on with a sweep which nobody drives and which has not ended."""
         return [f"hpo resume {name}{' --retry-failed' if _by_failures(self.run) else ''}"] if self.may_go_on else []
+
+
+def _mirrors(store: Store, run: Run) -> list[dict[str, object]]:
+    """Each server that is told of the sweep, with how much of it that server has and lacks."""
+    if store.outbox is None:
+        return []
+    return [{"mirror": mirror, **vars(standing_of(store, mirror, run.id))} for mirror in mirrors_in(run.tags)]
+
+
+def _mirror_text(mirror: dict[str, object]) -> str:
+    return f"{mirror['mirror']}: {mirror['sent']} sent, {mirror['pending']} pending"
 
 
 def _by_failures(run: Run) -> bool:

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from hpo.places import is_server, server_fault
+
 MAX_TEXT = 6000
 """Characters of a parameter's value: MLflow takes no more."""
 
@@ -126,6 +128,20 @@ def _data_path(value: object) -> object:
     return value
 
 
+def _store_uri(value: object) -> object:
+    if isinstance(value, str) and is_server(value) and (fault := server_fault(value)):
+        raise broken(fault)
+    return value
+
+
+def _mirror(value: object) -> object:
+    if not isinstance(value, str):
+        raise broken("must be the address of an MLflow server, such as http://mlflow:5000")
+    if fault := server_fault(value):
+        raise broken(fault)
+    return value.rstrip("/")
+
+
 def _callable_path(value: object) -> object:
     if isinstance(value, str) and ".py:" in value and "/" not in value:
         raise broken(f"names a file, not a module: write {value.replace('.py:', ':')}")
@@ -155,6 +171,12 @@ WHOLE = BeforeValidator(_whole)
 """Lets 1e3 stand for 1000; comes after the limits, or the JSON Schema loses them."""
 
 Text = Annotated[str, Field(min_length=1)]
+StoreUri = Annotated[str, Field(min_length=1), BeforeValidator(_store_uri)]
+Mirror = Annotated[
+    str,
+    BeforeValidator(_mirror),
+    WithJsonSchema({"type": "string", "pattern": r"^https?://[^/?#@\s]+(/[^?#@\s]*)?$"}),
+]
 VariableName = Annotated[str, Field(pattern=VARIABLE_NAME)]
 Name = Annotated[str, Field(pattern=NAME, max_length=250)]
 ModelName = Annotated[str, Field(pattern=MODEL_NAME, max_length=250)]

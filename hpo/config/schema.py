@@ -14,12 +14,14 @@ from hpo.config.fields import (
     DottedPath,
     Duration,
     Memory,
+    Mirror,
     ModelName,
     Name,
     Option,
     Section,
     Seed,
     StepName,
+    StoreUri,
     TestPart,
     Text,
     VariableName,
@@ -265,8 +267,14 @@ class Parallel(Section):
 class TrackerSettings(Section):
     """Where everything is recorded."""
 
-    uri: Text | None = None
-    """The tracking database; where left out $HPO_TRACKER, $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db."""
+    uri: StoreUri | None = None
+    """The tracking database; where left out $HPO_TRACKER, $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db. The http://
+    address of a server means that file, with the server as a mirror."""
+    mirror: Annotated[list[Mirror], BeforeValidator(listed, json_schema_input_type=Mirror | list[Mirror])] = Field(
+        default=[]
+    )
+    """The http:// address of an MLflow tracking server, or a list of them, that is sent everything. User and password
+    come from $MLFLOW_TRACKING_USERNAME and $MLFLOW_TRACKING_PASSWORD."""
     artifacts: Text = "mlruns"
     """The folder for files and models."""
     log_models: Literal["best", "all", "none"] = "best"

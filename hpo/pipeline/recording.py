@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hpo.build import DEFAULT_URI, URI_VARIABLES
 from hpo.pipeline.prepared import Prepared
+from hpo.places import URI_VARIABLES, places_of
 from hpo.provenance.git import git_tags
 from trackers.records import Dataset, Point
 
@@ -17,7 +17,7 @@ CONTEXTS = {"train": "training", "validation": "validation", "test": "test"}
 
 def store_uri(given: str | None) -> str:
     """The tracking database: the one given, else $HPO_TRACKER, else $MLFLOW_TRACKING_URI, else mlflow.db here."""
-    return given or next((os.environ[name] for name in URI_VARIABLES if os.environ.get(name)), DEFAULT_URI)
+    return places_of([given, *(os.environ.get(name) for name in URI_VARIABLES)]).store
 
 
 def datasets(data: Prepared, *parts: str) -> Sequence[Dataset]:

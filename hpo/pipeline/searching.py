@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hpo.build import tracker_uri
+from hpo.build import places
 from hpo.config.reading import read_sweep
 from hpo.config.schema import SweepConfig
 from hpo.errors import ConfigError
@@ -40,13 +40,13 @@ def search(
     prepared = open_prepared(_folder(sweep))
     for part in ("train", "validation"):
         prepared.part(part)
-    uri = tracker or tracker_uri(sweep, os.environ)
+    uri = places(sweep, os.environ, tracker).store
     if not new:
         _check_same_data(uri, sweep, prepared)
     result = run(
         config,
         overrides=changes,
-        tracker=uri,
+        tracker=tracker,
         new=new,
         register=False,  # that is a step of its own, after the test month has spoken
         watcher=watcher,

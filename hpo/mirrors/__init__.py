@@ -1,0 +1,1 @@
+"""Sends sweeps to other MLflow servers: beside a running sweep, and afterwards."""

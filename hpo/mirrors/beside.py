@@ -1,0 +1,164 @@
+"""Mirrors a sweep while it runs: one child process for each server, so that none of them can slow the driver."""
+
+import contextlib
+import importlib.util
+import json
+import logging
+import os
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from hpo.errors import ConfigError
+from hpo.interruption import Interruption
+from hpo.masking import hide_patterns
+from hpo.mirrors.sending import standing_of
+from hpo.mirrors.worker import Errand
+from hpo.places import default_store
+from trackers.errors import StoreUnavailable
+from trackers.opening import Store
+from trackers.records import Run
+
+log = logging.getLogger(__name__)
+
+WAIT = "HPO_MIRROR_WAIT"
+WAIT_SECONDS = 10.0
+"""Seconds that a driver waits at its end for what is not yet sent; `$HPO_MIRROR_WAIT` overrides it."""
+FAILING_SECONDS = 2.0
+"""The same where the server did not answer last time."""
+QUIET_SECONDS = 1.0
+"""So long it waits without a word."""
+TICK = 0.05
+
+
+def check_mirrors(mirrors: Sequence[str], store: str) -> None:
+    """ConfigError, before anything is run, where nothing could ever be sent."""
+    if not mirrors:
+        return
+    if importlib.util.find_spec("mlflow") is None:
+        raise ConfigError('a mirror needs MLflow\'s client, which is not installed: pip install "tracked-hpo[mlflow]"')
+    if store.startswith("memory:"):
+        raise ConfigError(f"{store} is gone with its process, so nothing of it can be mirrored to {mirrors[0]}")
+
+
+@contextlib.contextmanager
+def mirrored(
+    store: Store, parent: Run, mirrors: Sequence[str], interruption: Interruption, environment: Mapping[str, str]
+) -> Iterator[None]:
+    """Sends the sweep to its mirrors while the block runs, and for a moment after it; says what is left to send.
+
+    Nothing that happens to a server, or to these processes, reaches the block.
+    """
+    processes = [MirrorProcess(store, parent, mirror) for mirror in mirrors]
+    try:
+        yield
+        deadline = time.monotonic() + _wait_seconds(environment)
+        for process in processes:
+            process.ask_to_end()
+        for process in processes:
+            process.finish(deadline, interruption)
+    finally:
+        for process in processes:
+            process.kill()
+    for process in processes:
+        _report(process, store, parent, environment)
+
+
+class MirrorProcess:
+    """One server's process, and what it said."""
+
+    def __init__(self, store: Store, parent: Run, mirror: str) -> None:
+        self.mirror = mirror
+        self.failing = ""
+        self.done: Mapping[str, object] | None = None
+        packages = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), packages]))
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "hpo.mirrors.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": path},
+            start_new_session=True,  # a Ctrl-C is the driver's affair
+            text=True,
+        )
+        errand = Errand(store.uri, mirror, parent.id, parent.name, os.getpid())
+        self._tell(errand.text)
+        self._listener = threading.Thread(target=self._listen, name="hpo-mirror", daemon=True)
+        self._listener.start()
+
+    def ask_to_end(self) -> None:
+        """Lets it send the rest and end."""
+        self._tell("end\n")
+
+    def finish(self, deadline: float, interruption: Interruption) -> None:
+        """Waits for its end, not at all where the sweep was interrupted, and not for long where its server is dead."""
+        began, said = time.monotonic(), False
+        while self._process.poll() is None and time.monotonic() < deadline and not interruption.asked:
+            waited = time.monotonic() - began
+            if self.failing and waited > FAILING_SECONDS:
+                return
+            if waited > QUIET_SECONDS and not said:
+                said = True
+                log.info("sending the rest to %s, for %.0f s at most", self.mirror, deadline - time.monotonic())
+            time.sleep(TICK)
+
+    def kill(self) -> None:
+        """Ends it at once; safe to call twice."""
+        self._process.kill()
+        self._process.wait()
+        self._listener.join()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+    def _tell(self, line: str) -> None:
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):  # it is dead; what is pending is said at the end
+                self._process.stdin.write(line)
+                self._process.stdin.flush()
+
+    def _listen(self) -> None:
+        for line in self._process.stdout or ():
+            with contextlib.suppress(ValueError):
+                self._take(json.loads(line))
+
+    def _take(self, event: Mapping[str, object]) -> None:
+        if event.get("event") == "failing":
+            text = hide_patterns(str(event.get("text")))
+            if not self.failing:
+                log.warning("mirror: %s; the sweep goes on, and what is pending is sent later", text)
+            self.failing = text
+            return
+        if self.failing:
+            log.info("mirror: %s takes what it is sent again", self.mirror)
+        self.failing = ""
+        if event.get("event") == "done":
+            self.done = event
+
+
+def _report(process: MirrorProcess, store: Store, parent: Run, environment: Mapping[str, str]) -> None:
+    left = 1
+    with contextlib.suppress(StoreUnavailable):
+        left = standing_of(store, process.mirror, parent.id).pending
+    if not left:
+        log.info("sent to %s", process.mirror)
+        return
+    refused = process.done.get("refused") if process.done else None
+    if isinstance(refused, dict) and refused:
+        name, why = next(iter(refused.items()))
+        log.warning("mirror: %d not taken, %s for one: %s", len(refused), name, hide_patterns(str(why)))
+    option = "" if store.uri == default_store(environment) else f" --tracker {shlex.quote(hide_patterns(store.uri))}"
+    log.warning("mlflow sync pending: %d; send it with: hpo mirror %s%s", left, shlex.quote(parent.name), option)
+
+
+def _wait_seconds(environment: Mapping[str, str]) -> float:
+    try:
+        return max(float(environment.get(WAIT, "") or WAIT_SECONDS), 0.0)
+    except ValueError:
+        return WAIT_SECONDS

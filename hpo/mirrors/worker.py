@@ -1,0 +1,168 @@
+"""The process that sends a sweep to one server while the sweep runs, and dies with its driver.
+
+Its first line of input says what to send where: not its arguments, for a store's URI may hold a password, and everybody
+can read those. A line `end` says that the sweep has ended; where input itself ends, the driver is dead. Each line it
+prints is an event.
+"""
+
+import json
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TextIO
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from hpo.errors import HpoError
+from hpo.executors.lifeline import Lifeline
+from hpo.mirrors.sending import sending
+from trackers.errors import MirrorUnavailable, TrackerError
+from trackers.mirroring import Mirroring
+from trackers.mlflow_asking import prepare_environment
+from trackers.opening import open_store
+
+PAUSE = 1.0
+"""Seconds between two looks at what is new; longer where looking itself takes long."""
+SHARE = 10
+"""Of so many seconds one goes into looking, at most."""
+NOTE_EVERY = 10.0
+"""Seconds between two transactions: the driver waits while this process, which gets little time, holds the store."""
+LAST_NOTE_EVERY = 1.0
+"""The same once the sweep has ended: the driver waits for a while only."""
+LONGEST_PAUSE = 60.0
+KNOCK_SECONDS = 5.0
+NICE = 19
+
+Say = Callable[[Mapping[str, object]], None]
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What to send where, and whose child does it."""
+
+    store: str
+    mirror: str
+    sweep_id: str
+    name: str
+    driver: int
+
+    @property
+    def text(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self)) + "\n"
+
+
+def main() -> None:
+    """Follows the sweep until its end; see the module."""
+    errand = Errand(**json.loads(sys.stdin.readline()))
+    if sys.platform == "linux":
+        Lifeline(errand.driver, None).hold()
+    ended = threading.Event()
+    threading.Thread(target=_listen, args=(sys.stdin, ended), name="hpo-mirror-listen", daemon=True).start()
+    say = _sayer()
+    os.nice(NICE)
+    prepare_environment()
+    try:
+        follow(errand, ended, say)
+    except Exception as error:  # nobody else would ever hear of it
+        say({"event": "failing", "text": f"{type(error).__name__}: {error}"})
+        sys.exit(1)
+
+
+def follow(errand: Errand, ended: threading.Event, say: Say) -> None:
+    """Sends what is new until the sweep has ended, then the rest; once more only where that fails."""
+    patience = _Patience(ended)
+
+    def note_every() -> float:
+        return LAST_NOTE_EVERY if ended.is_set() else NOTE_EVERY
+
+    while True:
+        try:
+            knock(errand.mirror)
+            with (
+                open_store(errand.store) as store,
+                sending(store, errand.mirror, errand.sweep_id, errand.name, note_every=note_every) as mirroring,
+            ):
+                _follow(mirroring, patience, say)
+                return
+        except (TrackerError, HpoError) as error:
+            say({"event": "failing", "text": str(error)})
+            if ended.is_set():
+                return
+            patience.wait_longer()
+
+
+def knock(mirror: str) -> None:
+    """MirrorUnavailable where nobody listens: found out before MLflow is imported, which takes seconds."""
+    parts = urlsplit(mirror)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    if getproxies().get(parts.scheme) and not proxy_bypass(host):
+        return
+    try:
+        socket.create_connection((host, port), KNOCK_SECONDS).close()
+    except OSError as error:
+        raise MirrorUnavailable(f"{mirror} cannot be reached: {error.strerror or error}") from error
+
+
+def _follow(mirroring: Mirroring, patience: "_Patience", say: Say) -> None:
+    while True:
+        is_last = patience.ended.is_set()
+        try:
+            if is_last:
+                mirroring.send_all()
+            else:
+                mirroring.send_new()
+        except MirrorUnavailable as error:
+            say({"event": "failing", "text": str(error)})
+            if is_last:
+                return
+            patience.wait_longer()
+            continue
+        sent = mirroring.sent
+        say({"event": "done" if is_last else "sent", "runs": sent.runs, "versions": sent.versions,
+             "refused": sent.refused})  # fmt: skip
+        if is_last:
+            return
+        patience.wait(max(PAUSE, SHARE * mirroring.looked))
+
+
+class _Patience:
+    """Waits, longer after each failure, until the sweep has ended."""
+
+    def __init__(self, ended: threading.Event) -> None:
+        self.ended = ended
+        self._next = PAUSE
+
+    def wait(self, seconds: float) -> None:
+        self._next = PAUSE
+        self.ended.wait(seconds)
+
+    def wait_longer(self) -> None:
+        self.ended.wait(self._next)
+        self._next = min(self._next * 2, LONGEST_PAUSE)
+
+
+def _listen(source: TextIO, ended: threading.Event) -> None:
+    for line in source:
+        if line.strip() == "end":
+            ended.set()
+    os._exit(1)  # the driver is dead: what was sent and not noted is found again by its tag
+
+
+def _sayer() -> Say:
+    """Prints events; what libraries print goes nowhere."""
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+
+    def say(event: Mapping[str, object]) -> None:
+        print(json.dumps(event), file=events, flush=True)
+
+    return say
+
+
+if __name__ == "__main__":
+    main()
