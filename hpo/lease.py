@@ -1,6 +1,7 @@
 """A lease: a driver on another host is dead when its heartbeat stood still for so long.
 
-Only the watcher's own monotonic clock measures that. Wall clocks differ between hosts, jump and are set back.
+The clock of a server that all drivers share measures that, and says it at once. Where there is none, only the
+watcher's own monotonic clock does: wall clocks differ between hosts, jump and are set back.
 """
 
 import time
@@ -29,6 +30,11 @@ def lease_seconds(environment: Mapping[str, str]) -> float:
     return seconds
 
 
+def is_over(holder: Holder, lease: float) -> bool:
+    """Whether the lease has run out by the clock of the server, so far as there is one."""
+    return holder.age is not None and holder.age >= lease
+
+
 class LeaseWatch:
     """Watches one holder; `look` says what is known of its life by now."""
 
@@ -45,7 +51,7 @@ class LeaseWatch:
         """
         before = self._clock()  # not after reading: this process may be stopped in between, and wake up late
         holder = read()
-        if holder is None:
+        if holder is None or is_over(holder, self._lease):
             return Life.DEAD
         seen = (holder.token, holder.heartbeat)
         if self._seen is None:
@@ -53,4 +59,6 @@ class LeaseWatch:
             return Life.UNKNOWN
         if seen != self._seen:
             return Life.ALIVE
+        if holder.age is not None:
+            return Life.UNKNOWN  # the server counts; that this process was stopped meanwhile does not matter to it
         return Life.DEAD if before - self._since >= self._lease else Life.UNKNOWN

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hpo.driver import Driver, Life, life_of
 from hpo.errors import SweepOwned
 from hpo.interruption import GRACE, Interruption
-from hpo.lease import BEATS, LeaseWatch, lease_seconds
+from hpo.lease import BEATS, LeaseWatch, is_over, lease_seconds
 from trackers.errors import AlreadyOwned, FencedOff, StoreUnavailable, Superseded, TrackerError
 from trackers.ownership import Holder, Ownership
 from trackers.records import Fence
@@ -95,6 +95,8 @@ class Claimant:
         """Whether the holder is dead; SweepOwned where it lives and is not to be taken over."""
         driver = Driver.parse(holder.owner)
         life = _life(driver, holder)
+        if life is Life.UNKNOWN and is_over(holder, self.lease):
+            life = Life.DEAD
         if life is Life.UNKNOWN and not takeover:
             log.info("sweep %s is held by %s; watching for %g s whether it lives", self.name, driver, self.lease)
             life = self._watch()

@@ -18,8 +18,8 @@ class Clock:
         return self.now
 
 
-def holder(heartbeat: int, token: str = "a") -> Holder:
-    return Holder("somebody", token, heartbeat)
+def holder(heartbeat: int, token: str = "a", age: float | None = None) -> Holder:
+    return Holder("somebody", token, heartbeat, age=age)
 
 
 def test_a_heartbeat_that_stands_still_for_a_lease_is_a_death() -> None:
@@ -78,3 +78,17 @@ def test_the_lease_is_a_variable_or_a_minute() -> None:
 def test_a_lease_that_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=f"HPO_LEASE must be a number of seconds above 0, got '{text}'"):
         lease_seconds({"HPO_LEASE": text})
+
+
+def test_where_a_server_has_a_clock_a_lease_that_ran_out_is_a_death_at_once() -> None:
+    assert LeaseWatch(60, Clock()).look(lambda: holder(5, age=60.0)) is Life.DEAD
+    assert LeaseWatch(60, Clock()).look(lambda: holder(5, age=59.0)) is Life.UNKNOWN
+
+
+def test_where_a_server_has_a_clock_the_watchers_own_says_nothing() -> None:
+    clock = Clock()
+    watch = LeaseWatch(60, clock)
+    watch.look(lambda: holder(5, age=1.0))
+    clock.now += 7200  # the watcher's machine slept, and the server with it
+    assert watch.look(lambda: holder(5, age=2.0)) is Life.UNKNOWN
+    assert watch.look(lambda: holder(6, age=0.5)) is Life.ALIVE

@@ -1,4 +1,4 @@
-"""Random filters and orders on random runs: the SQL tracker answers as the one in memory does."""
+"""Random filters and orders on random runs: the SQL tracker answers as the one in memory does, on each database."""
 
 import itertools
 import math
@@ -137,9 +137,16 @@ def placed(changes: list[Change], mark: str) -> list[Change]:
 
 
 @pytest.fixture(scope="module")
-def trackers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tracker, Tracker]]:
+def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tracker, Tracker]]:
     folder = tmp_path_factory.mktemp("agree")
     with open_store(f"sqlite:///{folder}/mlflow.db", artifacts="/m") as store:
+        yield MemoryTracker("/m"), store.tracker
+
+
+@pytest.fixture(scope="module")
+def on_postgres(request: pytest.FixtureRequest) -> Iterator[tuple[Tracker, Tracker]]:
+    server = request.getfixturevalue("postgres")
+    with open_store(server.uri(server.create()), artifacts="/m") as store:
         yield MemoryTracker("/m"), store.tracker
 
 
@@ -147,15 +154,43 @@ MARKS = (f"x{number}" for number in itertools.count())
 asking = st.tuples(filters, orders, st.none() | names, st.none() | st.integers(0, 4), st.integers(0, 2))
 
 
-@settings(
-    max_examples=100, phases=[Phase.generate], deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+Asked = list[tuple[str, list[Order], str | None, int | None, int]]
+
+
+def drawn(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        phases=[Phase.generate],
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@drawn(100)
 @given(changes=runs(), asked=st.lists(asking, min_size=12, max_size=12))
-def test_sql_finds_what_memory_finds(
-    trackers: tuple[Tracker, Tracker],
-    changes: list[Change],
-    asked: list[tuple[str, list[Order], str | None, int | None, int]],
+def test_sql_finds_what_memory_finds(on_sqlite: tuple[Tracker, Tracker], changes: list[Change], asked: Asked) -> None:
+    agree(on_sqlite, changes, asked)
+
+
+@drawn(25)
+@given(changes=runs(), asked=st.lists(asking, min_size=12, max_size=12))
+def test_postgres_finds_what_memory_finds(
+    on_postgres: tuple[Tracker, Tracker], changes: list[Change], asked: Asked
 ) -> None:
+    agree(on_postgres, changes, asked)
+
+
+@pytest.mark.slow
+@drawn(400)
+@given(changes=runs(), asked=st.lists(asking, min_size=12, max_size=12))
+def test_postgres_finds_what_memory_finds_many_times(
+    on_postgres: tuple[Tracker, Tracker], changes: list[Change], asked: Asked
+) -> None:
+    agree(on_postgres, changes, asked)
+
+
+def agree(trackers: tuple[Tracker, Tracker], changes: list[Change], asked: Asked) -> None:
     mark = next(MARKS)
     for tracker in trackers:
         tracker.experiment(mark)
