@@ -48,7 +48,7 @@ class Judge:
 
     def tell(self, trial: Trial, result: Result) -> None:  # noqa: ARG002  # the same shape as Sampler.tell
         """Takes in an ended trial."""
-        self._since_best += 1
+        self._since_best += result.state is not State.PRUNED  # it had no chance to be the best
         self._failures += result.state is State.FAILED and result.reason != LOST
         if result.value is not None and self._goal.better(result.value, self._best):
             self._best, self._since_best = result.value, 0

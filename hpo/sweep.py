@@ -12,9 +12,11 @@ from hpo.interruption import Interruption
 from hpo.kept_models import KeptModels
 from hpo.losses import LossCount, Losses, lost_for_good
 from hpo.progress import Progress
+from hpo.pruner import Pruner
+from hpo.pruning import Pruning, recorded_curve
 from hpo.sampler import Sampler
 from hpo.sweep_records import SweepRecords
-from hpo.trial import Goal, Outcome, Result, State, Trial, derive_seed
+from hpo.trial import Goal, Outcome, Question, Result, State, Trial, derive_seed
 from hpo.window import Window
 from trackers.errors import NotFound, StoreUnavailable
 from trackers.failpoints import reach
@@ -89,6 +91,7 @@ class Sweep:
         interruption: Interruption,
         fence: Fence | None = None,
         results: FinishedResults | None = None,
+        pruner: Pruner | None = None,
     ) -> None:
         self._plan = plan
         self._sampler = sampler
@@ -97,6 +100,7 @@ class Sweep:
         self._records = records
         self._judge = Judge(plan.budget, plan.goal)
         self._window = Window(plan.window, self._tell)
+        self._pruning = Pruning(pruner, plan.metric)
         self._models = models
         self._interruption = interruption
         self._results = results
@@ -118,7 +122,8 @@ class Sweep:
     def take_up(self, history: Sequence[Run], seconds: float, finished: Sequence[Outcome] = ()) -> None:
         """Goes on from what the store knows: ended trials count, open ones run again with the same params.
 
-        `finished` is how RUNNING ones ended of which the driver died before it had recorded that.
+        `finished` is how RUNNING ones ended of which the driver died before it had recorded that. Where trials are
+        pruned, `history` is to hold the points of the metric.
         """
         adopted = {outcome.number for outcome in finished}
         self._used = seconds
@@ -133,7 +138,7 @@ class Sweep:
             if state in (State.WAITING, State.RUNNING):
                 self._again.append(replace(trial, attempt=trial.attempt + 1))
                 continue
-            self._end(trial, Result(state, value, reason))
+            self._end(trial, Result(state, value, reason, recorded_curve(run.points, state)))
             self._changes += self._models.add(trial, value, run.models)
         self._take([outcome for outcome in finished if outcome.number in self._open])
         reach("take_up.done")
@@ -149,7 +154,7 @@ class Sweep:
             try:
                 stop = self._run(watcher)
             except StoreUnavailable:
-                self._take(self._executor.wait(0))  # what ended while the driver waited need not run again
+                self._take(self._executor.wait(0, self._answer))  # what ended meanwhile need not run again
                 self._put_back()
                 raise
             except BaseException:
@@ -180,7 +185,7 @@ class Sweep:
             if not self._open and not self._again:
                 return stop or Stop.N_TRIALS
             with self._interruption.waiting():
-                outcomes = self._executor.wait(TICK)
+                outcomes = self._executor.wait(TICK, self._answer)
             self._take(outcomes)
             if self._ask_seconds > SLOW_ASK:  # what has ended should not wait for it
                 self._commit(watcher)
@@ -188,6 +193,10 @@ class Sweep:
     def _fill_slots(self) -> Stop | None:
         """Finds a trial for every free slot, as far as window and budget allow; why not, where the budget does not."""
         while len(self._open) + len(self._starting) - len(self._ended) < self._executor.slots:
+            if self._pruning.judges and self._ask_seconds > SLOW_ASK:  # trials wait for replies meanwhile
+                self._take(self._executor.wait(0, self._answer))
+            if self._again and not self._may_run_again(self._again[0]):
+                return None
             trial = self._again.pop(0) if self._again else None
             if trial is None:
                 if not self._window.admits(self._next):
@@ -198,6 +207,15 @@ class Sweep:
                     return stop or Stop.EXHAUSTED
             self._starting.append(replace(trial, bar=self._models.bar()))
         return None
+
+    def _may_run_again(self, trial: Trial) -> bool:
+        """Whether all that a pruner has to know to judge it is told; the first in order always may, in time."""
+        return not self._pruning.judges or self._window.admits(trial.number)
+
+    def _answer(self, question: Question) -> bool:
+        """Whether a trial that has reported is to stop."""
+        trial = self._open.get(question.number)
+        return trial is None or trial.attempt != question.attempt or self._pruning.answer(trial, question)
 
     def _ask(self) -> Trial | None:
         number, began = self._next, time.monotonic()
@@ -226,7 +244,8 @@ class Sweep:
                 outcome = lost_for_good(outcome, losses)
             outcome = self._records.recordable(trial, outcome)
             value = outcome.metrics.get(self._plan.metric) if outcome.state is State.COMPLETE else None
-            best_is_new = self._end(trial, Result(outcome.state, value, outcome.reason))
+            curve = self._pruning.curve_of(outcome)
+            best_is_new = self._end(trial, Result(outcome.state, value, outcome.reason, curve))
             change = self._records.trial_ended(trial, outcome, value)
             self._changes += [change, *self._models.add(trial, value, change.models)]
             if best_is_new:
@@ -276,6 +295,7 @@ class Sweep:
 
     def _tell(self, trial: Trial, result: Result) -> None:
         self._sampler.tell(trial, result)
+        self._pruning.tell(trial, result)
         self._judge.tell(trial, result)
 
     def _put_back_lost(self, trial: Trial, outcome: Outcome, losses: Losses) -> None:
@@ -283,6 +303,7 @@ class Sweep:
         del self._open[trial.number]
         self._changes.append(self._records.trial_put_back(trial, losses.tags))
         self._again.append(replace(trial, attempt=trial.attempt + 1))
+        self._again.sort(key=lambda again: again.number)
         text = "trial %d: %s; worker replaced, trial put back as attempt %d"
         log.warning(text, trial.number, outcome.error, trial.attempt + 1)
 

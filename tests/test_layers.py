@@ -32,6 +32,7 @@ HPO_LAYERS = [
         "hpo.progress",
         "hpo.kept_models",
         "hpo.sweep_records",
+        "hpo.pruning",
         "hpo.sweep",
         "hpo.ranking",
         "hpo.trials_table",

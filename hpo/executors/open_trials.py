@@ -11,8 +11,8 @@ from hpo.executor import Answer
 from hpo.trial import Question, Trial
 
 Ending = TypeVar("Ending")
-Reply = Callable[[bool], object]
-"""Tells the trial that asked whether it is to stop."""
+Reply = Callable[[bool | None], object]
+"""Tells the trial that asked whether it is to stop; None where nobody waits for what comes of it any more."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class OpenTrials(Generic[Ending]):
     def take(self, timeout: float | None, answer: Answer) -> list[tuple[int, Trial, Ending]]:
         """The trials ended since the last call, now closed; blocks up to `timeout` seconds for the first.
 
-        Questions that arrive meanwhile are answered; a trial that is not open any more is told to stop.
+        Questions that arrive meanwhile are answered.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         taken: list[tuple[int, Trial, Ending]] = []
@@ -80,7 +80,7 @@ class OpenTrials(Generic[Ending]):
         return ticket
 
     def clear(self) -> list[Trial]:
-        """Closes all without an ending, for good, and names them; whoever asks from now on is told to stop."""
+        """Closes all without an ending, for good, and names them; whoever asks from now on is told so."""
         trials = list(self._open.values())
         self._open.clear()
         self._is_closed = True
@@ -93,7 +93,7 @@ class OpenTrials(Generic[Ending]):
         if isinstance(arrived, _Asked):
             question = arrived.question
             is_open = self._ticket(question.number, question.attempt) is not None
-            arrived.reply(answer(question) if is_open else True)
+            arrived.reply(answer(question) if is_open else None)
             return
         ticket, ending = arrived
         trial = self._open.pop(ticket, None)
@@ -113,4 +113,4 @@ class OpenTrials(Generic[Ending]):
             except Empty:
                 return
             if isinstance(arrived, _Asked):
-                arrived.reply(True)
+                arrived.reply(None)

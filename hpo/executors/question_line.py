@@ -81,7 +81,9 @@ class DriverEnd:
         values = _REPORT.iter_unpack(message[_HEAD.size :])
         reports = [Report(self._metric, value, step, timestamp) for step, value, timestamp in values]
 
-        def reply(stop: bool) -> None:
+        def reply(stop: bool | None) -> None:
+            if stop is None:  # its process is about to end
+                return
             with suppress(EOFError, OSError):  # a worker that died meanwhile is noticed elsewhere
                 self._connection.send_bytes(_REPLY.pack(count, stop))
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from queue import SimpleQueue
 
 from hpo.attempt import failed
+from hpo.errors import BrokenOff
 from hpo.executor import Answer, Executor, go_on
 from hpo.executors.inner_threads import InnerThreads
 from hpo.executors.open_trials import OpenTrials
@@ -75,14 +76,22 @@ class ThreadExecutor:
                 self._open.end(ticket, self._run(trial))
 
     def _run(self, trial: Trial) -> Outcome:
+        is_wanted = True
+
         def ask(reports: Sequence[Report]) -> bool:
-            replied: SimpleQueue[bool] = SimpleQueue()
+            nonlocal is_wanted
+            replied: SimpleQueue[bool | None] = SimpleQueue()
             self._open.ask(Question(trial.number, trial.attempt, reports), replied.put)
-            return replied.get()
+            stop = replied.get()
+            if stop is None:
+                is_wanted = False
+                raise BrokenOff
+            return stop
 
         try:
             self._threads.apply_in_slot()
-            return self._work.save(self._work.run(trial, ask))
+            outcome = self._work.run(trial, ask)
+            return self._work.save(outcome) if is_wanted else outcome
         except BaseException as error:  # outside the objective; without an answer the driver would wait for ever
             return failed(trial, "lost", failure_line(error))
 

@@ -1,0 +1,255 @@
+"""A sweep that prunes, on the reference tracker: what is recorded, counted, told, and that it repeats."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import cloudpickle
+import pytest
+
+from hpo import ranking
+from hpo.budget import Budget, Stop
+from hpo.errors import TrialPruned
+from hpo.executors.names import make_executor
+from hpo.interruption import Interruption
+from hpo.kept_models import KeptModels
+from hpo.objective import TrialContext
+from hpo.progress import Progress
+from hpo.pruners.names import make_pruner
+from hpo.samplers.names import make_sampler
+from hpo.space import FloatRange, Parameter, Params, Space
+from hpo.sweep import Plan, Silence, Sweep
+from hpo.sweep_records import SweepRecords
+from hpo.trial import Goal, Outcome, State, Trial
+from trackers.memory_tracker import MemoryTracker
+from trackers.records import Query, Run, RunStarted, Status, SweepFacts
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import a test file
+
+SPACE = Space((Parameter("level", FloatRange(0.0, 1.0)), Parameter("speed", FloatRange(0.1, 1.0))))
+Objective = Callable[[Params, TrialContext], float | Mapping[str, float]]
+Facts = list[tuple[int, str, Mapping[str, object], list[int]]]
+
+
+def learning(params: Params, trial: TrialContext) -> float:
+    """A learning curve; some trials fail on the way, some end without a report."""
+    level, speed = float(params["level"] or 0), float(params["speed"] or 0)
+    if trial.number % 11 == 7:
+        return 2.0
+    for step in range(1, 9):
+        if trial.number % 7 == 6 and step == 4:
+            raise ValueError("diverged")
+        trial.report(step, level + (1 - speed) ** step)
+    return level + (1 - speed) ** 8
+
+
+class Bench:
+    """A sweep on a tracker that outlives it."""
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
+        self.tracker = MemoryTracker()
+        self.tracker.experiment("bench")
+        self.ids = 0
+        self.parent = "f" * 32
+        facts = SweepFacts("{}", "hash", "loss", "minimize", 1, 1)
+        self.tracker.record([RunStarted(self.parent, "bench", "bench", started=1, sweep=facts)])
+
+    def new_id(self) -> str:
+        self.ids += 1
+        return f"{self.ids:032x}"
+
+    def run(
+        self,
+        objective: Objective = learning,
+        *,
+        pruner: str = "asha",
+        n_trials: int = 30,
+        window: int | None = 4,
+        slots: int = 1,
+        backend: str = "serial",
+        engine: str = "optuna",
+        watcher: Silence | None = None,
+        interruption: Interruption | None = None,
+        **budget: float,
+    ) -> Stop:
+        options = {"asha": {"min_resource": 1, "reduction_factor": 2}, "median": {"n_startup_trials": 3}}
+        plan = Plan("loss", Goal.MINIMIZE, 7, window, Budget(n_trials, **budget))
+        early = {"n_startup_trials": 5} if engine == "optuna" else {"n_startup_jobs": 5}
+        executor = make_executor(
+            backend, slots=slots, objective=objective, metric="loss", goal=plan.goal, files=None,
+            scratch=self.scratch, inner_threads=None, asks=True,
+        )  # fmt: skip
+        try:
+            sweep = Sweep(
+                plan,
+                sampler=make_sampler(engine, "tpe", SPACE, seed=7, goal=plan.goal, window=window, options=early),
+                executor=executor,
+                tracker=self.tracker,
+                records=SweepRecords(self.parent, "bench", "loss", "mem", "me", lambda: 1000, self.new_id),
+                models=KeptModels(1, plan.goal, lambda uri, path: None),
+                interruption=interruption or Interruption(),
+                pruner=make_pruner(pruner, goal=plan.goal, seed=7, window=window, options=options[pruner]),
+            )
+            sweep.take_up(self.tracker.find(Query(parent=self.parent, points_of="loss")), 0.0)
+            return sweep.run(watcher or Silence())
+        finally:
+            executor.close()
+
+    def trials(self, state: str | None = None) -> list[Run]:
+        found = self.tracker.find(Query(parent=self.parent))
+        return [run for run in found if run.trial and (state is None or run.trial.state == state)]
+
+    def facts(self) -> Facts:
+        """Number, state, params and the steps reported of every trial."""
+        return [
+            (
+                run.trial.number,
+                run.trial.state,
+                run.trial.params,
+                [p.step for p in self.tracker.history(run.id, "loss")],
+            )
+            for run in self.trials()
+            if run.trial
+        ]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_pruned_trial_is_killed_with_its_reports_and_without_a_value(bench: Bench) -> None:
+    ended: list[Outcome] = []
+
+    class Looking(Silence):
+        def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
+            ended.append(outcome)
+
+    assert bench.run(watcher=Looking()) is Stop.N_TRIALS
+    pruned = bench.trials("PRUNED")
+    assert 5 < len(pruned) < 25
+    assert {(run.status, run.trial.value, run.trial.reason) for run in pruned if run.trial} == {
+        (Status.KILLED, None, "")
+    }
+    for outcome in ended:
+        if outcome.state is State.PRUNED:
+            run = next(run for run in pruned if run.trial and run.trial.number == outcome.number)
+            points = bench.tracker.history(run.id, "loss")
+            assert [(p.step, p.value) for p in points] == [(r.step, r.value) for r in outcome.reports]
+            assert len(points) < 8
+    assert len(bench.trials()) == 30
+
+
+def test_a_pruned_trial_is_never_among_the_best(bench: Bench) -> None:
+    bench.run()
+    best = ranking.best(bench.tracker, bench.parent, "loss", Goal.MINIMIZE, limit=100)
+    assert {run.trial.state for run in best if run.trial} == {"COMPLETE"}
+    assert len(best) == len(bench.trials("COMPLETE"))
+
+
+def test_pruned_trials_count_neither_as_failures_nor_against_patience(bench: Bench) -> None:
+    def all_but_three(params: Params, trial: TrialContext) -> float:
+        if trial.number not in (0, 6, 12):
+            raise TrialPruned
+        return 1.0
+
+    assert bench.run(all_but_three, n_trials=40, window=1, max_failures=1, patience=2) is Stop.PATIENCE
+    assert len(bench.trials()) == 13  # 0 is the best, 6 and 12 are no better
+    assert len(bench.trials("PRUNED")) == 10
+
+
+@pytest.mark.parametrize("engine", ["optuna", "hyperopt"])
+@pytest.mark.parametrize("pruner", ["asha", "median"])
+@pytest.mark.parametrize(("backend", "slots"), [("threading", 2), ("loky", 2), ("loky", 4)])
+def test_the_same_trials_are_pruned_at_the_same_steps_for_any_workers(
+    bench: Bench, tmp_path: Path, pruner: str, backend: str, slots: int, engine: str
+) -> None:
+    golden = Bench(tmp_path / "golden")
+    golden.run(pruner=pruner, engine=engine)
+    bench.run(pruner=pruner, engine=engine, backend=backend, slots=slots)
+    assert bench.facts() == golden.facts()
+    assert len(golden.trials("PRUNED")) > 5
+
+
+@pytest.mark.parametrize("cut", [1, 6, 17])
+@pytest.mark.parametrize("engine", ["optuna", "hyperopt"])
+def test_an_interrupted_sweep_goes_on_to_the_same_trials(bench: Bench, tmp_path: Path, cut: int, engine: str) -> None:
+    golden = Bench(tmp_path / "golden")
+    golden.run(engine=engine)
+    interruption = Interruption()
+
+    class Interrupting(Silence):
+        def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
+            if progress.ended == cut:
+                interruption.ask(grace=0.0)
+
+    stop = bench.run(engine=engine, backend="threading", slots=3, watcher=Interrupting(), interruption=interruption)
+    assert stop is Stop.INTERRUPTED
+    assert bench.run(engine=engine, backend="threading", slots=2) is Stop.N_TRIALS
+    assert bench.facts() == golden.facts()
+
+
+def test_odd_values_are_judged_alike_after_they_were_read_back(bench: Bench, tmp_path: Path) -> None:
+    def odd(params: Params, trial: TrialContext) -> float:
+        values = [float("inf"), float("nan"), -1.0 + trial.number % 5, 0.1, float("-inf")]
+        for step, value in enumerate(values[trial.number % 4 :]):
+            trial.report(step % 3 + 1, value + float(params["level"] or 0))  # some steps twice, and out of order
+        return float(params["level"] or 0)
+
+    golden = Bench(tmp_path / "golden")
+    golden.run(odd, pruner="median")
+    for n_trials in (3, 11, 18, 30):
+        bench.run(odd, pruner="median", n_trials=n_trials)
+    assert bench.facts() == golden.facts()
+    assert len(golden.trials("PRUNED")) > 3
+
+
+def test_a_trial_that_runs_again_is_judged_by_its_new_reports_alone(bench: Bench) -> None:
+    def lost_once(params: Params, trial: TrialContext) -> float:
+        marker = bench.scratch / f"lost{trial.number}"
+        if trial.number == 2 and not marker.exists():
+            marker.touch()
+            trial.report(1, 99.0)
+            raise KeyboardInterrupt
+        for step in range(1, 4):
+            trial.report(step, 1.0 - trial.number / 100)
+        return 1.0 - trial.number / 100
+
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(lost_once, n_trials=6, window=1, pruner="median")
+    assert bench.run(lost_once, n_trials=6, window=1, pruner="median") is Stop.N_TRIALS
+    assert [state for _, state, _, _ in bench.facts()] == ["COMPLETE"] * 6
+
+
+def test_it_is_said_once_that_nothing_is_reported(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        bench.run(lambda params, trial: 1.0, n_trials=5, window=1)
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["trial 0 reported nothing, so the pruner cannot judge it: call trial.report(step, value)"]
+
+
+def test_a_trial_that_runs_again_waits_for_those_it_is_judged_by(bench: Bench) -> None:
+    def objective(params: Params, trial: TrialContext) -> float:
+        if trial.number == 0:
+            time.sleep(0.3)
+            (bench.scratch / "ended").touch()
+        trial.set_tag("after", (bench.scratch / "ended").exists())
+        return 1.0
+
+    bench.run(objective, n_trials=8, window=2)
+    (bench.scratch / "ended").unlink()
+    found = bench.tracker.find
+
+    def as_waiting(run: Run) -> Run:  # as a failed one that is retried
+        again = run.trial is not None and run.trial.number in (0, 6)
+        return replace(run, trial=replace(run.trial, state="WAITING")) if again and run.trial else run
+
+    bench.tracker.find = lambda query: [as_waiting(run) for run in found(query)]  # type: ignore[method-assign]
+    bench.run(objective, n_trials=8, window=2, backend="threading", slots=2)
+    bench.tracker.find = found  # type: ignore[method-assign]
+    assert [run.tags["after"] for run in bench.trials() if run.trial and run.trial.number in (0, 6)] == ["True"] * 2
+    assert [run.trial.attempt for run in bench.trials() if run.trial] == [2, 1, 1, 1, 1, 1, 2, 1]
