@@ -67,6 +67,40 @@ def find_run(tracker: Tracker, text: str, store: str = "the store") -> Run:
     return find_trial(tracker, text, store)
 
 
+def find_deleted(tracker: Tracker, text: str, store: str = "the store") -> Run:
+    """The deleted sweep of that name (of several the one deleted last) or run id, or the deleted trial `SWEEP#17`.
+
+    Raises NothingFound, with the nearest names of deleted sweeps.
+    """
+    sweep_text, separator, rest = text.rpartition("#")
+    if separator:
+        return _deleted_trial(tracker, sweep_text or LATEST, rest, store)
+    sweeps = tracker.find(Query(sweeps=True, deleted=True))
+    named = [run for run in sweeps if run.name == text]
+    if named:
+        return max(named, key=lambda run: run.deleted or 0)
+    if _ID.fullmatch(text):
+        found = [run for run in sweeps if run.id.startswith(text)]
+        found = found or [*tracker.find(Query(id_prefix=text, deleted=True, limit=10))]
+        if found:
+            return _only(found, text)
+    hint = did_you_mean(text, [run.name for run in sweeps])
+    raise NothingFound(f"no deleted sweep {text!r} in {store}{hint} (list them with: hpo ls --deleted)")
+
+
+def _deleted_trial(tracker: Tracker, sweep_text: str, number: str, store: str) -> Run:
+    try:
+        sweep = find_sweep(tracker, sweep_text, store)
+    except NothingFound:
+        sweep = find_deleted(tracker, sweep_text, store)
+    where = f"number = {int(number)}" if number.isdecimal() and len(number) < 10 else ""
+    name = None if where else number
+    found = tracker.find(Query(parent=sweep.id, where=where, name=name, deleted=True, limit=10)) if number else ()
+    if not found:
+        raise NothingFound(f"no trial {number!r} of sweep {sweep.name!r} is deleted")
+    return _only(found, number)
+
+
 def _latest(tracker: Tracker, store: str) -> Run:
     found = tracker.find(Query(sweeps=True, order=_NEWEST_FIRST, limit=1))
     if not found:

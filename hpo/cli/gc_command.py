@@ -1,46 +1,82 @@
-"""`hpo gc`: remove files that no manifest knows."""
+"""`hpo gc`: remove for good what was deleted long enough ago, and files that no manifest knows."""
 
+import logging
+import re
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from hpo.cli import options
 from hpo.cli.options import Shared
+from hpo.erasure import Erasable
+from trackers.opening import Store
 
+log = logging.getLogger(__name__)
 COLUMNS = ("path", "bytes", "why")
+_SPAN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_SECONDS = (86_400, 3600, 60, 1)
+
+
+class _Span(click.ParamType[int]):
+    """A span of time such as 30d, 12h or 1d12h; in milliseconds."""
+
+    name = "span"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = _SPAN.fullmatch(value.strip())
+        if found is None or not any(found.groups()):
+            self.fail(f"{value!r} is no span of time; write 30d, 12h, 90m or 1d12h", param, ctx)
+        return 1000 * sum(int(part or 0) * size for part, size in zip(found.groups(), _SECONDS, strict=True))
 
 
 @click.command("gc")
-@click.option("--yes", is_flag=True, help="Remove them; without it they are only listed.")
+@click.option("--yes", is_flag=True, help="Remove it; without it all is only listed.")
+@click.option("--dry-run", is_flag=True, help="Only list, as without --yes.")
+@click.option("--older-than", type=_Span(), default="30d", metavar="SPAN", help="Of what was deleted so long ago; 30d.")
 @options.shared
-def command(shared: Shared, *, yes: bool) -> None:
-    """List the files that nobody needs, and remove them with --yes.
+def command(shared: Shared, *, yes: bool, dry_run: bool, older_than: int) -> None:
+    """List what nobody needs, and remove it for good with --yes.
 
-    These are files below the artifact folders of this store's sweeps that no manifest lists (a killed upload, a model
-    that was let go), and folders of dead drivers among the temporary files. Never touched: registered models, runs
-    that MLflow alone wrote, sweeps that are not ended.
+    These are sweeps and trials that were deleted more than 30 days ago (or --older-than), with rows and files; files
+    below the artifact folders of this store's sweeps that no manifest lists (a killed upload, a model that was let go);
+    folders of dead drivers among the temporary files. Never touched: what registered models came from, runs that
+    MLflow alone wrote, sweeps that are not ended. Killed in between, it is done again from where it stood.
     """
     from hpo import scratch
     from hpo.cli import output
     from hpo.cli.formats import Table
-    from hpo.cli.stores import open_to_read
+    from hpo.cli.stores import open_to_read, require_store
     from hpo.cli.text import one_line
+    from hpo.erasure import find_erasable
     from trackers import garbage
+    from trackers.opening import open_store
 
-    with open_to_read(shared) as store:
+    if yes and dry_run:
+        raise click.UsageError("--yes removes and --dry-run does not; give one of them")
+    require_store(shared)
+    before = time.time_ns() // 1_000_000 - older_than
+    # only what removes rows has to write
+    with open_store(shared.tracker) if yes else open_to_read(shared) as store:
+        erasable = find_erasable(store, before)
         files = garbage.find_garbage(store.tracker, store.registry)
         folders = scratch.abandoned(Path(tempfile.gettempdir()))
-        found = [(str(item.path), item.size, item.why) for item in files]
-        found += [(str(folder), scratch.size_of(folder), "its driver is dead") for folder in folders]
         if yes:
+            erasable = _erased(store, erasable)
             garbage.remove(files)
             scratch.remove(folders)
+        found = [(item.folder, item.size, _why(item)) for item in erasable]
+        found += [(str(item.path), item.size, item.why) for item in files]
+        found += [(str(folder), scratch.size_of(folder), "its driver is dead") for folder in folders]
     rows = [dict(zip(COLUMNS, place, strict=True)) for place in found]
     if shared.format != "table":
         output.show(rows, Table(COLUMNS, rows), shared)
     elif found:  # not a table: it would cut long paths
-        output.write("\n".join(f"{size:>12}  {why:<18}  {one_line(path)}" for path, size, why in found), shared)
+        output.write(
+            "\n".join(f"{size:>12}  {one_line(why):<18}  {one_line(path)}" for path, size, why in found), shared
+        )
     total = sum(size for _, size, _ in found)
     if not rows:
         output.message("nothing to remove")
@@ -48,6 +84,32 @@ def command(shared: Shared, *, yes: bool) -> None:
         output.message(f"removed {_places(len(rows))}, {total} bytes")
     else:
         output.message(f"{_places(len(rows))}, {total} bytes could go; nothing was removed, do it with: hpo gc --yes")
+
+
+def _erased(store: Store, erasable: Sequence[Erasable]) -> list[Erasable]:
+    """What could be removed of it; what could not, and why, is said."""
+    from hpo.erasure import erase
+    from hpo.errors import SweepOwned
+    from trackers.artifacts import ArtifactFolder
+    from trackers.errors import Superseded
+
+    gone = []
+    for item in erasable:
+        try:
+            erase(store, item, ArtifactFolder())
+        except (SweepOwned, Superseded) as error:
+            log.warning("left alone: %s", error)
+        else:
+            gone.append(item)
+    return gone
+
+
+def _why(item: Erasable) -> str:
+    from hpo.cli.text import short_time
+
+    runs = len(item.gone) + len(item.emptied)
+    day = (short_time(item.deleted) or "")[:10]
+    return f"sweep {item.sweep}: {runs} run{'' if runs == 1 else 's'} deleted {day}"
 
 
 def _places(count: int) -> str:

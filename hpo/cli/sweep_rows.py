@@ -34,7 +34,9 @@ def sweep_object(run: Run, counts: Mapping[str, int], now: float) -> dict[str, o
 
 def sweeps_table(objects: Sequence[Mapping[str, object]], *, short: bool = False) -> Table:
     """One row a sweep."""
-    return Table(COLUMNS, [_row(sweep, short=short) for sweep in objects])
+    rows = [_row(sweep, short=short) for sweep in objects]
+    columns = [*COLUMNS[:-1], "deleted", COLUMNS[-1]] if any("deleted" in sweep for sweep in objects) else COLUMNS
+    return Table(columns, rows)
 
 
 def sweep_state(run: Run) -> str:
@@ -56,10 +58,15 @@ def _row(sweep: Mapping[str, object], *, short: bool) -> dict[str, object]:
         "trials": counts_text(sweep["trials"], sweep["n_trials"]),
         "best": sweep["best_value"],
         "trial": sweep["best_trial"],
-        "started": f"{started[:10]} {started[11:16]}Z" if isinstance(started, str) else None,
+        "started": _minute(started),
+        "deleted": _minute(sweep.get("deleted")),
         "took": duration(seconds if isinstance(seconds, float) else None),
         "run_id": run_id[:8] if short else run_id,
     }
+
+
+def _minute(iso: object) -> str | None:
+    return f"{iso[:10]} {iso[11:16]}Z" if isinstance(iso, str) else None
 
 
 def _number(text: str | None) -> float | None:
