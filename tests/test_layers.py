@@ -56,6 +56,7 @@ HPO_LAYERS = [
         "hpo.fork",
         "hpo.registering",
         "hpo.plots",
+        "hpo.live_sweeps",
     ),
     (
         "hpo.build",
@@ -79,7 +80,7 @@ HPO_LAYERS = [
     ("hpo.cli", "hpo.web", "scripts"),
 ]
 TRACKER_LAYERS = [
-    ("trackers.errors", "trackers.failpoints", "trackers.records"),
+    ("trackers.errors", "trackers.failpoints", "trackers.records", "trackers.upgraded"),
     ("trackers.tracker", "trackers.registry", "trackers.ownership", "trackers.outbox"),
     (
         "trackers.memory_tracker",
@@ -100,6 +101,7 @@ TRACKER_LAYERS = [
         "trackers.garbage",
         "trackers.run_folder",
         "trackers.matching",
+        "trackers.mlflow2_model",
         "trackers.mirror_view",
         "trackers.mirror_sender",
         "trackers.mirror_versions",
@@ -108,7 +110,7 @@ TRACKER_LAYERS = [
         "trackers.mlflow_mirror",
         "trackers.mlflow_registry",
     ),
-    ("trackers.opening",),
+    ("trackers.opening", "trackers.upgrade", "trackers.mlflow2_export"),
 ]
 OWN_SIBLINGS = ("hpo.samplers", "hpo.pruners", "hpo.executors", "hpo.objectives", "hpo.config", "hpo.provenance")
 MLFLOW_CLIENTS = ("trackers.mlflow_asking", "trackers.mlflow_mirror", "trackers.mlflow_registry")

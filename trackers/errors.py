@@ -73,6 +73,10 @@ class AliasMoved(TrackerError):
     """An alias points to another version than the caller knew of; nothing was changed."""
 
 
+class UpgradeFailed(TrackerError):
+    """MLflow's upgrade of a database could not be done; the database is as it was."""
+
+
 class ModelError(TrackerError):
     """A model cannot be saved, verified or loaded."""
 

@@ -24,7 +24,7 @@ def store_findings(shared: Shared) -> list[Finding]:
     if findings[0].state == "ok" and path is not None:
         findings += [_kind(path), _journal(path)]
     if path is not None:
-        findings += folder("store folder", path.parent)
+        findings += [*folder("store folder", path.parent), *_upgrades(path)]
     return findings
 
 
@@ -53,6 +53,19 @@ def _kind(path: Path) -> Finding:
     ours = _ask(path, "SELECT version FROM hpo_schema")
     whose = f"with tables of ours, version {ours}" if ours else "written by MLflow alone; a sweep adds tables of ours"
     return Finding("store schema", "ok", f"MLflow's revision {revision}, {whose}")
+
+
+def _upgrades(path: Path) -> list[Finding]:
+    """What `hpo db upgrade` left beside the store."""
+    from trackers.sql.sqlite_upgrade import backups_of, copies_of
+
+    found = []
+    if copies := copies_of(path.absolute()):
+        detail = f"one was killed; the store is whole, but {copies[0]} was left"
+        found.append(Finding("store upgrade", "warn", detail, "nobody needs it; the next hpo db upgrade removes it"))
+    if backups := backups_of(path.absolute()):
+        found.append(Finding("store backups", "ok", ", ".join(map(str, backups))))
+    return found
 
 
 def _journal(path: Path) -> Finding:

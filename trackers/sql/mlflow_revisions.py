@@ -14,19 +14,19 @@ _FOLDER = Path("store", "db_migrations", "versions")
 
 def head() -> str | None:
     """The revision that the installed MLflow works with; None where MLflow is not installed."""
-    chain = _chain()
-    return chain[-1] if chain else None
+    known = chain()
+    return known[-1] if known else None
 
 
 def since(revision: str) -> Sequence[str]:
     """The revisions after one, oldest first: empty at the head, and for a revision the installed MLflow lacks."""
-    chain = _chain()
-    return chain[chain.index(revision) + 1 :] if revision in chain else []
+    known = chain()
+    return known[known.index(revision) + 1 :] if revision in known else []
 
 
 def is_known(revision: str) -> bool:
     """Whether the installed MLflow can upgrade from a revision, or is at it."""
-    return revision in _chain()
+    return revision in chain()
 
 
 def is_installed() -> bool:
@@ -35,7 +35,7 @@ def is_installed() -> bool:
 
 
 @cache
-def _chain() -> Sequence[str]:
+def chain() -> Sequence[str]:
     """All revisions, oldest first; empty where there are none, or where they are no chain."""
     spec = importlib.util.find_spec("mlflow")
     if spec is None or not spec.submodule_search_locations:
@@ -46,12 +46,12 @@ def _chain() -> Sequence[str]:
             names = _assigned(path)
             if names.get("revision"):
                 followers[names.get("down_revision")] = str(names["revision"])
-    chain: list[str] = []
+    found: list[str] = []
     current = followers.get(None)
-    while current is not None and current not in chain:
-        chain.append(current)
+    while current is not None and current not in found:
+        found.append(current)
         current = followers.get(current)
-    return chain
+    return found
 
 
 def _assigned(path: Path) -> Mapping[str | None, str | None]:
