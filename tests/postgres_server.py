@@ -137,7 +137,7 @@ class PostgresServer:
     def end_connections(self, database: str) -> int:
         """Ends all connections to a database by the server's own means; how many there were."""
         with self.connect() as connection:
-            sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s"
+            sql = "SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_stat_activity WHERE datname = %s"
             return int(connection.execute(sql, [database]).fetchone()[0])  # type: ignore[index]
 
 
@@ -176,6 +176,8 @@ class CuttingProxy:
         self._cuts = 0
         self.cut = 0
         """How many were cut so far."""
+        self.turns = 0
+        """How often the server answered after a client had spoken: round trips."""
         self._is_open = True
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -205,12 +207,15 @@ class CuttingProxy:
         with client, server, selectors.DefaultSelector() as both, contextlib.suppress(OSError):
             both.register(client, selectors.EVENT_READ, server)
             both.register(server, selectors.EVENT_READ, client)
+            is_asked = False
             while True:
                 for key, _ in both.select():
                     sender, receiver = key.fileobj, key.data
                     data = sender.recv(1 << 16)  # type: ignore[union-attr]
                     if not data:
                         return
+                    self.turns += is_asked and sender is server
+                    is_asked = sender is client
                     is_cut = sender is client and b"COMMIT" in data and self._takes_cut()
                     receiver.sendall(data)
                     if is_cut:

@@ -36,7 +36,7 @@ class Store:
     tracker: Tracker
     registry: Registry
     ownership: Ownership
-    uri: str
+    uri: str = field(repr=False)  # with its password, where it has one
     artifacts: str
     _closing: tuple[_Closing, ...] = field(default=(), repr=False)
     _set_patience: Callable[[float], None] = field(default=lambda _: None, repr=False)

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 
@@ -11,6 +11,8 @@ from trackers.errors import ReadOnlyStore, StoreUnavailable, TrackerError
 from trackers.sql.creation import create_database, create_own_tables
 from trackers.sql.cursor import Cursor
 from trackers.sql.guard import Layout, inspect_layout
+
+Result = TypeVar("Result")
 
 _TRIES = 3
 
@@ -174,7 +176,7 @@ class Database:
         with self._writing() as connection, self._place.cursor(connection) as cursor:
             yield cursor
 
-    def repeat(self, write: Callable[[], None]) -> None:
+    def repeat(self, write: Callable[[], Result]) -> Result:
         """Calls what writes once more, or twice, where the connection was lost or others were in the way.
 
         The answer to a COMMIT may be what was lost, so `write` has to do no harm where it was done already.
@@ -199,6 +201,8 @@ class Database:
             if self._writer is not None:  # closed last, for only a writer can empty the log
                 with contextlib.suppress(StoreUnavailable), self._place.exclusive():
                     engine = self._writer.engine
+                    if not self._place.is_usable(self._writer):
+                        self._writer.invalidate()
                     self._writer.close()
                     engine.dispose()
                     self._place.ended()
@@ -220,6 +224,7 @@ class Database:
 
     def _ready_to_write(self) -> sa.Connection:
         if self._writer is not None and not self._place.is_usable(self._writer):
+            self._writer.invalidate()  # there is nobody to say goodbye to
             self._writer.close()
             self._writer.engine.dispose()
             self._writer = None

@@ -81,4 +81,4 @@ def check_server(connection: psycopg.Connection[Any], shown: str, *, oldest: int
 def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
-    return text.removeprefix("connection failed: ")
+    return text.removeprefix("connection failed: ").removeprefix("connection is bad: ")

@@ -4,6 +4,7 @@ What others change through MLflow is read as it stands. MLflow has no table for 
 did is noted there by the next change of ours.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -40,9 +41,10 @@ class SqlRegistry:
         """See `Registry`."""
         rules.check_version(version)
         reach("register.asked")
+        tried = itertools.count()
         for _ in range(_TRIES):
             with suppress(sa.exc.IntegrityError):  # two made the model or the key at once: a server lets one wait, fail
-                return self._register(version)
+                return self._database.repeat(lambda: self._register(version, again=next(tried) > 0))
         raise StoreUnavailable(f"{self._database.shown}: others register {version.name} all the time; try again")
 
     def versions(self, name: str | None = None) -> Sequence[ModelVersion]:
@@ -122,8 +124,11 @@ class SqlRegistry:
                 check_model(connection, name)
             return events
 
-    def _register(self, version: NewVersion) -> ModelVersion:
+    def _register(self, version: NewVersion, *, again: bool) -> ModelVersion:
+        """`again`: it may be done already, and only the answer was lost."""
         with self._change(version.name, version.who, version.why, make=True) as change:
+            if again and (number := change.done(version)) is not None:
+                return change.read(number)
             change.check_expected(version)
             number = change.known(version)
             if number is None:

@@ -117,6 +117,11 @@ class Change:
         if version.expected:
             rules.check_expected(version, self._aliases())
 
+    def done(self, version: NewVersion) -> int | None:
+        """The number under which a version was registered with all that was asked for; None where it was not."""
+        number, aliases = self.known(version), self._aliases()
+        return number if all(aliases.get(alias) == number for alias in version.aliases) else None
+
     def place(self, version: NewVersion, number: int) -> None:
         """Gives a version the aliases and the stage that are asked for."""
         reach("register.before_alias")

@@ -47,7 +47,7 @@ class SqlTracker:
         with self._database.read() as connection:
             found = self._find_experiment(connection, name)
         if found is None:
-            found = self._found_or_made(name, artifact_location)
+            found = self._database.repeat(lambda: self._found_or_made(name, artifact_location))
         self._experiments[name] = found
         return str(found[0])
 
