@@ -17,8 +17,9 @@ from hpo.executor import Executor
 from hpo.executors.limits import Limits
 from hpo.executors.names import make_executor
 from hpo.executors.result_folder import ResultFolder
+from hpo.gates import when_findings
 from hpo.masking import Secrets, remember
-from hpo.objective import HeldOut, Objective, TrialFiles
+from hpo.objective import HeldOut, ModelJudge, ModelSource, Objective, TrialFiles
 from hpo.objectives.held_out import HeldOutScore
 from hpo.places import URI_VARIABLES, Places, places_of
 from hpo.sampler import Sampler
@@ -43,7 +44,7 @@ class Parts:
     config: SweepConfig
     space: Space
     objective: Objective
-    held_out: HeldOut | None
+    held_out: HeldOut | ModelJudge | None
     datasets: Sequence[Dataset]
     search_path: Sequence[str]
     secrets: Secrets
@@ -91,17 +92,23 @@ class Parts:
         limits = Limits(self.config.objective.timeout, self.config.objective.memory)
         return self._executor(self.objective, self.config.metric.name, files, scratch, limits, results)
 
-    def test_executor(self, files: TrialFiles, scratch: Path) -> Executor | None:
-        """Workers that score the winners on the held-out test part; None where there is no such part."""
+    def test_executor(self, scratch: Path, models: Mapping[int, ModelSource]) -> Executor:
+        """Workers that judge finalists on the held-out test data; `models` holds those that are judged as they are."""
         if self.held_out is None:
-            return None
-        return self._executor(HeldOutScore(self.held_out), f"test_{self.config.metric.name}", files, scratch)
+            raise ConfigError("there is no test data to judge by")
+        judging = HeldOutScore(self.held_out, models)
+        return self._executor(judging, f"test_{self.config.metric.name}", None, scratch)
+
+    @property
+    def refits(self) -> bool:
+        """Whether test data judges what a trial's params give again, and not its kept model."""
+        return hasattr(self.held_out, "score_test")
 
     def _executor(
         self,
         objective: Objective,
         metric: str,
-        files: TrialFiles,
+        files: TrialFiles | None,
         scratch: Path,
         limits: Limits = Limits(),  # noqa: B008  # frozen
         results: ResultFolder | None = None,
@@ -113,7 +120,7 @@ class Parts:
             objective=SecretKeeping(objective, self.secrets) if self.secrets else objective,
             metric=metric,
             goal=Goal(self.config.metric.goal),
-            files=SecretKeepingFiles(files, self.secrets),
+            files=SecretKeepingFiles(files, self.secrets) if files else None,
             scratch=scratch,
             inner_threads=parallel.inner_threads,
             search_path=self.search_path,
@@ -128,11 +135,31 @@ def parts_of(config: SweepConfig, *folders: Path) -> Parts:
     Imports what the file names. ObjectiveError or EngineError where it cannot be run as it is.
     """
     search_path = list(dict.fromkeys([*(str(folder.resolve()) for folder in folders), str(Path.cwd())]))
+    _check_gates(config)
     sys.path[:] = [*search_path, *(entry for entry in sys.path if entry not in search_path)]
     secrets = secrets_of(config, os.environ)
     remember(secrets)
     parts = _parts(config, folders, search_path)
-    return replace(parts, space=space_of(without_secrets(config)), secrets=secrets)
+    judge = _judge(config, parts.held_out, search_path)
+    return replace(parts, space=space_of(without_secrets(config)), secrets=secrets, held_out=judge)
+
+
+def _check_gates(config: SweepConfig) -> None:
+    """ConfigError for a gate that cannot be understood, which would otherwise be found out after the search."""
+    for finding in when_findings(config):
+        raise ConfigError(f"{'.'.join(map(str, finding.at))}: {finding.message}")
+
+
+def _judge(config: SweepConfig, own: HeldOut | ModelJudge | None, search_path: Sequence[str]) -> ModelJudge | None:
+    """Who judges on test data: the function that the file names, else the objective's own test part."""
+    wanted = config.registration.test if config.registration else None
+    if not isinstance(wanted, str):
+        return None if wanted is False else own
+    from hpo.objectives.python_judge import PythonJudge
+
+    judge = PythonJudge(wanted, config.metric.name, tuple(search_path))
+    judge.resolve()
+    return judge
 
 
 def _parts(config: SweepConfig, folders: Sequence[Path], search_path: Sequence[str]) -> Parts:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from hpo.budget import Stop
 from hpo.build import Parts
-from hpo.errors import HpoError
 from hpo.fork import FORKED_FROM_TAG, Reusable, Taking, fork_message, reusable
 from hpo.interruption import Interruption
 from hpo.kept_models import KeptModels
+from hpo.last_step import LastStep, settled, take
+from hpo.left_behind import finished_of, records_of, results_of
 from hpo.mirrors.beside import mirrored
 from hpo.mirrors.recorded import MIRRORS_TAG, mirrors_tag
-from hpo.left_behind import finished_of, records_of, results_of
 from hpo.ownership import Claim, claimed
 from hpo.parent_run import ParentRun
 from hpo.patience import patient, resumable, retry_seconds, spool_of, take_in
@@ -33,11 +33,10 @@ from hpo.sweep import Silence, Sweep, Watcher
 from hpo.sweep_records import SweepRecords
 from hpo.trial import Outcome, derive_seed
 from hpo.trial_files import StoredFiles
-from hpo.winner import REGISTERED_TAG, register_winner
+from hpo.winner import Finals
 from trackers.artifacts import ArtifactFolder
-from trackers.errors import TrackerError
 from trackers.opening import Store
-from trackers.records import Change, ModelVersion, Query, Run, RunEnded, RunUpdated, Status
+from trackers.records import Change, Query, Run, RunEnded, RunUpdated, Status
 from trackers.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -66,8 +65,7 @@ class Driven:
     run_id: str
     name: str
     stop: Stop | None
-    registered: ModelVersion | None
-    not_registered: str
+    last: LastStep
     stopped_before: Stop | None = None
 
 
@@ -98,7 +96,7 @@ class Drive:
             more = self._taken_over(run_id, fork_of) if fork_of else ()
             parent = self._parent().start(self._tracker(run_id), run_id, name, fence=claim.fence, more=more)
             self._mirror(parent, claim)
-            return self._ended(parent, self._search(parent, claim))
+            return self._ended(parent, self._search(parent, claim), claim)
 
     def go_on(self, existing: Run) -> Driven:
         """Goes on with a sweep on record, as far as there is something to do.
@@ -106,7 +104,7 @@ class Drive:
         SweepOwned where a living driver is at work on it and `takeover` was not wished.
         """
         self.wishes.named(existing.name)
-        if not self._is_unfinished(existing):
+        if not self._is_unfinished(existing) and self._settled(existing, None):
             return self._ended(existing, None)
         with self._claimed(existing.id, existing.name) as claim, self.wishes.interruption.shielded():
             tracker = self._tracker(existing.id)
@@ -116,12 +114,21 @@ class Drive:
             finished = self._finished(existing)
             self._reclaim(existing, claim, finished)
             if not self._is_unfinished(existing):
-                return self._ended(existing, None)
+                return self._ended(existing, None, claim)
             if self.wishes.retry_failed:
                 tracker.record(retry_marks(self._history(existing)), claim.fence)
             parent = self._parent().start(tracker, existing.id, existing.name, fence=claim.fence, existing=existing)
             self._mirror(parent, claim)
-            return self._ended(parent, self._search(parent, claim, finished))
+            return self._ended(parent, self._search(parent, claim, finished), claim)
+
+    def register(self, existing: Run) -> Driven:
+        """Decides what of a sweep on record is registered, whatever was decided before; nothing is searched.
+
+        SweepOwned where a driver is at work on it.
+        """
+        self.wishes.named(existing.name)
+        with self._claimed(existing.id, existing.name) as claim, self.wishes.interruption.shielded():
+            return Driven(existing.id, existing.name, None, self._decided(existing, claim, again=True))
 
     def _mirror(self, parent: Run, claim: Claim) -> None:
         """Has the sweep sent to its mirrors until `beside` is closed, when all there is to send is on record."""
@@ -222,30 +229,41 @@ class Drive:
     def _records(self, parent: Run) -> SweepRecords:
         return records_of(parent, self.parts.plan.metric)
 
-    def _ended(self, parent: Run, stop: Stop | None) -> Driven:
-        known = parent.tags.get(STOPPED_TAG) if stop is None else None
-        before = Stop(known) if known in set(Stop) else None
-        registered, why_not = None, "not asked for"
-        cut_short = (stop or before) in (Stop.FAILURES, Stop.INTERRUPTED)
-        if self.wishes.register and self.parts.config.registration and cut_short:
-            why_not = f"the sweep was stopped by {stop or before}"
-        elif self.wishes.register:
-            registered, why_not = self._register(parent.id, stop)
-        return Driven(parent.id, parent.name, stop, registered, why_not, before)
+    def _ended(self, parent: Run, stop: Stop | None, claim: Claim | None = None) -> Driven:
+        """The end; what is to be registered is decided by whoever drives the sweep, who has a claim on it."""
+        last = self._settled(parent, stop)
+        if last is None:
+            last = self._decided(parent, claim) if claim else LastStep(why_not="nobody drives the sweep")
+        return Driven(parent.id, parent.name, stop, last, _stopped_before(parent, stop))
 
-    def _register(self, run_id: str, stop: Stop | None) -> tuple[ModelVersion | None, str]:
-        """What was registered, or why nothing was; a winner that cannot be registered does not undo the search."""
-        before = self.store.tracker.get(run_id).tags.get(REGISTERED_TAG)
-        if self.parts.config.registration is None:
-            return None, "the sweep file has no register:"
-        if stop is None and before:
-            return None, f"it was registered before as {before}"
-        try:
-            return register_winner(
-                self.parts, self.store, run_id, who=getpass.getuser(), interruption=self.wishes.interruption
-            ), ""
-        except (HpoError, TrackerError) as error:
-            return None, str(error)
+    def _settled(self, parent: Run, stop: Stop | None) -> LastStep | None:
+        """What is known of registering without deciding anything."""
+        if not self.wishes.register:
+            return LastStep(why_not="not asked for")
+        before = _stopped_before(parent, stop)
+        return settled(parent, self.parts.config.registration, stop, before, retry_failed=self.wishes.retry_failed)
+
+    def _decided(self, parent: Run, claim: Claim, *, again: bool = False) -> LastStep:
+        finals = Finals(
+            self.parts,
+            self.store,
+            parent,
+            self._tracker(parent.id),
+            self._records(parent),
+            getpass.getuser(),
+            self.wishes.interruption,
+            claim.fence,
+            is_lost=claim.died,
+            retry_failed=self.wishes.retry_failed,
+            again=again,
+        )
+        with resumable(parent.name, self.store.uri, os.environ):
+            return take(finals)
+
+
+def _stopped_before(parent: Run, stop: Stop | None) -> Stop | None:
+    known = parent.tags.get(STOPPED_TAG) if stop is None else None
+    return Stop(known) if known in set(Stop) else None
 
 
 def _delete_folder(artifact_uri: str, path: str) -> None:

@@ -11,6 +11,7 @@ from hpo.config.conversion import config_hash
 from hpo.config.expanded import as_yaml
 from hpo.config.secrets_in_file import masked_names, masked_text, without_secrets
 from hpo.driver import Driver
+from hpo.provenance.environment import environment_tags
 from hpo.provenance.git import git_tags
 from hpo.recorded_config import FILE_ARTIFACT, origin_tags, recorded
 from hpo.standing import data_tags
@@ -113,6 +114,7 @@ class ParentRun:
             **({} if self.path is None else origin_tags(self.path)),
             "mlflow.source.type": "LOCAL",
             **git_tags(self.folder),
+            **environment_tags(),
             **data_tags(self.parts.datasets),
             "hpo.n_trials": str(config.budget.n_trials),
             "hpo.n_jobs": str(config.parallel.n_jobs),

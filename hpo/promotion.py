@@ -1,9 +1,15 @@
 """From a ranked trial to a registered model version, with its lineage."""
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from hpo.decision import GATES_TAG, as_fields
 from hpo.errors import HpoError, NothingFound
+from hpo.gates import Verdict
+from hpo.provenance.environment import ENVIRONMENT_TAG, PYTHON_TAG
+from hpo.replicates import SEEDS_TAG
 from trackers.records import Artifact, LoggedModel, ModelVersion, NewVersion, Run
 from trackers.registry import Registry
 from trackers.tracker import Tracker
@@ -11,7 +17,15 @@ from trackers.tracker import Tracker
 Verify = Callable[[str, Sequence[Artifact]], Sequence[str]]
 """Given a run's artifact URI and files of its manifest, the paths of those that are missing or altered."""
 
-LINEAGE = ("mlflow.source.git.commit", "hpo.git.dirty", "hpo.data.train", "hpo.data.test", "hpo.config_hash")
+LINEAGE = (
+    "mlflow.source.git.commit",
+    "hpo.git.dirty",
+    "hpo.data.train",
+    "hpo.data.test",
+    "hpo.config_hash",
+    PYTHON_TAG,
+    ENVIRONMENT_TAG,
+)
 """The parent run's tags that a version repeats, so that it can be traced without the store's other tables."""
 
 
@@ -19,7 +33,8 @@ LINEAGE = ("mlflow.source.git.commit", "hpo.git.dirty", "hpo.data.train", "hpo.d
 class Promotion:
     """What is asked for: which run goes under which name, pointed to by which alias, by whom and why.
 
-    `note` is put below the description that is made from the facts on record.
+    `verdicts` are what the gates said; `expected` what the aliases must still point to (see `NewVersion`). `note` is
+    put below the description that is made from the facts on record.
     """
 
     run: Run
@@ -29,13 +44,16 @@ class Promotion:
     why: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    stage: str | None = None
+    expected: Mapping[str, int | None] = field(default_factory=dict)
+    verdicts: Sequence[Verdict] = ()
 
 
 def promote(promotion: Promotion, *, tracker: Tracker, registry: Registry, verify: Verify) -> ModelVersion:
     """The registered version of a run's model; the same run again gives the same version.
 
     Raises NothingFound where the run keeps no model, HpoError where a file of the model is missing or altered; then
-    nothing was registered.
+    nothing was registered. AliasMoved where an alias is not what was expected; nor was anything then.
     """
     run = promotion.run
     model = model_of(run)
@@ -49,8 +67,10 @@ def promote(promotion: Promotion, *, tracker: Tracker, registry: Registry, verif
             run_id=run.id,
             key=f"{promotion.name}:{run.id}:{attempt}",
             model_id=model.model_id or None,
-            description=describe(run, sweep, promotion.note),
-            tags={**lineage(run, sweep), **promotion.tags},
+            description=describe(run, sweep, promotion.verdicts, promotion.note),
+            tags={**lineage(run, sweep), **_gate_tags(promotion.verdicts), **promotion.tags},
+            stage=promotion.stage,
+            expected=promotion.expected,
             aliases=(promotion.alias,) if promotion.alias else (),
             who=promotion.who,
             why=promotion.why,
@@ -60,6 +80,10 @@ def promote(promotion: Promotion, *, tracker: Tracker, registry: Registry, verif
     if promotion.alias and promotion.alias not in version.aliases:  # it was registered before, without this alias
         registry.set_alias(promotion.name, promotion.alias, version.version, who=promotion.who, why=promotion.why)
         version = registry.get(promotion.name, version.version)
+    if promotion.stage and promotion.stage != version.stage:
+        name, number = promotion.name, version.version
+        registry.set_stage(name, number, promotion.stage, who=promotion.who, why=promotion.why)
+        version = registry.get(name, number)
     return version
 
 
@@ -78,8 +102,8 @@ def label(run: Run) -> str:
     return f"trial {run.trial.number} ({run.id[:8]})" if run.trial else f"run {run.name} ({run.id[:8]})"
 
 
-def describe(run: Run, sweep: Run | None, note: str = "") -> str:
-    """The version's description, made from the facts on record, and the note below them."""
+def describe(run: Run, sweep: Run | None, verdicts: Sequence[Verdict] = (), note: str = "") -> str:
+    """The version's description, made from the facts on record and what the gates said, and the note below them."""
     facts = sweep.sweep if sweep else None
     lines = [f"{label(run)[0].upper()}{label(run)[1:]}" + (f" of sweep {sweep.name}." if sweep else ".")]
     if facts and facts.metric in run.metrics:
@@ -89,20 +113,41 @@ def describe(run: Run, sweep: Run | None, note: str = "") -> str:
         lines.append(f"Held-out test data: {', '.join(tests)}.")
     if run.params:
         lines.append("Parameters: " + ", ".join(f"{name}={value}" for name, value in run.params.items()) + ".")
+    lines += [
+        f"Gate {verdict.gate} {'passed' if verdict.passed else 'not passed'}: {verdict.text}." for verdict in verdicts
+    ]
     text = "\n".join([*lines, note] if note else lines)
     return text if len(text) <= 5000 else text[:4985] + " ... (cut short)"
 
 
 def lineage(run: Run, sweep: Run | None) -> dict[str, str]:
-    """Tags that lead from a version back to its sweep, trial, data and code."""
+    """Tags that lead from a version back to its sweep, trial, space, data, code and environment."""
     tags = {"hpo.run_id": run.id}
     if run.trial:
-        tags["hpo.trial"] = str(run.trial.number)
+        tags |= {"hpo.trial": str(run.trial.number), "hpo.seed": str(run.trial.seed)}
+    if SEEDS_TAG in run.tags:
+        tags[SEEDS_TAG] = run.tags[SEEDS_TAG]
     if sweep:
         tags |= {"hpo.sweep": sweep.name, "hpo.sweep_run_id": sweep.id}
         tags |= {name: sweep.tags[name] for name in LINEAGE if name in sweep.tags}
+    if sweep and sweep.sweep:
+        tags["hpo.sweep_seed"] = str(sweep.sweep.seed)
+        tags |= {"hpo.space_hash": digest} if (digest := space_hash(sweep.sweep.config)) else {}
     tags |= {f"hpo.metric.{name}": repr(value) for name, value in run.metrics.items()}
     return {name[:250]: value for name, value in tags.items()}
+
+
+def space_hash(config: str) -> str:
+    """The sha256, in hex, of the parameters in a sweep's recorded configuration; '' where it holds none."""
+    try:
+        parameters = json.loads(config)["parameters"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
+
+
+def _gate_tags(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    return {GATES_TAG: json.dumps([as_fields(verdict) for verdict in verdicts])} if verdicts else {}
 
 
 def _checked_files(run: Run, model: LoggedModel, tracker: Tracker, verify: Verify) -> Sequence[Artifact]:

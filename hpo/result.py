@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hpo import ranking
 from hpo.budget import Stop
+from hpo.decision import Decision
 from hpo.errors import NothingFound
 from hpo.space import Value
 from hpo.trial import Goal
@@ -23,7 +24,8 @@ class SweepResult:
     """One sweep on record; everything is read from the store when asked for.
 
     `stop` says why the driver ended (None where the sweep was only loaded), `stopped_before` why an earlier one did
-    where there was nothing to do, `registered` what this call registered, `not_registered` why nothing was.
+    where there was nothing to do, `registered` what this call registered, `not_registered` why nothing was, `decision`
+    what the gates of `register` said. `stands` says that the winner is registered, now or since an earlier call.
     """
 
     uri: str
@@ -34,6 +36,8 @@ class SweepResult:
     stop: Stop | None = None
     registered: ModelVersion | None = None
     not_registered: str = ""
+    decision: Decision | None = None
+    stands: bool = False
     stopped_before: Stop | None = None
 
     @property

@@ -9,13 +9,15 @@ from hpo.build import Parts, parts_of, places
 from hpo.config.conversion import config_hash
 from hpo.config.reading import read_sweep
 from hpo.drive import Drive, Driven, Wishes
-from hpo.errors import NothingFound, ObjectiveError
+from hpo.errors import NothingFound
+from hpo.gates import when_findings
 from hpo.interruption import Interruption
 from hpo.mirrors.beside import check_mirrors
 from hpo.mirrors.recorded import mirrors_in
 from hpo.naming import find_sweep
+from hpo.on_record import parts_on_record
 from hpo.places import URI_VARIABLES, Places, places_of
-from hpo.recorded_config import FILE_TAG, folders_of, read_back, recorded
+from hpo.recorded_config import recorded
 from hpo.result import SweepResult
 from hpo.standing import check_same
 from hpo.sweep import Silence, Watcher
@@ -51,7 +53,7 @@ def run(
     Raises ConfigError (nothing was run), StoreUnavailable, SweepOwned; a failing trial is on record and not raised.
     """
     path = Path(source)
-    config = read_sweep(path, overrides)
+    config = read_sweep(path, overrides, checks=(when_findings,))
     parts = parts_of(config, path.parent)
     parts.sampler()  # what the engine refuses is to be known before anything is written
     where = places(config, os.environ, tracker)
@@ -89,21 +91,12 @@ def resume(
     with open_store(uri, read_only=True) as store:  # which never makes a store
         existing = find_sweep(store.tracker, sweep)
     n_trials = ((existing.sweep.n_trials if existing.sweep else None) or 0) + more
-    config = read_back(existing, [f"budget.n_trials={n_trials}"] if more else [])
-    folder, *others = folders_of(existing) or [Path.cwd()]
-    try:
-        parts = parts_of(config, folder, *others)
-    except ObjectiveError as error:
-        raise ObjectiveError(
-            f"sweep {existing.name!r} cannot go on: {error}\n"
-            f"it was started from {existing.tags.get(FILE_TAG, 'a file')} in {folder}; put back what it needs there or "
-            "in the current folder, or go on with its file from where that lies now: hpo run FILE"
-        ) from error
+    parts, folder = parts_on_record(existing, [f"budget.n_trials={n_trials}"] if more else [])
     parts.sampler()
     mirrors = tuple(dict.fromkeys([*mirrors_in(existing.tags), *where.mirrors]))
     check_mirrors(mirrors, uri)
     wishes = Wishes(retry_failed, takeover, register, watcher or Silence(), interruption or Interruption(), named)
-    with open_store(uri, artifacts=config.tracker.artifacts) as store, ExitStack() as beside:
+    with open_store(uri, artifacts=parts.config.tracker.artifacts) as store, ExitStack() as beside:
         drive = Drive(store, parts, wishes, None, folder, mirrors, beside)
         existing = store.tracker.get(existing.id)
         _check_same(drive, existing)
@@ -171,8 +164,10 @@ def _result(uri: str, parts: Parts, driven: Driven) -> SweepResult:
         metric=plan.metric,
         goal=plan.goal,
         stop=driven.stop,
-        registered=driven.registered,
-        not_registered=driven.not_registered,
+        registered=driven.last.version,
+        not_registered=driven.last.why_not,
+        decision=driven.last.decision,
+        stands=driven.last.stands,
         stopped_before=driven.stopped_before,
     )
 

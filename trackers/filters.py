@@ -41,11 +41,14 @@ _KINDS = {
 }  # fmt: skip
 
 
-def parse_filter(text: str) -> Condition | None:
-    """The condition a text stands for, None for an empty one; FilterError with a caret below the fault."""
+def parse_filter(text: str, *, bare_metrics: bool = False) -> Condition | None:
+    """The condition a text stands for, None for an empty one; FilterError with a caret below the fault.
+
+    With `bare_metrics` a word that is no attribute is a metric: `roc_auc >= 0.98 and seconds < 30`.
+    """
     if len(text.encode("utf-8", "replace")) > LONGEST:
         raise FilterError(f"a filter may have {LONGEST} bytes, this one has {len(text.encode('utf-8', 'replace'))}")
-    return None if not text.strip() else _Parser(text).whole()
+    return None if not text.strip() else _Parser(text, bare_metrics=bare_metrics).whole()
 
 
 def parse_order(order: Order) -> Key:
@@ -81,8 +84,9 @@ _TOKENS = re.compile(
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, bare_metrics: bool = False) -> None:
         self._text = text
+        self._bare_metrics = bare_metrics
         self._tokens = self._split()
         self._at = 0
         self._depth = 0
@@ -99,6 +103,8 @@ class _Parser:
         family, dot, name = token.text.partition(".")
         if dot and family in ("attributes", "attribute", "attr", "run"):
             return self._attribute(token, name)
+        if self._bare_metrics and token.text not in (*ATTRIBUTES, *_MLFLOW_NAMES) and family not in _KINDS:
+            return Key(Kind.METRIC, token.text)
         if not dot:
             return self._attribute(token, family)
         if family not in ("metrics", "params", "tags"):

@@ -8,6 +8,7 @@ from hpo.config.expanded import as_yaml
 from hpo.config.reading import read_sweep
 from hpo.config.schema import SweepConfig
 from hpo.errors import ConfigError
+from hpo.gates import when_findings
 
 BAD = 2
 
@@ -28,7 +29,7 @@ def command(context: click.Context, files: Sequence[str], expand: bool) -> None:
 
 def _check(file: str, *, expand: bool) -> bool:
     try:
-        config = read_sweep(file)
+        config = read_sweep(file, checks=(when_findings,))
     except ConfigError as error:
         click.echo(str(error), err=True)
         return False

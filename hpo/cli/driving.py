@@ -19,18 +19,23 @@ if TYPE_CHECKING:  # for the type only: it opens stores, and SQLAlchemy takes a 
 
 EXIT_NO_RESULT = 1
 EXIT_FAILURES = 3
+EXIT_REFUSED = 4
 Run = Callable[[Watcher, Interruption, Callable[[str], None]], "SweepResult"]
 """Runs a sweep for a watcher, until an interruption; says its name once that is known."""
 
 
 class Driving:
-    """One sweep that this command drives in the store at `uri`; `name` is how it is called as long as nobody says."""
+    """One sweep that this command drives in the store at `uri`; `name` is how it is called as long as nobody says.
 
-    def __init__(self, shared: Shared, uri: str, *, name: str, metric: str) -> None:
+    `require_register`: it is a failure where nothing is registered.
+    """
+
+    def __init__(self, shared: Shared, uri: str, *, name: str, metric: str, require_register: bool = False) -> None:
         self._shared = shared
         self._store = "" if uri == tracker_uri()[0] else f" --tracker {shlex.quote(uri)}"
         self._name = name
         self._metric = metric
+        self._require_register = require_register
 
     def drive(self, run: Run) -> None:
         """Runs the sweep, prints what came of it, and ends the process where that is not exit 0."""
@@ -63,6 +68,9 @@ class Driving:
             sys.exit(EXIT_FAILURES)
         if not result.best_runs(1):
             sys.exit(EXIT_NO_RESULT)
+        if self._require_register and not result.stands:
+            is_refused = result.decision is not None and result.decision.refused is not None
+            sys.exit(EXIT_REFUSED if is_refused else EXIT_NO_RESULT)
 
     def _named(self, name: str) -> None:
         self._name = name

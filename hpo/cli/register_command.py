@@ -1,44 +1,120 @@
-"""`hpo register`: register the model of a sweep's best trial, or of one trial."""
+"""`hpo register`: register the winner of a sweep, as its file says, or the model of one trial."""
 
 import getpass
+import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from hpo.cli import output
 from hpo.cli.options import Shared, shared
 
+if TYPE_CHECKING:  # for the types only: they open stores, and SQLAlchemy takes a while to import
+    from hpo.by_hand import ByHand
+    from hpo.last_step import LastStep
+    from trackers.opening import Store
+    from trackers.records import Run
+
+EXIT_NOTHING = 1
+EXIT_REFUSED = 4
+
 
 @click.command("register")
 @click.argument("what", metavar="SWEEP|SWEEP#N", default="@latest")
-@click.option("--name", metavar="NAME", help="The registered model's name; else the sweep's.")
+@click.option("--name", metavar="NAME", help="The registered model's name; else the file's, else the sweep's.")
 @click.option("--alias", metavar="ALIAS", help="An alias that then points to this version, such as champion.")
-@click.option("--metric", metavar="NAME", help="Rank by this metric instead of the sweep's.")
+@click.option("--metric", metavar="NAME", help="Rank by this metric instead of the sweep's; no gate is asked then.")
 @click.option(
     "--goal", type=click.Choice(["minimize", "maximize"]), help="Which way it is better; else as the sweep's."
 )
+@click.option("--force", is_flag=True, help="Register the best by validation, whatever the gates of the file say.")
+@click.option("--require-register", is_flag=True, help="Exit 4, and not 1, where a gate refuses.")
 @click.option("--why", default="", metavar="TEXT", help="A reason, kept in the model's history.")
 @shared
 def command(
-    shared: Shared, *, what: str, name: str | None, alias: str | None, metric: str | None, goal: str | None, why: str
+    shared: Shared,
+    *,
+    what: str,
+    name: str | None,
+    alias: str | None,
+    metric: str | None,
+    goal: str | None,
+    force: bool,
+    require_register: bool,
+    why: str,
 ) -> None:
-    """Register a trial's model; the same trial again gives the same version."""
+    """Register a sweep's winner, or a trial's model; the same trial again gives the same version.
+
+    Of a SWEEP whose file has register:, the gates there decide, asked anew; a refusal says which one and by how much.
+    SWEEP#N, --metric and --force register without asking them, and say which ones are not passed.
+    """
+    from hpo.by_hand import ByHand, has_gates
     from hpo.cli.stores import require_store
-    from hpo.promotion import Promotion, promote
-    from hpo.registering import chosen
-    from trackers.artifacts import ArtifactFolder
+    from hpo.naming import find_sweep
     from trackers.opening import open_store
 
     require_store(shared)
+    by_hand = ByHand(getpass.getuser(), name, alias, why)
     with open_store(shared.tracker) as store:
-        run, sweep_name = chosen(store.tracker, what, metric=metric, goal=goal)
-        version = promote(
-            Promotion(run, name or sweep_name, getpass.getuser(), alias, why or f"registered by hand: {what}"),
-            tracker=store.tracker,
-            registry=store.registry,
-            verify=ArtifactFolder().verify,
-        )
+        is_asked = "#" not in what and not (metric or goal or force)
+        sweep = find_sweep(store.tracker, what) if is_asked else None
+        if sweep is not None and has_gates(sweep):
+            _show_decision(_by_gates(store, sweep, by_hand), shared, require_register=require_register)
+        else:
+            _register_one(store, what, by_hand, shared, metric=metric, goal=goal)
+
+
+def _by_gates(store: "Store", sweep: "Run", by_hand: "ByHand") -> "LastStep":
+    import shlex
+
+    from hpo.by_hand import register_sweep
+    from hpo.cli.signals import watched
+    from hpo.interruption import Interruption
+
+    interruption = Interruption()
+    with watched(interruption) as signals:
+        try:
+            return register_sweep(store, sweep, by_hand, interruption)
+        except KeyboardInterrupt:
+            output.message(
+                "interrupted, nothing was registered; what was measured is on record, go on with: "
+                f"hpo register {shlex.quote(sweep.name)}"
+            )
+            signals.leave()
+
+
+def _show_decision(last: "LastStep", shared: Shared, *, require_register: bool) -> None:
+    from hpo.cli.run_summary import decision_object, last_lines, version_object
+    from hpo.cli.text import one_line
+
+    if shared.format == "table":
+        lines = last_lines(last.version, last.why_not, last.decision)
+        output.write("\n".join(one_line(line) for line in lines), shared)
+    else:
+        fields = version_object(last.version) or {"name": None, "version": None, "aliases": []}
+        why_not, promotion = last.why_not or None, decision_object(last.decision)
+        output.show_data({**fields, "not_registered": why_not, "promotion": promotion}, shared)
+    if not last.stands:
+        sys.exit(EXIT_REFUSED if require_register and last.is_refused else EXIT_NOTHING)
+
+
+def _register_one(
+    store: "Store", what: str, by_hand: "ByHand", shared: Shared, *, metric: str | None, goal: str | None
+) -> None:
+    from hpo.by_hand import register_trial
+    from hpo.cli.run_summary import version_object
+    from hpo.decision import as_fields
+    from hpo.registering import chosen
+
+    run, _ = chosen(store.tracker, what, metric=metric, goal=goal)
+    version, verdicts = register_trial(store, run, what, by_hand)
+    for verdict in verdicts:
+        if not verdict.passed:
+            output.message(
+                f"warning: registered without asking gate {verdict.gate}, which is not passed: {verdict.text}"
+            )
     if shared.format == "table":
         pointed = f", alias {', '.join(version.aliases)}" if version.aliases else ""
         output.write(f"registered {version.name} version {version.version}{pointed}\n{version.description}", shared)
     else:
-        output.show_data({"name": version.name, "version": version.version, "aliases": list(version.aliases)}, shared)
+        output.show_data({**(version_object(version) or {}), "gates": [as_fields(v) for v in verdicts]}, shared)

@@ -9,9 +9,12 @@ from hpo.cli.options import Shared, shared
 @click.argument("sweep", metavar="SWEEP", default="@latest")
 @click.option("-n", "--more", type=click.IntRange(min=1), metavar="MORE", help="Add this many trials to its budget.")
 @click.option("--retry-failed", is_flag=True, help="Run failed trials again, under their number and with their params.")
+@click.option("--require-register", is_flag=True, help="Exit 4 where a gate of register: refuses the winner.")
 @click.option("--takeover", is_flag=True, help="Take the sweep from the driver that has it, even if that one is alive.")
 @shared
-def command(shared: Shared, *, sweep: str, more: int | None, retry_failed: bool, takeover: bool) -> None:
+def command(
+    shared: Shared, *, sweep: str, more: int | None, retry_failed: bool, require_register: bool, takeover: bool
+) -> None:
     """Go on with a SWEEP (the latest if not named) that was interrupted, or whose driver died.
 
     Everything it needs stands in the store, but the code of a Python objective and data files, which are looked for
@@ -25,7 +28,7 @@ def command(shared: Shared, *, sweep: str, more: int | None, retry_failed: bool,
     with open_to_read(shared) as store:
         found = find_sweep(store.tracker, sweep, store_name(shared))
     metric = found.sweep.metric if found.sweep else ""
-    Driving(shared, shared.tracker, name=found.name, metric=metric).drive(
+    Driving(shared, shared.tracker, name=found.name, metric=metric, require_register=require_register).drive(
         lambda watcher, interruption, named: resume(
             found.id,
             more=more or 0,

@@ -20,6 +20,7 @@ from hpo.cli.options import Shared, shared
 )
 @click.option("--seed", metavar="N", help="The sweep's seed.")
 @click.option("--register", "register_as", metavar="NAME", help="Register the winner under this name.")
+@click.option("--require-register", is_flag=True, help="Exit 4 where a gate of register: refuses the winner.")
 @click.option("--new", is_flag=True, help="Run it again beside the sweep on record, as NAME-2.")
 @click.option("--fork", is_flag=True, help="If the file changed: a new sweep that reuses the trials which fit it.")
 @click.option("--takeover", is_flag=True, help="Take the sweep from the driver that has it, even if that one is alive.")
@@ -35,6 +36,7 @@ def command(
     settings: Sequence[str],
     seed: str | None,
     register_as: str | None,
+    require_register: bool,
     new: bool,
     fork: bool,
     takeover: bool,
@@ -58,18 +60,30 @@ def command(
     if dry_run:
         _show_plan(file, overrides, shared)
     else:
-        _run(file, overrides, shared, new=new, fork=fork, takeover=takeover)
+        _run(file, overrides, shared, require_register, new=new, fork=fork, takeover=takeover)
 
 
-def _run(file: Path, overrides: Sequence[str], shared: Shared, *, new: bool, fork: bool, takeover: bool) -> None:
+def _run(
+    file: Path,
+    overrides: Sequence[str],
+    shared: Shared,
+    require_register: bool,
+    *,
+    new: bool,
+    fork: bool,
+    takeover: bool,
+) -> None:
     from hpo.build import places
     from hpo.cli.driving import Driving
     from hpo.config.reading import read_sweep
+    from hpo.gates import when_findings
     from hpo.search import run
 
-    config = read_sweep(file, overrides)
+    config = read_sweep(file, overrides, checks=(when_findings,))
     uri = places(config, os.environ, shared.given).store
-    Driving(shared, uri, name=config.name, metric=config.metric.name).drive(
+    if require_register and config.registration is None:
+        raise click.UsageError(f"--require-register: {file} has no register: section, so nothing can be registered")
+    Driving(shared, uri, name=config.name, metric=config.metric.name, require_register=require_register).drive(
         lambda watcher, interruption, named: run(
             file,
             overrides=overrides,
@@ -88,8 +102,9 @@ def _show_plan(file: Path, overrides: Sequence[str], shared: Shared) -> None:
     from hpo.build import parts_of
     from hpo.cli.trial_line import params_text
     from hpo.config.reading import read_sweep
+    from hpo.gates import when_findings
 
-    config = read_sweep(file, overrides)
+    config = read_sweep(file, overrides, checks=(when_findings,))
     parts = parts_of(config, file.parent)
     plan = parts.plan
     first = parts.sampler().ask(range(min(plan.window or 1, plan.budget.n_trials, 3)))

@@ -1,10 +1,13 @@
 """What `hpo run` says at the end: the winner, what was registered and why, the next commands."""
 
 import shlex
+from collections.abc import Sequence
 
 from hpo.cli.text import hide_passwords, one_line
 from hpo.cli.trial_line import params_text
 from hpo.cli.trial_rows import trial_object
+from hpo.decision import Decision, as_fields
+from hpo.gates import Verdict
 from hpo.result import SweepResult
 from trackers.records import ModelVersion, Run
 
@@ -13,7 +16,7 @@ def summary_text(result: SweepResult) -> str:
     """A few lines for people."""
     best = result.best_runs(1)
     lines = [_head(result), _winner(result, best[0]) if best else f"no trial has a finite {result.metric}"]
-    lines += _registered(result.registered) if result.registered else [f"nothing registered: {result.not_registered}"]
+    lines += last_lines(result.registered, result.not_registered, result.decision)
     name = shlex.quote(result.name)
     lines.append(
         f"next: hpo best {name}" if best else f"next: hpo trials {name} --state failed; hpo logs {name}#NUMBER"
@@ -25,7 +28,6 @@ def summary_text(result: SweepResult) -> str:
 def summary_data(result: SweepResult) -> dict[str, object]:
     """The same for programs."""
     best = result.best_runs(1)
-    version = result.registered
     return {
         "sweep": result.name,
         "run_id": result.run_id,
@@ -34,10 +36,9 @@ def summary_data(result: SweepResult) -> dict[str, object]:
         "stopped_by": result.stop.value if result.stop else None,
         "trials": dict(result.counts()),
         "best": trial_object(best[0], result.metric) if best else None,
-        "registered": {"name": version.name, "version": version.version, "aliases": list(version.aliases)}
-        if version
-        else None,
+        "registered": version_object(result.registered),
         "not_registered": result.not_registered or None,
+        "promotion": decision_object(result.decision),
     }
 
 
@@ -53,13 +54,58 @@ def _head(result: SweepResult) -> str:
     return f"sweep {result.name}: {total} trials ({told}){why}"
 
 
-def _registered(version: ModelVersion) -> list[str]:
+def version_object(version: ModelVersion | None) -> dict[str, object] | None:
+    """What was registered, for programs."""
+    if version is None:
+        return None
+    return {"name": version.name, "version": version.version, "aliases": list(version.aliases)}
+
+
+def last_lines(version: ModelVersion | None, why_not: str, decision: Decision | None) -> list[str]:
+    """What was registered and what each gate said of it, or which one refused and by how much."""
+    verdicts = decision.verdicts if decision else ()
+    if version is None:
+        is_refused = decision is not None and decision.refused is not None
+        first = f"not registered: {why_not}" if is_refused else f"nothing registered: {why_not}"
+    else:
+        first = _registered(version, verdicts)
+    said = {"better_than"} if version and _beaten(verdicts) else set()
+    told = [f"  gate {v.gate}: {v.text}" for v in verdicts if v.passed and v.gate not in said]
+    return [first, *([_how_picked(decision)] if decision and decision.picked_by else []), *told]
+
+
+def decision_object(decision: Decision | None) -> dict[str, object] | None:
+    """The same for programs."""
+    if decision is None:
+        return None
+    refused = decision.refused
+    return {
+        "winner": decision.winner,
+        "picked_by": decision.picked_by or None,
+        "candidates": decision.candidates,
+        "gates": [as_fields(verdict) for verdict in decision.verdicts],
+        "out": [as_fields(verdict) for verdict in decision.fallen],
+        "refused": refused.gate if refused else None,
+    }
+
+
+def _registered(version: ModelVersion, verdicts: Sequence[Verdict]) -> str:
+    beaten = _beaten(verdicts)
     alias = f", alias {', '.join(version.aliases)}" if version.aliases else ""
     number = version.tags.get("hpo.trial")
     what = f"registered {version.name} version {version.version}{alias}: trial {number}"
-    tested = [line for line in version.description.splitlines() if line.startswith("Held-out")]
-    chosen = ["  the best of the finalists on the held-out test data, which no trial saw"] if tested else []
-    return [f"{what} (models:/{version.name}/{version.version})", *chosen, *(f"  {line}" for line in tested)]
+    why = f": {beaten.text}" if beaten else ""
+    return f"{what} (models:/{version.name}/{version.version}){why}"
+
+
+def _beaten(verdicts: Sequence[Verdict]) -> Verdict | None:
+    return next((verdict for verdict in verdicts if verdict.gate == "better_than" and verdict.passed), None)
+
+
+def _how_picked(decision: Decision) -> str:
+    number, others = decision.candidates, "which no trial saw"
+    by = f"{decision.picked_by}, {others}" if "test data" in decision.picked_by else decision.picked_by
+    return f"  trial {decision.winner}: the best of {number} finalist{'' if number == 1 else 's'} by {by}"
 
 
 def _winner(result: SweepResult, run: Run) -> str:

@@ -128,6 +128,27 @@ def _data_path(value: object) -> object:
     return value
 
 
+def _scored_on(value: object) -> object:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str):
+        raise broken("must be true, false, or module:function, such as train:test")
+    if not re.fullmatch(CALLABLE_PATH, str(_callable_path(value))):
+        raise broken(f"must be true, false, or {EXPLAINED[CALLABLE_PATH]}, got '{value}'")
+    return value
+
+
+def _holder_of(value: object) -> object:
+    value = _whole(value)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise broken("must be an alias such as champion, or a version's number")
+    if isinstance(value, int) and value < 1:
+        raise broken(f"must be an alias such as champion, or a version's number from 1, got {value}")
+    if isinstance(value, str) and not re.fullmatch(ALIAS, value):
+        raise broken(f"must be an alias, {EXPLAINED[ALIAS]}, or a version's number, got '{value}'")
+    return value
+
+
 def _store_uri(value: object) -> object:
     if isinstance(value, str) and is_server(value) and (fault := server_fault(value)):
         raise broken(fault)
@@ -239,6 +260,18 @@ TestPart = Annotated[
             ]
         }
     ),
+]
+
+ScoredOn = Annotated[
+    bool | str,
+    BeforeValidator(_scored_on),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": CALLABLE_PATH}]}),
+]
+
+HolderOf = Annotated[
+    int | str,
+    BeforeValidator(_holder_of),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": ALIAS}, {"type": "integer", "minimum": 1}]}),
 ]
 
 WindowSize = Annotated[

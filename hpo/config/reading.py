@@ -1,7 +1,7 @@
 """Reads sweep files: all mistakes at once, each with its place; nothing that a file names is imported."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,12 +15,14 @@ from hpo.config.nearest import nearest
 from hpo.config.overrides import override
 from hpo.config.parameters import ParameterSpec
 from hpo.config.problems import Place, Problem, Unreadable
-from hpo.config.rules import Facts, findings
+from hpo.config.rules import Facts, Finding, findings
 from hpo.config.schema import Metric, Objective, Parallel, Registration, SweepConfig, TrackerSettings
 from hpo.config.source import MappingNode, Node, ScalarNode, parse, plain
 from hpo.errors import ConfigError
 
 _S = TypeVar("_S", bound=Section)
+Check = Callable[[SweepConfig], Iterable[Finding]]
+"""A rule about a whole sweep file that is not for this package to know."""
 
 
 class SweepFileError(ConfigError):
@@ -33,23 +35,26 @@ class SweepFileError(ConfigError):
         super().__init__("\n".join([*map(str, self.problems), last]))
 
 
-def read_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepConfig:
+def read_sweep(path: str | Path, overrides: Sequence[str] = (), checks: Sequence[Check] = ()) -> SweepConfig:
     """The sweep a file describes, `-` being standard input; SweepFileError with all that is wrong.
 
     Overrides are texts such as `budget.n_trials=20`, their values read as YAML, applied before the file is judged.
+    `checks` are more rules, asked where all else is right.
     """
     name = "<stdin>" if str(path) == "-" else str(path)
     try:
         content = sys.stdin.buffer.read(MAX_BYTES + 1) if str(path) == "-" else _content(Path(path))
-        return _read(decoded(content, name), name, overrides)
+        return _read(decoded(content, name), name, overrides, checks)
     except Unreadable as error:
         raise SweepFileError(name, [error.problem]) from error
 
 
-def read_sweep_text(text: str, name: str = "<text>", overrides: Sequence[str] = ()) -> SweepConfig:
+def read_sweep_text(
+    text: str, name: str = "<text>", overrides: Sequence[str] = (), checks: Sequence[Check] = ()
+) -> SweepConfig:
     """The sweep a text describes; `name` is what messages call it. SweepFileError as for a file."""
     try:
-        return _read(text, name, overrides)
+        return _read(text, name, overrides, checks)
     except Unreadable as error:
         raise SweepFileError(name, [error.problem]) from error
 
@@ -80,7 +85,7 @@ def _whole(name: str) -> Place:
     return Place(0, 0, 0, name)
 
 
-def _read(text: str, name: str, overrides: Sequence[str]) -> SweepConfig:
+def _read(text: str, name: str, overrides: Sequence[str], checks: Sequence[Check]) -> SweepConfig:
     root, problems = _tree(text, name)
     for rank, change in enumerate(overrides, start=1):
         problems += override(root, change, rank)
@@ -93,6 +98,7 @@ def _read(text: str, name: str, overrides: Sequence[str]) -> SweepConfig:
         problems += Explainer(root).explain(errors)
         problems += _broken_rules(data, errors, root)
         raise SweepFileError(name, set(problems)) from error
+    problems += [_placed(finding, root) for check in checks for finding in check(config)]
     if problems:
         raise SweepFileError(name, problems)
     return config
@@ -128,8 +134,12 @@ def _broken_rules(data: object, errors: Iterable[ErrorDetails], root: Node) -> I
         return
     wrong = {error["loc"][: 2 if error["loc"][:1] == ("parameters",) else 1] for error in errors}
     for finding in findings(_facts(data, wrong)):
-        spot = find(root, finding.at)
-        yield Problem(spot.place(on_key=finding.on_key), spot.name, finding.message)
+        yield _placed(finding, root)
+
+
+def _placed(finding: Finding, root: Node) -> Problem:
+    spot = find(root, finding.at)
+    return Problem(spot.place(on_key=finding.on_key), spot.name, finding.message)
 
 
 def _facts(data: dict[str, object], wrong: set[tuple[int | str, ...]]) -> Facts:
@@ -139,7 +149,7 @@ def _facts(data: dict[str, object], wrong: set[tuple[int | str, ...]]) -> Facts:
 
     metric = section("metric", Metric)
     objective = section("objective", Objective)
-    tracker = section("tracker", TrackerSettings)
+    tracker, registration = section("tracker", TrackerSettings), section("register", Registration)
     parameters = data.get("parameters")
     parameters = parameters if isinstance(parameters, dict) else {}
     right = {name: spec for name, spec in parameters.items() if ("parameters", name) not in wrong}
@@ -153,7 +163,10 @@ def _facts(data: dict[str, object], wrong: set[tuple[int | str, ...]]) -> Facts:
         parameters=TypeAdapter(dict[str, ParameterSpec]).validate_python(right),
         names=list(parameters),
         keeps_models=tracker is None or tracker.log_models != "none",
-        registers=section("register", Registration) is not None,
+        registers=registration is not None,
+        gates=registration.gates if registration else None,
+        has_test=sklearn is not None and sklearn.data.test is not None,
+        estimator=sklearn.estimator if sklearn else None,
         limits=objective.limits if objective else (),
         backend=parallel.backend if (parallel := section("parallel", Parallel)) else None,
     )

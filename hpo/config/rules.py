@@ -29,6 +29,15 @@ PIPELINE_SETTINGS = ("memory", "transform_input", "verbose")
 
 
 @dataclass(frozen=True)
+class GateFacts:
+    """What is known of the gates of `register`."""
+
+    test: bool | str | None = None
+    better_than: int | str | None = None
+    seeds: int | None = None
+
+
+@dataclass(frozen=True)
 class Facts:
     """What is known of a file; None or absent where a section is missing or wrong."""
 
@@ -41,6 +50,9 @@ class Facts:
     names: Sequence[str] = ()
     keeps_models: bool = True
     registers: bool = False
+    gates: GateFacts | None = None
+    has_test: bool = False
+    estimator: str | None = None
     limits: Sequence[str] = ()
     backend: str | None = None
 
@@ -63,9 +75,29 @@ def findings(facts: Facts) -> Iterator[Finding]:
     yield from _secret_choices(facts)
     if facts.registers and not facts.keeps_models:
         yield Finding(("register",), "needs the models of trials, but tracker.log_models is none", on_key=True)
+    yield from _gates(facts)
     for limit in facts.limits if facts.backend in ("threading", "serial") else ():
         message = f"only a process can be ended, and parallel.backend is {facts.backend}: write backend: loky"
         yield Finding(("objective", limit), message, on_key=True)
+
+
+def _gates(facts: Facts) -> Iterator[Finding]:
+    gates = facts.gates
+    if gates is None or facts.is_sklearn is None:
+        return
+    if gates.test is True and not facts.is_sklearn:
+        yield Finding(("register", "test"), "a Python objective has no test part: name a function, module:function")
+    elif gates.test is True and not facts.has_test:
+        yield Finding(("register", "test"), "there is no test data: give objective.sklearn.data.test a share or a file")
+    if gates.better_than is not None and not facts.is_sklearn and not isinstance(gates.test, str):
+        yield Finding(
+            ("register", "better_than"),
+            "nobody knows what data a Python objective saw: name a function that judges models, test: module:function",
+            on_key=True,
+        )
+    if gates.seeds and facts.estimator and "random_state" in facts.names:
+        message = "parameters.random_state decides every draw, so other seeds would change nothing: remove one of them"
+        yield Finding(("register", "seeds"), message, on_key=True)
 
 
 def _metric(facts: Facts) -> Iterator[Finding]:

@@ -13,11 +13,13 @@ from hpo.config.fields import (
     DataPath,
     DottedPath,
     Duration,
+    HolderOf,
     Memory,
     Mirror,
     ModelName,
     Name,
     Option,
+    ScoredOn,
     Section,
     Seed,
     StepName,
@@ -31,7 +33,7 @@ from hpo.config.fields import (
 )
 from hpo.config.nearest import did_you_mean
 from hpo.config.parameters import ParameterSpec
-from hpo.config.rules import Facts, findings
+from hpo.config.rules import Facts, GateFacts, findings
 from hpo.config.words import VALUES
 from hpo.trial import Goal
 
@@ -291,15 +293,41 @@ class Registration(Section):
     """The registered model's name."""
     top: Annotated[int, Field(ge=1, le=1000), WHOLE] = 1
     """How many of the best trials compete, on the test part where there is one; the best of them is registered."""
+    when: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+    """A gate: what a trial's record must say for it to compete, such as roc_auc >= 0.98 and seconds < 30."""
+    seeds: Annotated[int, Field(ge=2, le=100), WHOLE] | None = None
+    """A gate: each finalist is run again with this many other seeds, and the best mean wins; one that fails is out."""
+    test: ScoredOn | None = None
+    """What judges the finalists, once: true, the objective's test part (also where left out); false, nothing; or
+    module:function, called with each one's model, which returns a number or metrics by name."""
+    better_than: HolderOf | None = None
+    """A gate: the winner must beat the version with this alias, or number, on the same data; the first one passes."""
+    margin: Annotated[float, Field(ge=0)] = 0.0
+    """By how much it must beat that version, in units of the metric."""
     alias: Alias | None = "champion"
     """The alias that then points to the new version; null: none."""
+    stage: Literal["Staging", "Production"] | None = None
+    """The stage the new version then has; the version that had it is archived."""
 
     @model_validator(mode="after")
     def _has_a_free_alias(self) -> "Registration":
-        alias = (self.alias or "").lower()
-        if alias == "latest" or (alias.startswith("v") and alias[1:].isdigit()):
-            raise broken(f"MLflow keeps '{self.alias}' for itself: choose another alias", "alias")
+        for key in ("alias", "better_than"):
+            alias = str(getattr(self, key) or "").lower()
+            if alias == "latest" or (alias.startswith("v") and alias[1:].isdigit()):
+                meant = ": write the number alone" if key == "better_than" and alias != "latest" else ""
+                raise broken(f"MLflow keeps '{getattr(self, key)}' for itself{meant or ': choose another alias'}", key)
         return self
+
+    @model_validator(mode="after")
+    def _has_somebody_to_beat(self) -> "Registration":
+        if self.margin and self.better_than is None:
+            raise broken("says by how much to beat somebody: add better_than: champion", "margin", on_key=True)
+        return self
+
+    @property
+    def gates(self) -> GateFacts:
+        """What the rules between sections look at."""
+        return GateFacts(self.test, self.better_than, self.seeds)
 
 
 def _from_name(value: object) -> object:
@@ -378,6 +406,9 @@ def facts_of(config: SweepConfig) -> Facts:
         names=list(config.parameters),
         keeps_models=config.tracker.log_models != "none",
         registers=config.registration is not None,
+        gates=config.registration.gates if config.registration else None,
+        has_test=sklearn is not None and sklearn.data.test is not None,
+        estimator=sklearn.estimator if sklearn else None,
         limits=config.objective.limits,
         backend=config.parallel.backend,
     )

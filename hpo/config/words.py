@@ -30,6 +30,9 @@ KEYS: Mapping[str, str] = {
         "tracker.artifacts": "artifact_location artifact_uri artifact_root artifacts_dir",
         "register": "registry registration",
         "register.name": "model_name registered_model registered_model_name",
+        "register.better_than": "baseline beats must_beat compare_to",
+        "register.margin": "min_improvement min_delta",
+        "register.seeds": "n_seeds replicates n_replicates repeats n_repeats",
     }.items()
     for foreign in words.split()
 }
@@ -46,6 +49,10 @@ PLACED: Mapping[tuple[str, str], str] = {
     ("objective", "max_memory"): "objective.memory",
     ("parallel", "workers"): "parallel.n_jobs",
     ("register", "model"): "register.name",
+    ("register", "threshold"): "register.when",
+    ("register", "condition"): "register.when",
+    ("register", "if"): "register.when",
+    ("register", "top_n"): "register.top",
 }
 """Names that mean something else in one section."""
 

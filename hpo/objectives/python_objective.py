@@ -40,19 +40,7 @@ class PythonObjective:
 
 @lru_cache(maxsize=16)
 def _resolved(entry: str, search_path: tuple[str, ...]) -> Callable[[Params, TrialContext], object]:
-    module_name, _, path = entry.partition(":")
-    if not module_name or not path or module_name.endswith(".py") or "/" in module_name:
-        raise ObjectiveError(f"python: must be 'module:function', such as 'examples.digits:objective', got {entry!r}")
-    search_first(search_path)
-    found = attribute_of(import_named(module_name, places=search_path), path, named=entry)
-    return _taking_params_and_trial(found, entry)
-
-
-def _taking_params_and_trial(found: object, entry: str) -> Callable[[Params, TrialContext], object]:
-    if not callable(found) or inspect.isclass(found):
-        raise ObjectiveError(f"{entry} must be a function(params, trial), got {_kind(found)}")
-    if inspect.iscoroutinefunction(found) or inspect.isgeneratorfunction(found):
-        raise ObjectiveError(f"{entry} must be a plain function that returns its result, got {_kind(found)}")
+    found = function_named(entry, search_path, takes="params, trial", key="python")
     try:
         signature = inspect.signature(found)
     except (TypeError, ValueError):  # some functions written in C do not tell
@@ -62,6 +50,23 @@ def _taking_params_and_trial(found: object, entry: str) -> Callable[[Params, Tri
     if _accepts(signature, 1):
         return lambda params, trial: found(params)  # noqa: ARG005
     raise ObjectiveError(f"{entry} must take (params, trial) or (params), its signature is {signature}")
+
+
+def function_named(entry: str, search_path: Sequence[str], *, takes: str, key: str) -> Callable[..., object]:
+    """The plain function that `module:function` names; ObjectiveError where there is none.
+
+    `takes` is what it is called with, `key` the sweep file's key, both for messages.
+    """
+    module_name, _, path = entry.partition(":")
+    if not module_name or not path or module_name.endswith(".py") or "/" in module_name:
+        raise ObjectiveError(f"{key}: must be 'module:function', such as 'examples.digits:objective', got {entry!r}")
+    search_first(search_path)
+    found = attribute_of(import_named(module_name, places=search_path), path, named=entry)
+    if not callable(found) or inspect.isclass(found):
+        raise ObjectiveError(f"{entry} must be a function({takes}), got {_kind(found)}")
+    if inspect.iscoroutinefunction(found) or inspect.isgeneratorfunction(found):
+        raise ObjectiveError(f"{entry} must be a plain function that returns its result, got {_kind(found)}")
+    return found
 
 
 def _accepts(signature: inspect.Signature, count: int) -> bool:

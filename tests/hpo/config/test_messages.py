@@ -361,7 +361,6 @@ def test_a_foreign_or_misplaced_key_is_answered_with_ours(extra: str, hint: str)
     "extra",
     [
         "pruner: {name: asha}", "constraints: ['a < b']", "metrics: [a]", "tracker: {mirror: x}",
-        "register: {name: a, when: 'x > 1'}", "register: {name: a, better_than: champion}",
         "parallel: {address: x}", "parallel: {backend: dask}", "parallel: {backend: ray}",
     ],
 )  # fmt: skip
