@@ -30,6 +30,18 @@ def parameter_problems(plan: ModelPlan, space: Space) -> list[str]:
     return list(problems.values())
 
 
+def resource_problems(plan: ModelPlan, space: Space, param: str) -> list[str]:
+    """What is wrong with the param that grows within a trial: no choice of components has it."""
+    known: list[str] = []
+    for chosen in itertools.islice(_combinations(plan, space), COMBINATIONS):
+        names = plan.build(chosen, seed=0).get_params(deep=True)
+        if param in names:
+            return []
+        known += names
+    hint = did_you_mean(param, dict.fromkeys(known))
+    return [f"resource.param: the estimator has no parameter {param!r}{hint}"]
+
+
 def _combinations(plan: ModelPlan, space: Space) -> Iterator[dict[str, Value]]:
     """The params of components alone, each way they can be chosen together."""
     components = [parameter for parameter in space.parameters if parameter.name in plan.components]

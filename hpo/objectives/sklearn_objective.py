@@ -18,7 +18,8 @@ from hpo.objectives.data_description import DataDescription
 from hpo.objectives.gathered_warnings import gathered_warnings
 from hpo.objectives.model_plan import Estimator, ModelPlan
 from hpo.objectives.nearest import did_you_mean
-from hpo.objectives.parameter_check import parameter_problems
+from hpo.objectives.parameter_check import parameter_problems, resource_problems
+from hpo.objectives.reporting import Growth, Reporting
 from hpo.objectives.scorer_check import scorer_problems
 from hpo.objectives.scoring import as_named, scorers_of
 from hpo.objectives.validation import Split, Validation
@@ -34,14 +35,16 @@ class SklearnObjective:
     """Validates the estimator of a trial's params on the data of the search; plain settings, so it travels anywhere.
 
     Gives for each scorer the mean over the folds, and with more than one fold `<scorer>_std`; each fold's score is
-    logged as `fold_<scorer>` at the fold's number as step. The model is fitted again on all rows but the test part,
-    and only if it is kept. The test part is seen by `score_test` alone.
+    logged as `fold_<scorer>` at the fold's number as step. With `reporting` it also reports on the way, so that a
+    trial can be stopped; a trial whose estimator has no such resource does not report. The model is fitted again on all
+    rows but the test part, and only if it is kept. The test part is seen by `score_test` alone.
     """
 
     source: DataSource
     model: ModelPlan
     scoring: tuple[str, ...]
     validation: Validation = field(default_factory=Validation)
+    reporting: Reporting | None = None
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -67,13 +70,9 @@ class SklearnObjective:
     def __call__(self, params: Params, trial: TrialContext) -> Metrics:
         """The mean scores of the trial's estimator."""
         train = self._data().train
-        folds: list[Metrics] = []
         with gathered_warnings(f"trial {trial.number}"):
             estimator = self.model.build(params, trial.seed)
-            for step, split in enumerate(self._splits(train)):
-                folds.append(self._score(estimator, train, split))
-                for name, score in folds[-1].items():
-                    trial.log_metric(f"fold_{name}", score, step=step)
+            folds = self._grown(estimator, train, trial) if self._grows else self._validated(estimator, train, trial)
         trial.log_model(partial(self._fit, params, trial.seed), input_example=train.head(EXAMPLE_ROWS))
         return _summary(folds)
 
@@ -96,7 +95,52 @@ class SklearnObjective:
     def _fit(self, params: Params, seed: int) -> Estimator:
         train = self._data().train
         with gathered_warnings("fit on all rows"):
-            return self.model.build(params, seed).fit(train.x, train.y)
+            return self._whole(self.model.build(params, seed)).fit(train.x, train.y)
+
+    @property
+    def _grows(self) -> bool:
+        return self.reporting is not None and self.reporting.resource is not None
+
+    def _whole(self, estimator: Estimator) -> Estimator:
+        resource = self.reporting.resource if self.reporting else None
+        return resource.give_all(estimator) if resource else estimator
+
+    def _validated(self, estimator: Estimator, train: Table, trial: TrialContext) -> list[Metrics]:
+        """The scores of each fold, reported after each where trials report by folds."""
+        folds: list[Metrics] = []
+        splits = self._splits(train)
+        for step, split in enumerate(splits):
+            folds.append(self._score(estimator, train, split))
+            for name, score in folds[-1].items():
+                trial.log_metric(f"fold_{name}", score, step=step)
+            if self.reporting is not None and not self._grows:
+                known = folds[-1:] if self.reporting.each_fold else folds
+                self._report(trial, step + 1, known, is_last=len(folds) == len(splits))
+        return folds
+
+    def _grown(self, estimator: Estimator, train: Table, trial: TrialContext) -> list[Metrics]:
+        """The scores of each fold with all of the resource, reported with less of it before."""
+        resource = self.reporting.resource if self.reporting else None
+        if resource is None or not resource.is_in(estimator):
+            return self._validated(estimator, train, trial)
+        growth = Growth(estimator, resource, self._splits(train), scorers_of(self.scoring))
+        folds: list[Metrics] = []
+        for rung in resource.rungs:
+            folds = growth.scores(rung, train, self.validation, stratify=self.model.is_classifier())
+            self._report(trial, rung, folds, is_last=rung == resource.rungs[-1])
+        for step, scores in enumerate(folds):
+            for name, score in scores.items():
+                trial.log_metric(f"fold_{name}", score, step=step)
+        return folds
+
+    def _report(self, trial: TrialContext, step: int, folds: Sequence[Metrics], *, is_last: bool) -> None:
+        value = _summary(folds).get(self.reporting.metric) if self.reporting else None
+        if self.reporting is None or value is None:  # a spread needs two folds
+            return
+        if is_last:  # nothing is saved any more by stopping it
+            trial.log_metric(self.reporting.metric, value, step=step)
+        else:
+            trial.report(step, value)
 
     def _score(self, estimator: Estimator, train: Table, split: Split) -> Metrics:
         result = cross_validate(
@@ -131,6 +175,9 @@ class SklearnObjective:
                 except ObjectiveError as error:
                     yield str(error)
         yield from parameter_problems(self.model, space)
+        resource = self.reporting.resource if self.reporting else None
+        if resource is not None and resource.param:
+            yield from resource_problems(self.model, space, resource.param)
 
     def _data_problems(self) -> Iterator[str]:
         train = self._data().train

@@ -37,6 +37,24 @@ class Validation:
         except ValueError as error:
             raise ObjectiveError(f"cv: {_too_small(error, self.folds, table) or error}") from error
 
+    def part(self, split: Split, table: Table, share: float, *, stratify: bool) -> Split:
+        """The split with a share of the rows to fit on; a larger share has all rows of a smaller one.
+
+        Rows are drawn by the seed, with the shares of classes kept and one row of each at least where `stratify` is
+        set. Where rows are not shuffled they are the last ones.
+        """
+        fit_rows, test_rows = split
+        count = max(1, round(share * len(fit_rows)))
+        if count >= len(fit_rows):
+            return split
+        if not self.shuffle:
+            return fit_rows[-count:], test_rows
+        order = np.random.default_rng(self.seed).permutation(fit_rows)
+        if stratify:
+            order, classes = _classes_in_turn(order, np.asarray(table.y)[order])
+            count = max(count, classes)
+        return np.sort(order[:count]), test_rows
+
     def _splitter(self, stratify: bool) -> KFold | StratifiedKFold | ShuffleSplit | StratifiedShuffleSplit:
         if self.holdout is not None:
             kind = StratifiedShuffleSplit if stratify else ShuffleSplit
@@ -49,6 +67,15 @@ class Validation:
         if cut < 1:
             raise ObjectiveError(f"cv.holdout: a share of {share:g} of {rows} rows leaves none to fit on")
         return np.arange(cut), np.arange(cut, rows)
+
+
+def _classes_in_turn(rows: NDArray[np.intp], y: NDArray[np.generic]) -> tuple[NDArray[np.intp], int]:
+    """The rows so ordered that any first part has the shares of classes, and how many classes there are."""
+    _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    by_class = np.argsort(codes, kind="stable")
+    rank = np.empty(len(rows))
+    rank[by_class] = np.arange(len(rows)) - (np.cumsum(counts) - counts)[codes[by_class]]
+    return rows[np.argsort(rank / counts[codes], kind="stable")], len(counts)
 
 
 def _too_small(error: ValueError, folds: int, table: Table) -> str:
