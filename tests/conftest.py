@@ -25,6 +25,12 @@ postgres_template = _postgres.postgres_template  # type: ignore[attr-defined]
 postgres_uri = _postgres.postgres_uri  # type: ignore[attr-defined]
 empty_postgres_uri = _postgres.empty_postgres_uri  # type: ignore[attr-defined]
 
+_mlflow = _beside("mlflow_server")
+mlflow_server = _mlflow.mlflow_server  # type: ignore[attr-defined]
+closed_mlflow_server = _mlflow.closed_mlflow_server  # type: ignore[attr-defined]
+mlflow_proxy = _mlflow.mlflow_proxy  # type: ignore[attr-defined]
+fresh_name = _mlflow.fresh_name  # type: ignore[attr-defined]
+
 
 @pytest.fixture(autouse=True)
 def _no_store_in_the_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,9 +40,9 @@ class RunSender:
         """The new remote run, with all its tags, so that it can be found again by them."""
         view = view_of(parcel, parent)
         reach("mirror.before_create")
-        run_id = self.server.create_run(experiment_id, view.name, view.started, view.tags)
+        made = self.server.create_run(experiment_id, view.name, view.started, view.tags)
         reach("mirror.after_create")
-        return RemoteRun(run_id, "RUNNING", is_deleted=False, tags=view.tags)
+        return made
 
     def send(self, parcel: Parcel, known: RemoteRun, parent: str | None) -> None:
         """Makes the remote run what ours is, but for models; MirrorRefused where a file could not go, after all else

@@ -56,7 +56,6 @@ class MlflowServer:
                 raise MirrorUnavailable(
                     f'a mirror needs MLflow\'s client ({error}): pip install "tracked-hpo[mlflow]"'
                 ) from error
-            mlflow.set_tracking_uri(uri)  # some of its parts look here, whatever the client was told
             logging.getLogger("mlflow").setLevel(logging.ERROR)
             self._client: MlflowClient = mlflow.MlflowClient(uri, registry_uri=uri)
         self.registry = RemoteRegistry(uri, self._client)
@@ -115,11 +114,11 @@ class MlflowServer:
                 return None
             raise
 
-    def create_run(self, experiment_id: str, name: str, started: int, tags: Mapping[str, str]) -> str:
-        """The id of a new run, which is RUNNING."""
+    def create_run(self, experiment_id: str, name: str, started: int, tags: Mapping[str, str]) -> RemoteRun:
+        """A new run, which is RUNNING."""
         with self._asking(f"run {name!r}"):
             made = self._client.create_run(experiment_id, start_time=started or 1, tags=dict(tags), run_name=name)
-        return str(made.info.run_id)
+        return _remote_run(made)
 
     def log(
         self, run_id: str, params: Mapping[str, str], tags: Mapping[str, str], points: Sequence[Point] = ()

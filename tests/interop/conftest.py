@@ -4,10 +4,11 @@ import importlib
 import json
 import logging
 import sqlite3
+import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from trackers.artifacts import ArtifactFolder
-from trackers.opening import open_store
+from trackers.mirroring import Mirroring, Sent, standing
+from trackers.mlflow_asking import ENVIRONMENT
+from trackers.opening import Store, open_store
 from trackers.records import (
+    STATUS_OF_STATE,
     Dataset,
     NewVersion,
     Point,
@@ -97,6 +101,82 @@ def world(made: World, mlflow: Any, tmp_path_factory: pytest.TempPathFactory) ->
 def copied() -> Callable[[World, Path], World]:
     """Copies a world's database into a new folder, for a test to change; the artifacts stay where they are."""
     return copy
+
+
+@dataclass
+class Mirrored:
+    """A store with a sweep, and a server that is to be sent it. `client` is MLflow's own, `remote` asks by REST."""
+
+    store: Store
+    name: str
+    remote: Any
+    client: Any
+    uri: str = ""
+    sweep_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def tracker(self) -> Any:
+        return self.store.tracker
+
+    def start(self, **more: Any) -> None:
+        """The parent run, RUNNING."""
+        facts = SweepFacts('{"a": 1}', "0" * 64, "acc", "maximize", 42, 1, 3)
+        self.tracker.experiment(self.name)
+        self.tracker.record([RunStarted(self.sweep_id, self.name, self.name, STARTED, user="ada", sweep=facts, **more)])
+
+    def trial(self, number: int, params: dict[str, Any], **more: Any) -> str:
+        """A trial, RUNNING; its run id."""
+        run_id = uuid.uuid4().hex
+        facts = TrialFacts(number, params, seed=number)
+        begun = RunStarted(run_id, f"trial-{number}", self.name, STARTED + number, self.sweep_id, params, trial=facts)
+        self.tracker.record([replace(begun, **more)])
+        return run_id
+
+    def end(self, run_id: str, state: str = "COMPLETE", **more: Any) -> None:
+        """It ends; `facts` change what the trial says of itself."""
+        facts = replace(self.tracker.get(run_id).trial, state=state, seconds=0.25, **more.pop("facts", {}))
+        self.tracker.record([RunEnded(run_id, STATUS_OF_STATE[state], STARTED + 5000, trial=facts, **more)])
+
+    def end_sweep(self) -> None:
+        """The parent is FINISHED."""
+        self.tracker.record([RunEnded(self.sweep_id, Status.FINISHED, STARTED + 90_000)])
+
+    def mirroring(self, uri: str = "") -> Mirroring:
+        """A session of sending."""
+        from trackers.mlflow_mirror import MlflowServer
+
+        return Mirroring(self.store.outbox, self.store.registry, MlflowServer(uri or self.uri), self.sweep_id)
+
+    def send(self, uri: str = "") -> Sent:
+        """Sends all that is pending, in a session of its own."""
+        mirroring = self.mirroring(uri)
+        try:
+            mirroring.send_all()
+        finally:
+            mirroring.flush()
+        return mirroring.sent
+
+    def pending(self, uri: str = "") -> int:
+        """What the server lacks, as far as the store knows."""
+        return standing(self.store.outbox, self.store.registry, uri or self.uri, self.sweep_id).pending
+
+    def runs(self) -> dict[str, Any]:
+        """The remote runs by name; no two may have one."""
+        found = self.remote.runs(self.name)
+        assert len({run["info"]["run_name"] for run in found}) == len(found)
+        return {run["info"]["run_name"]: run for run in found}
+
+
+@pytest.fixture
+def mirrored(
+    mlflow: Any, mlflow_server: Any, fresh_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Mirrored]:
+    """A store without a sweep yet, and a server that is there."""
+    for variable, text in ENVIRONMENT.items():
+        monkeypatch.setenv(variable, text)
+    with open_store(f"sqlite:///{tmp_path}/mlflow.db", artifacts=str(tmp_path / "mlruns")) as store:
+        client = mlflow.MlflowClient(mlflow_server.uri, registry_uri=mlflow_server.uri)
+        yield Mirrored(store, fresh_name, mlflow_server, client, mlflow_server.uri)
 
 
 def copy(world: World, folder: Path) -> World:
