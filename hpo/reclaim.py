@@ -1,15 +1,20 @@
 """What becomes of the trials that a dead driver left open, and of failed ones that are to run again."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
 from hpo.budget import LOST
 from hpo.losses import KILLED_TAG, LOST_TAG, Losses
 from hpo.trial import State
-from trackers.records import STATUS_OF_STATE, Run, RunEnded, RunUpdated
+from trackers.records import STATUS_OF_STATE, Run, RunEnded, RunUpdated, TrialFacts
 
 RETRY_TAG = "hpo.retry"
 """On a failed trial's run: the attempt whose failure is to be replaced. A later failure is not meant."""
+
+ATTEMPT_TAG = "hpo.attempt."
+"""With the number of an attempt that failed and was run again: how it ended, as JSON."""
+_ERROR_LIMIT = 1000
 
 
 def reclaimed(history: Sequence[Run], now: int, *, is_lost: bool) -> list[RunEnded]:
@@ -32,12 +37,22 @@ def _attempt_over(run: Run, now: int, losses: Losses) -> RunEnded:
 
 
 def retry_marks(history: Sequence[Run]) -> list[RunUpdated]:
-    """Marks all failed trials to be run again; durable, so that the wish survives whatever ends this driver."""
-    return [
-        RunUpdated(run.id, tags={RETRY_TAG: str(run.trial.attempt), LOST_TAG: "0", KILLED_TAG: "0"})
-        for run in history
-        if run.trial is not None and run.trial.state == State.FAILED
-    ]
+    """Marks all failed trials to be run again; durable, so that the wish survives whatever ends this driver.
+
+    How they failed stays in a tag: the next attempt takes the place of all else that they recorded.
+    """
+    marks = []
+    for run in history:
+        if run.trial is not None and run.trial.state == State.FAILED:
+            tags = {RETRY_TAG: str(run.trial.attempt), LOST_TAG: "0", KILLED_TAG: "0"}
+            tags[f"{ATTEMPT_TAG}{run.trial.attempt}"] = _failure(run.trial)
+            marks.append(RunUpdated(run.id, tags=tags))
+    return marks
+
+
+def _failure(trial: TrialFacts) -> str:
+    error = trial.error if len(trial.error) <= _ERROR_LIMIT else f"{trial.error[: _ERROR_LIMIT - 3]}..."
+    return json.dumps({"state": trial.state, "reason": trial.reason, "error": error, "seconds": trial.seconds})
 
 
 def has_failed(run: Run) -> bool:

@@ -24,6 +24,7 @@ from trackers.records import (
     Status,
     TrialFacts,
 )
+from trackers.rows import artifact_uri
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,12 @@ class SweepRecords:
     def new_trial(self, number: int, params: Params, seed: int) -> Trial:
         """A trial that nobody has run yet, with a run id of its own."""
         run_id = self.new_id()
-        return Trial(number, params, seed, run_id, artifact_uri=f"{self.artifacts}/{run_id}/artifacts")
+        return Trial(number, params, seed, run_id, artifact_uri=artifact_uri(self.artifacts, run_id))
+
+    def next_attempt(self, trial: Trial) -> Trial:
+        """The same trial, to be run once more; its files go to a folder of its own."""
+        uri = artifact_uri(self.artifacts, trial.run_id, trial.attempt + 1)
+        return replace(trial, attempt=trial.attempt + 1, artifact_uri=uri)
 
     def trial_of(self, run: Run) -> Trial:
         """The trial that a child run records."""

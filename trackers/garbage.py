@@ -5,6 +5,7 @@ are deleted or unknown to this store, runs and sweeps that are at work or wait, 
 """
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from trackers.tracker import Tracker
 RESULTS = "results"
 """The folder beside a sweep's artifacts where workers write down results until they are on record."""
 
+_ATTEMPT = re.compile(r"artifacts(-[0-9]+)?")
+"""The artifact folder of an attempt (see `trackers.rows.artifact_uri`)."""
 _AT_WORK = (Status.RUNNING, Status.SCHEDULED)
 
 
@@ -40,8 +43,10 @@ def find_garbage(tracker: Tracker, registry: Registry) -> list[Garbage]:
     found: list[Garbage] = []
     for run in runs:
         folder = _folder_of(run)
-        if folder is None or not folder.is_dir() or run.id in at_work or run.parent_id in at_work:
+        if folder is None or run.id in at_work or run.parent_id in at_work:
             continue
+        for other in _other_attempts(folder):
+            found += [Garbage(item.path, item.size, "of another attempt") for item in _unknown(other, set())]
         if run.sweep is not None:
             found += [
                 Garbage(item.path, item.size, "result of a dead driver")
@@ -60,7 +65,7 @@ def remove(garbage: Sequence[Garbage]) -> int:
             item.path.unlink()
             freed += item.size
         for folder in item.path.parents:
-            if folder.name in ("artifacts", RESULTS):
+            if folder.name == RESULTS or _ATTEMPT.fullmatch(folder.name):
                 break
             with suppress(OSError):  # not empty
                 folder.rmdir()
@@ -81,7 +86,17 @@ def _folder_of(run: Run) -> Path | None:
     folder = local_path(run.artifact_uri)
     is_ours = run.trial is not None or run.sweep is not None
     # whoever can write to the database must not be able to name any folder of this machine
-    return folder if is_ours and folder is not None and folder.parts[-2:] == (run.id, "artifacts") else None
+    return folder if is_ours and folder is not None and _is_of(folder, run.id) else None
+
+
+def _is_of(folder: Path, run_id: str) -> bool:
+    return folder.parent.name == run_id and _ATTEMPT.fullmatch(folder.name) is not None
+
+
+def _other_attempts(folder: Path) -> list[Path]:
+    """Where other attempts of the run put their files; only those of one attempt are in the manifest."""
+    beside = sorted(folder.parent.iterdir()) if folder.parent.is_dir() else ()
+    return [path for path in beside if path != folder and _ATTEMPT.fullmatch(path.name) and not path.is_symlink()]
 
 
 def _unknown(folder: Path, manifest: set[str]) -> Iterator[Garbage]:

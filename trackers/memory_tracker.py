@@ -212,13 +212,16 @@ class MemoryTracker:
             raise NotFound(f"no experiment {change.experiment!r}; there are {', '.join(self._ids)}")
         if change.new_name:
             self._check_name(change)
-        uri = artifact_uri(self._locations[change.experiment], change.run_id)
+        attempt = change.trial.attempt if change.trial else 1
+        uri = artifact_uri(self._locations[change.experiment], change.run_id, attempt)
         kept = self._runs.get(change.run_id)
         if kept is None:
             kept = _Kept(change.run_id, "", change.experiment, Status.RUNNING, None, None, uri)
             self._runs[change.run_id] = kept
         if change.trial is not None:
             self._check_attempt(change, change.trial, kept.trial)
+            if kept.trial is not None and attempt > max(kept.trial.attempt, 1):
+                _clear_earlier(kept, uri)
             kept.trial = plain_trial(change.trial)
         kept.sweep = change.sweep or kept.sweep
         kept.name, kept.user = change.name, change.user
@@ -295,6 +298,12 @@ class MemoryTracker:
             raise InvalidRecord(f"run {kept.id} is trial {kept.trial.number}; it ends with its trial's facts only")
         kept.status, kept.ended = change.status, max(change.ended, kept.started or change.ended)
         _add(kept, change)
+
+
+def _clear_earlier(kept: _Kept, uri: str) -> None:
+    """A run holds what one attempt made, and no mix."""
+    kept.models = {key: model for key, model in kept.models.items() if not model.path}
+    kept.metrics, kept.latest, kept.artifacts, kept.artifact_uri = {}, {}, {}, uri
 
 
 def _may_start(trial: TrialFacts, known: TrialFacts) -> bool:

@@ -138,8 +138,10 @@ class RunStarted:
     """A run begins, or an existing one runs again: same id, larger `trial.attempt`.
 
     The experiment is named by its name and must exist (see `Tracker.experiment`). The artifact folder is
-    `<experiment's artifact location>/<run id>/artifacts`, as MLflow has it. With `new_name` it is refused (`NameTaken`)
-    where another sweep of ours already has that name, so that of several who start one only the first does.
+    `<experiment's artifact location>/<run id>/artifacts`, as MLflow has it; of attempt 2 and later `artifacts-2`.
+    A larger attempt takes the place of what earlier ones recorded: points, models and manifest go. With `new_name` it
+    is refused (`NameTaken`) where another sweep of ours already has that name, so that of several who start one only
+    the first does.
     """
 
     run_id: str

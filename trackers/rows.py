@@ -137,9 +137,12 @@ def below(uri: str, *names: str) -> str:
     return urllib.parse.urlunsplit(parts._replace(path="/".join([parts.path.rstrip("/"), *names])))
 
 
-def artifact_uri(location: str, run_id: str) -> str:
-    """The artifact folder of a run in an experiment of that artifact location; InvalidRecord where it is too long."""
-    uri = below(location, run_id, "artifacts")
+def artifact_uri(location: str, run_id: str, attempt: int = 1) -> str:
+    """The artifact folder of a run in an experiment of that artifact location; InvalidRecord where it is too long.
+
+    Each attempt of a trial has a folder of its own: one that was given up may still write, and must harm no other.
+    """
+    uri = below(location, run_id, "artifacts" if attempt <= 1 else f"artifacts-{attempt}")
     if len(uri) > 200:
         raise InvalidRecord(
             f"the artifact folder of a run may have 200 characters, this one has {len(uri)}: {uri}; "

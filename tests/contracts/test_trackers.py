@@ -183,6 +183,39 @@ def test_a_run_begins_again_with_a_larger_attempt_only(tracker: Tracker) -> None
     assert (run.trial.state, run.trial.reason) == ("RUNNING", "")
 
 
+def test_a_later_attempt_takes_the_place_of_what_earlier_ones_recorded(tracker: Tracker, tmp_path: Path) -> None:
+    tracker.record([sweep(), started(0)])
+    model = LoggedModel("m-" + "1" * 32, "model", "model")
+    point, both = Point("loss", 0.5, 3, 1000), [Point("loss", 0.4, 1, 900), Point("other", 1.0, 0, 900)]
+    failed = replace(ended(0, None, state="FAILED", reason="exception"), points=[point, *both], models=[model])
+    tracker.record([replace(failed, artifacts=[Artifact("model/MLmodel", 3, "a" * 64)], tags={"mine": "stays"})])
+    tracker.record([started(0, attempt=2)])
+    run = tracker.get(_id(0))
+    assert (run.metrics, run.models, tracker.history(_id(0)), tracker.artifacts(_id(0))) == ({}, [], [], [])
+    assert run.artifact_uri == f"{tmp_path}/mlruns/1/{_id(0)}/artifacts-2"
+    assert run.tags["mine"] == "stays"
+    good = replace(ended(0, 0.9, attempt=2), points=[Point("loss", 0.9, 0, 2000)], models=[model])
+    tracker.record([replace(good, artifacts=[Artifact("model/MLmodel", 4, "b" * 64)])])
+    tracker.record([replace(good, artifacts=[Artifact("model/MLmodel", 4, "b" * 64)])])
+    run = tracker.get(_id(0))
+    assert tracker.history(_id(0)) == [Point("loss", 0.9, 0, 2000)]
+    assert run.metrics == {"loss": 0.9}
+    assert run.models == [replace(model, uri=f"{run.artifact_uri}/model")]
+    assert [artifact.size for artifact in tracker.artifacts(_id(0))] == [4]
+
+
+def test_an_attempt_that_is_refused_takes_nothing_away(tracker: Tracker) -> None:
+    tracker.record([sweep(), started(0, attempt=2)])
+    tracker.record([replace(ended(0, 0.5, attempt=2), points=[Point("loss", 0.5)])])
+    for attempt in (1, 2):
+        with pytest.raises(Superseded):
+            tracker.record([started(0, attempt=attempt)])
+    with pytest.raises(NotFound):
+        tracker.record([started(0, attempt=3), RunUpdated("f" * 32, tags={"a": "b"})])
+    assert tracker.history(_id(0)) == [Point("loss", 0.5)]
+    assert tracker.get(_id(0)).artifact_uri.endswith("/artifacts-2")
+
+
 def test_an_interrupted_trial_waits_and_runs_again(tracker: Tracker) -> None:
     tracker.record([sweep(), started(0)])
     tracker.record([RunEnded(_id(0), Status.SCHEDULED, 2500, trial=TrialFacts(0, {}, "WAITING"))])

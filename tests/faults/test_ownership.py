@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from trackers.artifacts import ArtifactFolder
+from trackers.opening import open_store
+from trackers.records import Query
+
 Wait = Callable[..., None]
 SLOW = pytest.mark.slow
 RACES = [8, *(pytest.param(count, marks=SLOW) for count in (2, 3, 8, 8))]
@@ -139,6 +143,57 @@ def test_a_driver_that_was_frozen_and_taken_over_wakes_up_to_nothing(sweep_folde
     wait_for(lambda: living(sweep_folder.path) == [])
 
 
+WITH_FILE = """
+
+def with_file(params, trial):
+    ledger("start", trial, params)
+    hold(trial)
+    path = trial.dir / "who.txt"
+    path.write_text(str(os.getpid()))
+    trial.log_artifact(path)
+    (HERE / f"saved-{trial.number}-{os.getpid()}").touch()
+    ledger("finish", trial, params)
+    return {"loss": params["x"]}
+"""
+
+
+@pytest.mark.parametrize("backend", ["serial", "threading"])
+def test_what_a_driver_that_was_taken_over_saves_when_it_wakes_up_harms_no_file_of_the_next_attempt(
+    sweep_folder, wait_for: Wait, backend: str
+) -> None:
+    """F16: its trial runs in its own process and goes on; attempt 2 has a folder of its own."""
+    with (sweep_folder.path / "fault_objective.py").open("a") as objective:
+        objective.write(WITH_FILE)
+    sweep_folder.write(
+        objective={"python": "fault_objective:with_file"}, parallel={"n_jobs": 1, "backend": backend},
+        budget={"n_trials": 2},
+    )  # fmt: skip
+    sweep_folder.hold(0)
+    first = sweep_folder.start("run", "sweep.yaml")
+    wait_for(lambda: sweep_folder.held(0))
+    first.send(signal.SIGSTOP)
+    sweep_folder.release(0)
+    second = sweep_folder.hpo("run", "sweep.yaml", "--takeover")
+    assert second.wait() == 0, second.stderr
+    first.send(signal.SIGCONT)
+    wait_for(lambda: (sweep_folder.path / f"saved-0-{first.pid}").exists())
+    assert first.wait() == 6
+    with open_store(sweep_folder.uri, read_only=True) as store:
+        runs = store.tracker.find(Query(parent=sweep_folder.sweep().id))
+        for run in runs:
+            manifest = store.tracker.artifacts(run.id)
+            assert [kept.path for kept in manifest] == ["who.txt"]
+            assert ArtifactFolder().verify(run.artifact_uri, manifest) == []
+            with ArtifactFolder().open(run.artifact_uri, "who.txt") as file:
+                assert file.read() == str(second.pid).encode()
+    assert [trial.attempt for trial in sweep_folder.trials()] == [2, 1]
+    listed = sweep_folder.hpo("gc").stdout
+    assert "who.txt" in listed
+    assert "of another attempt" in listed
+    assert sweep_folder.hpo("gc", "--yes").wait() == 0
+    assert len(list(sweep_folder.path.glob("mlruns/**/who.txt"))) == 2
+
+
 @pytest.mark.parametrize(("backend", "n_jobs"), [("loky", 2), ("serial", 1), pytest.param("threading", 2, marks=SLOW)])
 def test_a_healthy_driver_that_is_taken_over_ends_with_its_workers(
     sweep_folder, wait_for: Wait, living, backend: str, n_jobs: int
@@ -253,8 +308,6 @@ def test_a_living_driver_on_another_host_is_not_followed(sweep_folder, wait_for:
 
 def test_a_driver_asked_to_stop_ends_like_after_one_ctrl_c(sweep_folder, wait_for: Wait) -> None:
     """F3: asked through the store, as `hpo stop` does it."""
-    from trackers.opening import open_store
-
     sweep_folder.hold(2)
     driver = sweep_folder.start("run", "sweep.yaml")
     wait_for(lambda: sweep_folder.held(2))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from hpo.budget import Budget, Stop
-from hpo.executor import Executor
+from hpo.executor import Answer, Executor, go_on
 from hpo.interruption import Interruption
 from hpo.kept_models import KeptModels
 from hpo.samplers.names import make_sampler
@@ -31,7 +31,7 @@ class Echo:
     def submit(self, trial: Trial) -> None:
         self._submitted.append(trial)
 
-    def wait(self, timeout: float | None) -> Sequence[Outcome]:
+    def wait(self, timeout: float | None, answer: Answer = go_on) -> Sequence[Outcome]:
         ended = [Outcome(trial.number, trial.attempt, State.COMPLETE, {"loss": 2.0}) for trial in self._submitted]
         late = [Outcome(trial.number, trial.attempt - 1, State.COMPLETE, {"loss": 1.0}) for trial in self._submitted]
         self._submitted.clear()

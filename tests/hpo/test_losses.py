@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from hpo.budget import Budget, Stop
-from hpo.executor import Executor
+from hpo.executor import Answer, Executor, go_on
 from hpo.interruption import Interruption
 from hpo.kept_models import KeptModels
 from hpo.losses import LossCount, Losses
@@ -38,7 +38,7 @@ class Losing:
     def submit(self, trial: Trial) -> None:
         self._submitted.append(trial)
 
-    def wait(self, timeout: float | None) -> Sequence[Outcome]:
+    def wait(self, timeout: float | None, answer: Answer = go_on) -> Sequence[Outcome]:
         ended = []
         for trial in self._submitted:
             reason = next(self._reasons, "")

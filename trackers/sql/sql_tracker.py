@@ -187,7 +187,7 @@ class SqlTracker:
         number = int(made[0]) if made else 0
         location = location or below(self._artifacts, str(number))
         check_text("an experiment's artifact location", location, 256)
-        artifact_uri(location, "0" * 32)  # better now than at the first run
+        artifact_uri(location, "0" * 32, attempt=99)  # better now than at the first run
         connection.execute(
             experiments.update().where(experiments.c.experiment_id == number).values(artifact_location=location)
         )

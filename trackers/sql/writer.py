@@ -33,6 +33,7 @@ from trackers.rows import (
     text_of,
     visible,
 )
+from trackers.sql.attempts import EarlierAttempts
 from trackers.sql.cursor import Cursor
 from trackers.sql.lifecycle import Lifecycle
 from trackers.sql.model_rows import ModelWriter
@@ -55,6 +56,7 @@ class Writer:
         self._sql = compile_statements(dialect)
         self._models = ModelWriter(self._sql) if logs_models else ModelTagWriter(self._sql)
         self._lifecycle = Lifecycle(dialect, self._sql, logs_models=logs_models)
+        self._attempts = EarlierAttempts(dialect)
         self._experiment_of = experiment_of
 
     def write(self, cursor: Cursor, changes: Sequence[Change], fence: Fence | None = None) -> None:
@@ -87,7 +89,10 @@ class Writer:
             self._check_name(cursor, change)
         experiment_id, location = self._experiment_of(change.experiment)
         run_id = change.run_id
-        uri = artifact_uri(location, run_id)
+        attempt = change.trial.attempt if change.trial else 1
+        uri = artifact_uri(location, run_id, attempt)
+        if attempt > 1:
+            self._clear_earlier(cursor, run_id, attempt, uri)
         status = status_at_start(change).value
         cursor.execute(
             self._sql.run,
@@ -101,6 +106,11 @@ class Writer:
         self._params(cursor, change)
         cursor.executemany(self._sql.tag, [(key, text, run_id) for key, text in run_tags(change).items()])
         self._datasets(cursor, run_id, experiment_id, change.datasets)
+
+    def _clear_earlier(self, cursor: Cursor, run_id: str, attempt: int, uri: str) -> None:
+        before = self._attempts.clear(cursor, run_id, attempt, uri)
+        if before:
+            self._lifecycle.erase_models(cursor, run_id, below=f"{before.rstrip('/')}/")
 
     def _check_name(self, cursor: Cursor, change: RunStarted) -> None:
         cursor.alone(f"tracked-hpo: sweep {change.name}")
