@@ -31,7 +31,7 @@ from trackers.tracker import Tracker
 
 SWEEP = "5" * 32
 FACTS = SweepFacts("{}", "hash", "loss", "minimize", 1, 1)
-STORES = {"memory": "memory://", "sqlite": "sqlite:///{folder}/mlflow.db"}
+STORES = {"memory": "memory://", "sqlite": "sqlite:///{folder}/mlflow.db", "postgres": ""}
 
 
 def trial_id(number: int) -> str:
@@ -56,7 +56,7 @@ def trial(number: int) -> list[Change]:
 
 @pytest.fixture(params=STORES)
 def tracker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tracker]:
-    uri = STORES[request.param].format(folder=tmp_path)
+    uri = STORES[request.param].format(folder=tmp_path) or request.getfixturevalue("postgres_uri")
     with open_store(uri, artifacts=str(tmp_path / "mlruns")) as store:
         store.tracker.record([sweep(), *trial(0), *trial(1), RunEnded(SWEEP, Status.FINISHED, 9)])
         yield store.tracker

@@ -11,12 +11,13 @@ from trackers.records import NewVersion
 from trackers.registry import Registry
 from trackers.registry_log import Stop, held_at, stops, unnoted
 
-STORES = {"memory": "memory://", "sqlite": "sqlite:///{folder}/mlflow.db"}
+STORES = {"memory": "memory://", "sqlite": "sqlite:///{folder}/mlflow.db", "postgres": ""}
 
 
 @pytest.fixture(params=STORES)
 def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registry]:
-    with open_store(STORES[request.param].format(folder=tmp_path)) as store:
+    uri = STORES[request.param].format(folder=tmp_path) or request.getfixturevalue("postgres_uri")
+    with open_store(uri) as store:
         for number in (1, 2, 3):
             store.registry.register(NewVersion("clf", f"/models/{number}", None, f"k{number}", who="ada"))
         yield store.registry

@@ -102,6 +102,15 @@ def test_postgresql_refuses_too(empty_postgres_uri: str) -> None:
     engine.dispose()
 
 
+def test_a_store_on_postgresql_has_these_triggers(postgres_uri: str) -> None:
+    with open_store(postgres_uri) as store:
+        store.registry.register(NewVersion("clf", "/models/1", None, "k1", who="ada"))
+    engine = sa.create_engine(postgres_uri)
+    with engine.connect() as connection, pytest.raises(sa.exc.DBAPIError, match="append-only"):
+        connection.execute(sa.text("DELETE FROM hpo_registry_events"))
+    engine.dispose()
+
+
 def test_what_others_did_is_noted_by_the_next_change(store: Store, behind_our_back: Callable[..., None]) -> None:
     behind_our_back(
         "UPDATE registered_model_aliases SET version = 2 WHERE alias = 'champion'",
