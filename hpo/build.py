@@ -22,6 +22,8 @@ from hpo.masking import Secrets, remember
 from hpo.objective import HeldOut, ModelJudge, ModelSource, Objective, TrialFiles
 from hpo.objectives.held_out import HeldOutScore
 from hpo.places import URI_VARIABLES, Places, places_of
+from hpo.pruner import Pruner
+from hpo.pruners.names import make_pruner
 from hpo.sampler import Sampler
 from hpo.samplers.names import make_sampler
 from hpo.secret_keeping import SecretKeeping, SecretKeepingFiles
@@ -32,6 +34,7 @@ from trackers.records import Dataset
 
 if TYPE_CHECKING:  # for the type only: the module imports pandas
     from hpo.objectives.data_description import DataDescription
+    from hpo.objectives.reporting import Reporting
 
 URI_VARIABLES = ("HPO_TRACKER", "MLFLOW_TRACKING_URI")
 DEFAULT_URI = "sqlite:///mlflow.db"
@@ -87,6 +90,23 @@ class Parts:
             options=engine.options,
         )
 
+    def pruner(self) -> Pruner | None:
+        """A fresh pruner, None where trials are not stopped early; EngineError where its options are wrong."""
+        pruner, plan = self.config.pruner, self.plan
+        if pruner is None:
+            return None
+        options = {**self._steps_of_resource(pruner.name), **pruner.options}
+        return make_pruner(pruner.name, goal=plan.goal, seed=plan.seed, window=plan.window, options=options)
+
+    def _steps_of_resource(self, pruner: str) -> Mapping[str, int]:
+        """The options by which halving decides just at the steps that trials report, where a resource grows."""
+        resource = self.config.objective.sklearn.resource if self.config.objective.sklearn else None
+        if resource is None or pruner not in ("asha", "hyperband"):
+            return {}
+        scale = 1 if resource.param else 100
+        options = {"min_resource": round(resource.min * scale), "reduction_factor": resource.factor}
+        return {**options, "max_resource": round(resource.most * scale)} if pruner == "hyperband" else options
+
     def executor(self, files: TrialFiles, scratch: Path, results: ResultFolder | None = None) -> Executor:
         """Workers for the trials of the search; `results` is where they write down how trials ended."""
         limits = Limits(self.config.objective.timeout, self.config.objective.memory)
@@ -126,6 +146,7 @@ class Parts:
             search_path=self.search_path,
             limits=limits,
             results=results,
+            asks=self.config.pruner is not None and objective is self.objective,
         )
 
 
@@ -202,12 +223,26 @@ def _sklearn_parts(config: SweepConfig, space: Space, folders: Sequence[Path], s
         model=ModelPlan(estimator=settings.estimator or "", steps=steps, components=components_of(config)),
         scoring=config.scorers,
         validation=Validation(folds=cv.folds or 5, holdout=cv.holdout, shuffle=cv.shuffle, seed=cv.seed),
+        reporting=_reporting(config),
     )
     objective.check(space, config.metric.name)
     datasets = [_dataset(description) for description in objective.describe_data()]
     return Parts(
         config, space, objective, objective if data.test is not None else None, datasets, search_path, Secrets()
     )
+
+
+def _reporting(config: SweepConfig) -> "Reporting | None":
+    """What trials report on their way; nothing without a pruner."""
+    from hpo.objectives.reporting import Reporting, Resource
+
+    if config.pruner is None:
+        return None
+    grows = config.objective.sklearn.resource if config.objective.sklearn else None
+    resource = Resource(grows.min, grows.most, grows.factor, grows.param or "") if grows else None
+    of = config.pruner.options.get("of")
+    is_paired = "wilcoxon" in (config.pruner.name, of, of.get("name") if isinstance(of, dict) else None)
+    return Reporting(config.metric.name, each_fold=is_paired, resource=resource)
 
 
 def _found(path: str, folders: Sequence[Path]) -> str:

@@ -31,7 +31,7 @@ from hpo.spool import Spool
 from hpo.standing import STOPPED_TAG, Standing, data_tags, ended_count, standing
 from hpo.sweep import Silence, Sweep, Watcher
 from hpo.sweep_records import SweepRecords
-from hpo.trial import Outcome, derive_seed
+from hpo.trial import Outcome, State, derive_seed
 from hpo.trial_files import StoredFiles
 from hpo.winner import Finals
 from trackers.artifacts import ArtifactFolder
@@ -153,6 +153,14 @@ class Drive:
     def _history(self, parent: Run) -> Sequence[Run]:
         return self.store.tracker.find(Query(parent=parent.id))
 
+    def _history_with_reports(self, parent: Run) -> Sequence[Run]:
+        """The history with what trials have reported, where pruner or sampler learn from it."""
+        history = self._history(parent)
+        was_pruned = any(run.trial and run.trial.state == State.PRUNED for run in history)
+        if self.parts.config.pruner is None and not was_pruned:
+            return history
+        return self.store.tracker.find(Query(parent=parent.id, points_of=self.parts.plan.metric))
+
     def _finished(self, existing: Run) -> Sequence[Outcome]:
         """How RUNNING trials ended whose worker wrote that down before their driver died: they are not run again."""
         found = finished_of(self._records(existing), results_of(existing), self._history(existing))
@@ -207,8 +215,9 @@ class Drive:
                 interruption=self.wishes.interruption,
                 fence=claim.fence,
                 results=results,
+                pruner=self.parts.pruner(),
             )
-            sweep.take_up(to_run_again(self._history(parent)), seconds_used(parent.tags), finished)
+            sweep.take_up(to_run_again(self._history_with_reports(parent)), seconds_used(parent.tags), finished)
             with resumable(parent.name, self.store.uri, os.environ):
                 return sweep.run(self.wishes.watcher)
         finally:

@@ -96,12 +96,13 @@ class ParentRun:
         )
 
     def _params(self) -> Mapping[str, str | int]:
-        engine, plan = self.parts.config.engine, self.parts.plan
+        engine, pruner, plan = self.parts.config.engine, self.parts.config.pruner, self.parts.plan
         return {
             "metric": plan.metric,
             "goal": plan.goal.value,
             "engine": engine.name,
             "sampler": engine.sampler,
+            **({"pruner": pruner.name} if pruner else {}),
             "seed": plan.seed,
             "window": "free" if plan.window is None else plan.window,
         }

@@ -56,6 +56,7 @@ def run(
     config = read_sweep(path, overrides, checks=(when_findings,))
     parts = parts_of(config, path.parent)
     parts.sampler()  # what the engine refuses is to be known before anything is written
+    parts.pruner()
     where = places(config, os.environ, tracker)
     uri = where.store
     check_mirrors(where.mirrors, uri)
@@ -93,6 +94,7 @@ def resume(
     n_trials = ((existing.sweep.n_trials if existing.sweep else None) or 0) + more
     parts, folder = parts_on_record(existing, [f"budget.n_trials={n_trials}"] if more else [])
     parts.sampler()
+    parts.pruner()
     mirrors = tuple(dict.fromkeys([*mirrors_in(existing.tags), *where.mirrors]))
     check_mirrors(mirrors, uri)
     wishes = Wishes(retry_failed, takeover, register, watcher or Silence(), interruption or Interruption(), named)

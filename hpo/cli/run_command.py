@@ -107,6 +107,7 @@ def _show_plan(file: Path, overrides: Sequence[str], shared: Shared) -> None:
     config = read_sweep(file, overrides, checks=(when_findings,))
     parts = parts_of(config, file.parent)
     plan = parts.plan
+    parts.pruner()
     first = parts.sampler().ask(range(min(plan.window or 1, plan.budget.n_trials, 3)))
     lines = [
         f"{file}: would run {plan.budget.n_trials} trials of sweep {config.name} with {config.engine.name} "

@@ -9,10 +9,15 @@ LONGEST = 300
 
 
 def trial_line(trial: Trial, outcome: Outcome, progress: Progress, metric: str) -> str:
-    """Such as `trial 17 COMPLETE roc_auc=0.9958 best=0.9958(#17) 0.4s clf=svc clf__C=3.1`."""
+    """Such as `trial 17 COMPLETE roc_auc=0.9958 best=0.9958(#17) 0.4s clf=svc clf__C=3.1`.
+
+    Of a pruned one, in the place of its value, the last step and what it had reached: `PRUNED step 3 roc_auc=0.71`.
+    """
     words = [f"trial {trial.number} {outcome.state}"]
     if outcome.state is State.FAILED:
         words.append(f"{outcome.reason}: {outcome.error}" if outcome.error else outcome.reason)
+    elif outcome.state is State.PRUNED:
+        words += _last_report(outcome, metric)
     elif metric in outcome.metrics:
         words.append(f"{metric}={outcome.metrics[metric]:.6g}")
     if progress.best is not None:
@@ -21,6 +26,14 @@ def trial_line(trial: Trial, outcome: Outcome, progress: Progress, metric: str) 
     words.append(params_text(trial.params))
     line = one_line(" ".join(words))
     return line if len(line) <= LONGEST else line[: LONGEST - 3] + "..."
+
+
+def _last_report(outcome: Outcome, metric: str) -> list[str]:
+    reports = [report for report in outcome.reports if report.metric == metric]
+    if not reports:
+        return []
+    last = max(reports, key=lambda report: report.step)
+    return [f"step {last.step}", f"{metric}={last.value:.6g}"]
 
 
 def params_text(params: Params) -> str:

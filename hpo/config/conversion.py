@@ -33,9 +33,9 @@ def canonical(config: SweepConfig) -> str:
     fast they run (n_jobs, backend, inner_threads: they matter through the window alone), and what is done with them
     (name, experiment, description, tags, tracker, register). So a sweep may go on with a larger budget, on another
     machine, with its results kept elsewhere, and still be the same sweep. Secrets are masked: another password is the
-    same sweep. The order of parameters and of choices
-    stays in: samplers draw in that order. objective.timeout and .memory decide which trials fail, and so what later
-    ones are drawn from: they are in where they are given.
+    same sweep. The order of parameters and of choices stays in: samplers draw in that order. What was not always there
+    is in where it is given: objective.timeout and .memory, which decide which trials fail, and so what later ones are
+    drawn from; a pruner, and what grows within a trial.
     """
     config = without_secrets(config)
     document = {
@@ -44,6 +44,7 @@ def canonical(config: SweepConfig) -> str:
         "objective": _objective(config),
         "parameters": [_parameter(parameter, config) for parameter in space_of(config).parameters],
         "engine": config.engine.model_dump(mode="json"),
+        **({"pruner": config.pruner.model_dump(mode="json")} if config.pruner else {}),
         "window": config.parallel.rolling_window or "free",
     }
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -59,7 +60,9 @@ def _objective(config: SweepConfig) -> dict[str, object]:
     limits = {key: getattr(objective, key) for key in objective.limits}
     if objective.sklearn is None:
         return {"python": objective.python, **limits}
-    return {"sklearn": {**objective.sklearn.model_dump(mode="json"), "scoring": list(config.scorers)}, **limits}
+    absent = set() if objective.sklearn.resource else {"resource"}  # so that older sweeps are what they were
+    sklearn = objective.sklearn.model_dump(mode="json", exclude=absent)
+    return {"sklearn": {**sklearn, "scoring": list(config.scorers)}, **limits}
 
 
 def _parameter(parameter: Parameter, config: SweepConfig) -> dict[str, object]:

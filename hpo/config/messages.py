@@ -102,8 +102,6 @@ def _advice(key: str, location: Location, parent: str) -> tuple[str, str | None]
     ours = words.PLACED.get((parent, key.lower())) or words.KEYS.get(key.lower())
     if ours:
         return _pointing_at(ours, parent)
-    if key.lower() in words.NO_SUCH:
-        return f" - {words.NO_SUCH[key.lower()]}", None
     if hint := nearest(key, here):
         return f" - did you mean '{hint}'?", hint
     places = all_keys()

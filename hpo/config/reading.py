@@ -169,4 +169,7 @@ def _facts(data: dict[str, object], wrong: set[tuple[int | str, ...]]) -> Facts:
         estimator=sklearn.estimator if sklearn else None,
         limits=objective.limits if objective else (),
         backend=parallel.backend if (parallel := section("parallel", Parallel)) else None,
+        prunes=data.get("pruner") is not None if ("pruner",) not in wrong else None,
+        reports=sklearn.reports if sklearn else True,
+        grows=(sklearn.resource.param or "") if sklearn and sklearn.resource else None,
     )

@@ -55,6 +55,9 @@ class Facts:
     estimator: str | None = None
     limits: Sequence[str] = ()
     backend: str | None = None
+    prunes: bool | None = None
+    reports: bool = True
+    grows: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ def findings(facts: Facts) -> Iterator[Finding]:
     yield from _conditions(facts)
     yield from _choices_of_estimators(facts)
     yield from _secret_choices(facts)
+    yield from _pruning(facts)
     if facts.registers and not facts.keeps_models:
         yield Finding(("register",), "needs the models of trials, but tracker.log_models is none", on_key=True)
     yield from _gates(facts)
@@ -98,6 +102,24 @@ def _gates(facts: Facts) -> Iterator[Finding]:
     if gates.seeds and facts.estimator and "random_state" in facts.names:
         message = "parameters.random_state decides every draw, so other seeds would change nothing: remove one of them"
         yield Finding(("register", "seeds"), message, on_key=True)
+
+
+def _pruning(facts: Facts) -> Iterator[Finding]:
+    if facts.prunes and not facts.reports:
+        message = (
+            "a trial with one held-out part has nothing to report on its way: "
+            "write cv: {folds: 5}, or add a resource to objective.sklearn"
+        )
+        yield Finding(("pruner",), message, on_key=True)
+    if facts.grows is None:
+        return
+    at = ("objective", "sklearn", "resource")
+    if facts.prunes is False:
+        message = "is for trials that can be stopped early, and there is no pruner: add pruner: asha"
+        yield Finding(at, message, on_key=True)
+    if facts.grows in facts.names:
+        message = "grows within each trial (objective.sklearn.resource.param), so it cannot be searched: remove it here"
+        yield Finding(("parameters", facts.grows), message, on_key=True)
 
 
 def _metric(facts: Facts) -> Iterator[Finding]:

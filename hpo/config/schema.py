@@ -43,6 +43,8 @@ SAMPLERS: Mapping[str, tuple[str, ...]] = {
 }
 """The samplers of each engine; random and grid are the same under both."""
 
+_PruningRule = Literal["median", "percentile", "asha", "hyperband", "patient", "threshold", "wilcoxon"]
+
 
 class Metric(Section):
     """What trials are ranked by."""
@@ -109,6 +111,42 @@ class Validation(Section):
         return self
 
 
+class Resource(Section):
+    """What a trial is given more and more of, so that it can be stopped early: a parameter's value, or rows."""
+
+    param: Name | None = None
+    """The parameter that grows, such as clf__n_estimators; a choice of a step that has none is validated as a whole."""
+    rows: Literal[True] | None = None
+    """Instead of a parameter, the share of the rows to fit on grows; steps are then per cent."""
+    min: Annotated[float, Field(gt=0)]
+    """How much a trial is given first: a whole number of the parameter, or a share of the rows from 0.01."""
+    max: Annotated[float, Field(gt=0)] | None = None
+    """How much it is given last, which makes its value; for rows all of them where left out."""
+    factor: Annotated[int, Field(ge=2), WHOLE] = 3
+    """How many times as much each step has as the one before."""
+
+    @model_validator(mode="after")
+    def _is_a_param_or_rows(self) -> "Resource":
+        if (self.param is None) == (self.rows is None):
+            raise broken("give param (a parameter's name) or rows: true")
+        if self.param is not None:
+            for key, value in (("min", self.min), ("max", self.max)):
+                if value is not None and not value.is_integer():
+                    raise broken(f"must be a whole number for a parameter, got {value:g}", key)
+            if self.max is None:
+                raise broken("missing key 'max': how much of the parameter a trial is given last")
+        elif not 0.01 <= self.min < 1 or not self.most <= 1:
+            raise broken("min and max must be shares of the rows, from 0.01 to 1", "min")
+        if self.min >= self.most:
+            raise broken(f"must be below max = {self.most:g}, got {self.min:g}", "min")
+        return self
+
+    @property
+    def most(self) -> float:
+        """How much is given last."""
+        return 1.0 if self.max is None else self.max
+
+
 _Step = Annotated[dict[StepName, DottedPath], Field(min_length=1, max_length=1)]
 
 
@@ -132,6 +170,8 @@ class SklearnObjective(Section):
         | None
     ) = None
     """What is measured: names of scorers, the sweep's metric among them; that metric alone where left out."""
+    resource: Resource | None = None
+    """What a trial is given more and more of, with a pruner; where left out trials report after each fold."""
 
     @model_validator(mode="after")
     def _is_an_estimator_or_a_pipeline(self) -> "SklearnObjective":
@@ -143,6 +183,11 @@ class SklearnObjective(Section):
         if self.scoring is not None and len(set(self.scoring)) < len(self.scoring):
             raise broken("each scorer may be named once", "scoring")
         return self
+
+    @property
+    def reports(self) -> bool:
+        """Whether trials have something to report on their way."""
+        return self.resource is not None or self.cv.holdout is None
 
     @property
     def steps(self) -> list[str]:
@@ -212,6 +257,16 @@ class Engine(Section):
             hint = did_you_mean(self.sampler, known, VALUES)
             raise broken(f"{self.name} has no sampler '{self.sampler}'; it has {', '.join(known)}{hint}", "sampler")
         return self
+
+
+class Pruner(Section):
+    """What stops trials that are not worth finishing, by what they report."""
+
+    name: _PruningRule
+    """The rule, as optuna has it: median, percentile, asha (successive halving), hyperband, patient, threshold,
+    wilcoxon."""
+    options: dict[str, Option] = Field(default={})
+    """Settings of the rule, under optuna's own names; patient takes the rule it wraps as `of`."""
 
 
 class Budget(Section):
@@ -357,6 +412,8 @@ class SweepConfig(Section):
         Engine, BeforeValidator(_from_name, json_schema_input_type=Engine | Literal["optuna", "hyperopt"])
     ] = Engine()
     """What proposes the trials: settings, or just the name of the library."""
+    pruner: Annotated[Pruner, BeforeValidator(_from_name, json_schema_input_type=Pruner | _PruningRule)] | None = None
+    """What stops trials that are not worth finishing: settings, or just the rule's name; nothing where left out."""
     budget: Budget = Budget()
     """When the sweep ends."""
     parallel: Parallel = Parallel()
@@ -411,4 +468,7 @@ def facts_of(config: SweepConfig) -> Facts:
         estimator=sklearn.estimator if sklearn else None,
         limits=config.objective.limits,
         backend=config.parallel.backend,
+        prunes=config.pruner is not None,
+        reports=sklearn.reports if sklearn else True,
+        grows=(sklearn.resource.param or "") if sklearn and sklearn.resource else None,
     )

@@ -22,6 +22,7 @@ KEYS: Mapping[str, str] = {
         "engine.name": "library backend_engine",
         "engine.sampler": "method algorithm algo search_alg suggest",
         "engine.seed": "seed random_state random_seed rstate",
+        "pruner": "early_terminate early_termination pruning scheduler",
         "budget.n_trials": "run_cap max_evals max_trials num_trials num_samples n_iter count trials evals",
         "budget.timeout": "time_limit max_time max_duration duration",
         "budget.patience": "early_stopping early_stop_rounds early_stopping_rounds",
@@ -45,6 +46,9 @@ PLACED: Mapping[tuple[str, str], str] = {
     ("objective.sklearn.cv", "random_state"): "objective.sklearn.cv.seed",
     ("objective.sklearn.data", "random_state"): "objective.sklearn.data.seed",
     ("objective", "time_limit"): "objective.timeout",
+    ("objective.sklearn.resource", "low"): "objective.sklearn.resource.min",
+    ("objective.sklearn.resource", "high"): "objective.sklearn.resource.max",
+    ("objective.sklearn.resource", "eta"): "objective.sklearn.resource.factor",
     ("objective", "memory_limit"): "objective.memory",
     ("objective", "max_memory"): "objective.memory",
     ("parallel", "workers"): "parallel.n_jobs",
@@ -55,12 +59,6 @@ PLACED: Mapping[tuple[str, str], str] = {
     ("register", "top_n"): "register.top",
 }
 """Names that mean something else in one section."""
-
-NO_SUCH: Mapping[str, str] = {
-    "early_terminate": "trials are not stopped early: remove it",
-    "pruner": "trials are not stopped early: remove it",
-}
-"""Names of what does not exist here, with what to do."""
 
 PARAMETER_KEYS: Mapping[str, str] = {
     foreign: ours
@@ -107,6 +105,9 @@ VALUES: Mapping[str, str] = {
         "cmaes": "cma cma-es cmaessampler",
         "gp": "gaussian gaussian_process gpsampler",
         "qmc": "sobol halton qmcsampler",
+        "asha": "sha successive_halving successivehalvingpruner asynchyperband",
+        "median": "medianpruner median_stopping medianstopping",
+        "hyperband": "hyperbandpruner bohb",
         "loky": "process processes multiprocessing joblib",
         "threading": "thread threads",
         "serial": "sequential none sync",
