@@ -10,8 +10,10 @@ DECISION_TAG = "hpo.promotion"
 """On a sweep's run: the decision, as JSON."""
 GATES_TAG = "hpo.gates"
 """On a registered version: the verdicts on it, as JSON."""
+ROOM = 8000
+"""Characters of a tag."""
 MOST_FALLEN = 5
-"""How many verdicts on finalists that fell are kept on record: a tag has room for 8000 characters."""
+"""How many verdicts on finalists that fell are kept on record."""
 LONGEST_TEXT = 200
 
 
@@ -51,18 +53,21 @@ class Decision:
         return f"gate {verdict.gate}: {trial}{verdict.text}{more}"
 
     def as_json(self) -> str:
-        """For a tag."""
-        return json.dumps(
-            {
-                "verdicts": [as_fields(verdict) for verdict in self.verdicts],
-                "fallen": [as_fields(verdict) for verdict in self.fallen[:MOST_FALLEN]],
-                "winner": self.winner,
-                "picked_by": self.picked_by,
-                "settings": self.settings,
-                "registered": self.registered,
-                "candidates": self.candidates,
-            }
-        )
+        """For a tag, texts shortened until it has room."""
+        texts = (self._as_json(longest) for longest in (LONGEST_TEXT, LONGEST_TEXT // 2, LONGEST_TEXT // 4, 10))
+        return next((text for text in texts if len(text) <= ROOM), "")
+
+    def _as_json(self, longest: int) -> str:
+        document = {
+            "verdicts": [as_fields(verdict, longest) for verdict in self.verdicts],
+            "fallen": [as_fields(verdict, longest) for verdict in self.fallen[:MOST_FALLEN]],
+            "winner": self.winner,
+            "picked_by": self.picked_by,
+            "settings": self.settings,
+            "registered": self.registered,
+            "candidates": self.candidates,
+        }
+        return json.dumps(document, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Decision | None":
@@ -76,10 +81,10 @@ class Decision:
             return None
 
 
-def as_fields(verdict: Verdict) -> dict[str, object]:
+def as_fields(verdict: Verdict, longest: int = LONGEST_TEXT) -> dict[str, object]:
     """A verdict for JSON, its texts no longer than a record can hold."""
     return {
-        name: value if not isinstance(value, str) or len(value) <= LONGEST_TEXT else f"{value[:LONGEST_TEXT]} .."
+        name: f"{value[:longest]} .." if isinstance(value, str) and len(value) > longest + 3 else value
         for name, value in asdict(verdict).items()
     }
 
@@ -87,6 +92,6 @@ def as_fields(verdict: Verdict) -> dict[str, object]:
 def verdicts_on(tags: str) -> Sequence[Verdict]:
     """The verdicts that a version's tag holds; none where it holds none."""
     try:
-        return [Verdict(**fields) for fields in json.loads(tags)]
+        return tuple(Verdict(**fields) for fields in json.loads(tags))
     except (ValueError, TypeError):
         return ()

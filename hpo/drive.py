@@ -114,6 +114,7 @@ class Drive:
             finished = self._finished(existing)
             self._reclaim(existing, claim, finished)
             if not self._is_unfinished(existing):
+                self._mirror(existing, claim)
                 return self._ended(existing, None, claim)
             if self.wishes.retry_failed:
                 tracker.record(retry_marks(self._history(existing)), claim.fence)

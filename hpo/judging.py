@@ -13,12 +13,13 @@ from hpo.carrying_out import carry_out
 from hpo.champion import KeptFiles, NotComparable, kept_files
 from hpo.errors import NothingFound
 from hpo.interruption import Interruption
+from hpo.latest_points import latest_points
 from hpo.losses import Losses
 from hpo.promotion import model_of
 from hpo.stored_model import StoredModel
 from hpo.trial import Metrics, Outcome, State, Trial
 from trackers.failpoints import reach
-from trackers.records import Change, Fence, ModelVersion, Point, Run, RunUpdated
+from trackers.records import Change, Fence, ModelVersion, Run, RunUpdated
 from trackers.tracker import Tracker
 
 SCORED_TAG = "hpo.test_scored"
@@ -132,7 +133,7 @@ class _Job:
             self.failures[run.id] = failure
             return
         now = round(time.time() * 1000)
-        points = [Point(name, value, 0, now) for name, value in outcome.metrics.items()]
+        points = latest_points(self.judging.tracker, run.id, outcome.metrics, now)
         self.judging.record(RunUpdated(run.id, points=points, tags={SCORED_TAG: self._mark(run)}))
 
     def _plan(self, number: int, run: Run) -> None:

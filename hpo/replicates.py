@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from hpo.carrying_out import carry_out
 from hpo.executor import Executor
 from hpo.interruption import Interruption
+from hpo.latest_points import latest_points
 from hpo.losses import LossCount, Losses
 from hpo.reclaim import reclaimed, retry_marks, to_run_again
 from hpo.sweep_records import SweepRecords
 from hpo.trial import Outcome, State, Trial, derive_seed
 from trackers.failpoints import reach
-from trackers.records import Change, Fence, Point, Query, Run, RunUpdated
+from trackers.records import Change, Fence, Query, Run, RunUpdated
 from trackers.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -87,12 +88,13 @@ class ReRuns:
     def _summarize(self, run: Run) -> None:
         """The mean and the sample standard deviation of every metric that all re-runs have."""
         ended = [again for again in self._below(run) if again.trial and again.trial.number < self.count]
-        points = [
-            Point(f"seeds_{kind}_{name}", value, 0, self.records(run).clock())
+        summary = {
+            f"seeds_{kind}_{name}": value
             for name, values in _common(ended)
             for kind, value in (("mean", statistics.fmean(values)), ("std", statistics.stdev(values)))
-        ]
-        if run.tags.get(SEEDS_TAG) != str(self.count) or any(point.metric not in run.metrics for point in points):
+        }
+        if run.tags.get(SEEDS_TAG) != str(self.count) or not summary.keys() <= run.metrics.keys():
+            points = latest_points(self.tracker, run.id, summary, self.records(run).clock())
             reach("seeds.before_commit")
             self.record(RunUpdated(run.id, points=points, tags={SEEDS_TAG: str(self.count)}))
             reach("seeds.after_commit")

@@ -43,6 +43,7 @@ HPO_LAYERS = [
         "hpo.champion",
         "hpo.carrying_out",
         "hpo.replicates",
+        "hpo.latest_points",
         "hpo.naming",
         "hpo.interruption",
         "hpo.losses",
