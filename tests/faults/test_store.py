@@ -1,11 +1,16 @@
 """A store that is busy, cut off, damaged, deleted or not ours: cause, place, remedy; what was printed is kept."""
 
+import os
+import shutil
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
@@ -13,7 +18,10 @@ import pytest
 from trackers.errors import NotAStore, StoreBusy, StoreGone
 from trackers.opening import open_store
 from trackers.records import Query, RunStarted, RunUpdated
+from trackers.sql.database import Database
 from trackers.sql.lock_holders import holder
+from trackers.sql.sql_tracker import SqlTracker
+from trackers.sql.sqlite_place import SqlitePlace
 
 TRANSACTION = """
 import sqlite3, sys
@@ -189,6 +197,75 @@ def test_a_database_that_is_deleted_under_the_driver_is_noticed_and_rescued(
     assert sweep_folder.states() == ["COMPLETE"] * 6
     assert sweep_folder.executions() == dict.fromkeys(range(6), 1)
     assert sweep_folder.integrity() == "ok"
+
+
+def test_what_is_rescued_to_the_temporary_files_lies_in_a_folder_that_only_its_owner_can_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F21: where the store's own folder is gone; somebody has put a link where the copy would be by a guess."""
+    temporary, victim = tmp_path / "tmp", tmp_path / "victim"
+    temporary.mkdir()
+    victim.write_text("mine")
+    (temporary / f"mlflow.db.rescued-{os.getpid()}").symlink_to(victim)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    folder = tmp_path / "store"
+    folder.mkdir()
+    with open_store(f"sqlite:///{folder}/mlflow.db") as store:
+        store.tracker.record([RunStarted("a" * 32, "run", "Default", 1)])
+        shutil.rmtree(folder)
+        with pytest.raises(StoreGone, match="all that was in it is in"):
+            store.tracker.record([RunUpdated("a" * 32, tags={"x": "1"})])
+    [copy] = temporary.glob("*/mlflow.db.rescued-*")
+    assert (stat.S_IMODE(copy.parent.stat().st_mode), stat.S_IMODE(copy.stat().st_mode)) == (0o700, 0o600)
+    assert victim.read_text() == "mine"
+    with open_store(f"sqlite:///{copy}", read_only=True) as store:
+        assert store.tracker.get("a" * 32).tags["x"] == "1"
+
+
+READER = """
+import sqlite3, sys
+connection = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True, isolation_level=None)
+connection.execute("BEGIN")
+connection.execute("SELECT count(*) FROM runs").fetchall()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_log_that_a_reader_makes_grow_is_said_once_and_cut_when_the_reader_has_ended(
+    tmp_path: Path, hold_store: Callable[..., Holder], caplog: pytest.LogCaptureFixture
+) -> None:
+    """F23: the limit is 1 MB here, 64 MB else."""
+    path, limit = tmp_path / "mlflow.db", 1 << 20
+    wal = tmp_path / "mlflow.db-wal"
+    database = Database(SqlitePlace(path, log_limit=limit), artifacts=str(tmp_path / "mlruns"))
+    tracker = SqlTracker(database, str(tmp_path / "mlruns"))
+
+    numbers = count()
+
+    def write(megabytes: int) -> None:
+        for number in islice(numbers, megabytes * 4):
+            tags = {f"tag-{number}-{part}": "x" * 7000 for part in range(40)}
+            tracker.record([RunUpdated("a" * 32, tags=tags)])
+
+    with closing(database):
+        tracker.record([RunStarted("a" * 32, "run", "Default", 1)])
+        write(3)
+        assert wal.stat().st_size <= limit
+        assert caplog.messages == []
+        reader = hold_store(READER, path)
+        write(3)
+        assert wal.stat().st_size > limit
+        [message] = caplog.messages
+        assert message.startswith(f"the log {wal} has grown to 1 MB, because process {reader.process.pid} reads")
+        reader.let_go()
+        write(1)
+        assert wal.stat().st_size <= limit
+        again = hold_store(READER, path)
+        write(3)
+        assert len(caplog.messages) == 2
+        again.let_go()
+    assert not wal.exists()
 
 
 def test_a_database_that_is_replaced_under_the_driver_is_left_as_it_is(tmp_path: Path) -> None:

@@ -31,9 +31,7 @@ CHUNK = 5000
 """Ids in one statement; SQLite takes 32,766 bound values, PostgreSQL 65,535."""
 
 
-def load_runs(
-    connection: sa.Connection, layout: Layout, ids: Sequence[str], points_of: str | None = None
-) -> list[Run]:
+def load_runs(connection: sa.Connection, layout: Layout, ids: Sequence[str], points_of: str | None = None) -> list[Run]:
     """The runs of these ids, in their order, with all points of one metric if asked; ids that are gone are left out."""
     found: list[Run] = []
     for chunk in chunks(ids):

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from trackers.errors import NotPermitted, StoreGone, StoreUnavailable
 from trackers.failpoints import reach
 from trackers.matching import is_like, number_in
-from trackers.sql import log_mark, sqlite_faults, sqlite_files, sqlite_rescue
+from trackers.sql import log_growth, log_mark, sqlite_faults, sqlite_files, sqlite_rescue
 from trackers.sql.cursor import Cursor, SqliteCursor
 
 BUSY_SECONDS = 10.0
@@ -24,6 +24,9 @@ BUSY_SECONDS = 10.0
 
 SLICE = 0.1
 """Seconds that a writer waits inside SQLite, where no signal reaches Python; in between, Ctrl-C is heard."""
+
+_PAGE = 4096
+"""Bytes of a page of the log, unless MLflow made the database otherwise."""
 
 _OPEN: Counter[tuple[int, int]] = Counter()
 """The database files that this process has connections to, and how many places count on that."""
@@ -39,7 +42,7 @@ class SqlitePlace:
     clock: sa.ColumnElement[int] | None = None
     uptime: sa.ColumnElement[int] | None = None
 
-    def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
+    def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS, log_limit: int = log_growth.LIMIT) -> None:
         self.path = path
         self.shown = f"sqlite:///{path}"
         self._busy_seconds = busy_seconds
@@ -47,6 +50,9 @@ class SqlitePlace:
         self._threads = threading.RLock()
         self._held = 0
         self._written: tuple[int, int] | None = None
+        self._rescued: Path | None = None
+        self._log_limit = log_limit
+        self._log = log_growth.LogGrowth(path, log_limit)
         self._mark = ""
         self._open: list[tuple[int, int]] = []
 
@@ -96,7 +102,9 @@ class SqlitePlace:
         pragmas = [
             "PRAGMA synchronous = FULL",
             "PRAGMA foreign_keys = ON",
-            "PRAGMA wal_autocheckpoint = 4000",  # 16 MB: pages written again and again are copied back once
+            # 16 MB: pages written again and again are copied back once
+            f"PRAGMA wal_autocheckpoint = {min(4000, self._log_limit // _PAGE // 4)}",
+            f"PRAGMA journal_size_limit = {self._log_limit}",  # of a log that a reader made grow, once it begins anew
             f"PRAGMA busy_timeout = {min(SLICE, self._busy_seconds) * 1000:.0f}",
         ]
         uri = f"file:{_quoted(self.path)}?mode=rw"
@@ -161,8 +169,9 @@ class SqlitePlace:
     def check_durable(self, execute: Callable[[str], object]) -> None:
         """StoreGone where the file was deleted or replaced: SQLite goes on writing what has no name any more."""
         if sqlite_files.identity(self.path) == self._written:
+            self._log.look()
             return
-        saved = sqlite_rescue.save_copy(self.path, execute)
+        self._rescued = saved = sqlite_rescue.save_copy(self.path, execute, self._rescued)
         raise StoreGone(
             f"{self.path} was deleted or replaced while it was written to; "
             + (f"all that was in it is in {saved}; put that back: mv {saved} {self.path}" if saved else "restore it")
