@@ -23,6 +23,7 @@ _postgres = _beside("postgres_server")
 postgres = _postgres.postgres  # type: ignore[attr-defined]
 postgres_template = _postgres.postgres_template  # type: ignore[attr-defined]
 postgres_uri = _postgres.postgres_uri  # type: ignore[attr-defined]
+new_postgres_uri = _postgres.new_postgres_uri  # type: ignore[attr-defined]
 empty_postgres_uri = _postgres.empty_postgres_uri  # type: ignore[attr-defined]
 
 _mlflow = _beside("mlflow_server")

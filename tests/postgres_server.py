@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -173,7 +173,9 @@ class CuttingProxy:
         self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
-        self._cuts = 0
+        self._cuts = self._skipped = 0
+        self.commits = 0
+        """How many COMMITs were seen."""
         self.cut = 0
         """How many were cut so far."""
         self.turns = 0
@@ -182,9 +184,10 @@ class CuttingProxy:
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def cut_commits(self, count: int = 1) -> None:
+    def cut_commits(self, count: int = 1, after: int = 0) -> None:
+        """The next ones, or those after so many."""
         with self._lock:
-            self._cuts = count
+            self._skipped, self._cuts = after, count
 
     def close(self) -> None:
         self._is_open = False
@@ -226,6 +229,10 @@ class CuttingProxy:
 
     def _takes_cut(self) -> bool:
         with self._lock:
+            self.commits += 1
+            if self._skipped > 0:
+                self._skipped -= 1
+                return False
             self._cuts -= 1
             return self._cuts >= 0
 
@@ -259,6 +266,20 @@ def empty_postgres_uri(postgres: PostgresServer) -> Iterator[str]:
     name = postgres.create()
     yield postgres.uri(name)
     postgres.drop(name)
+
+
+@pytest.fixture
+def new_postgres_uri(postgres: PostgresServer, postgres_template: str) -> Iterator[Callable[[], str]]:
+    """Makes databases with the tables of a new store, as many as a test wants."""
+    names: list[str] = []
+
+    def make() -> str:
+        names.append(postgres.create(postgres_template))
+        return postgres.uri(names[-1])
+
+    yield make
+    for name in names:
+        postgres.drop(name)
 
 
 @pytest.fixture

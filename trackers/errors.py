@@ -9,6 +9,10 @@ class StoreUnavailable(TrackerError):
     """The store cannot be reached, opened or written right now; what was acknowledged before is safe."""
 
 
+class NoStoreYet(StoreUnavailable):
+    """The place is there, and no tracking database in it; the first sweep makes one."""
+
+
 class NotAStore(StoreUnavailable):
     """The place holds something that is not a tracking database; it was left untouched."""
 

@@ -41,6 +41,11 @@ class Store:
     _closing: tuple[_Closing, ...] = field(default=(), repr=False)
     _set_patience: Callable[[float], None] = field(default=lambda _: None, repr=False)
     outbox: Outbox | None = None
+    _describe: Callable[[], str] = field(default=lambda: "", repr=False)
+
+    def server(self) -> str:
+        """Which server keeps the database, and how fast it answers; "" where there is none."""
+        return self._describe()
 
     def wait_at_most(self, seconds: float) -> None:
         """From now on a write gives up on a database that another process keeps busy after so long."""
@@ -146,6 +151,7 @@ def _open_postgres(uri: str, artifacts: str, *, read_only: bool) -> Store:
         (tracker, database),
         place.wait_at_most,
         SqlOutbox(database),
+        place.describe,
     )
 
 

@@ -8,6 +8,7 @@ from hpo.cli import stores
 from hpo.cli.checkup import Finding, folder
 from hpo.cli.options import Shared
 from hpo.cli.text import hide_passwords
+from hpo.errors import NothingFound
 from trackers.errors import NotAStore, StoreUnavailable
 
 ARTIFACTS = Path("mlruns")
@@ -20,7 +21,7 @@ def store_findings(shared: Shared) -> list[Finding]:
     if path is not None and not path.exists():
         detail = f"none yet at {stores.store_name(shared)}"
         return [Finding("store", "ok", f"{detail}; hpo run makes it"), *folder("store folder", path.parent)]
-    findings = [_opens(shared)]
+    findings = _opens(shared)
     if findings[0].state == "ok" and path is not None:
         findings += [_kind(path), _journal(path)]
     if path is not None:
@@ -33,18 +34,20 @@ def artifact_findings() -> list[Finding]:
     return folder("artifacts", ARTIFACTS)
 
 
-def _opens(shared: Shared) -> Finding:
+def _opens(shared: Shared) -> list[Finding]:
     name = stores.store_name(shared)
     try:
         with stores.open_to_read(shared) as store:
             store.tracker.counts([])
+            server = store.server()
+    except NothingFound:
+        return [Finding("store", "ok", f"none yet at {name}; hpo run makes it")]
     except NotAStore as error:
-        return Finding(
-            "store", "fail", hide_passwords(str(error)), "name another one with --tracker, or restore a backup"
-        )
+        remedy = "name another one with --tracker, or restore a backup"
+        return [Finding("store", "fail", hide_passwords(str(error)), remedy)]
     except StoreUnavailable as error:
-        return Finding("store", "fail", hide_passwords(str(error)), "see that it is there and may be read")
-    return Finding("store", "ok", name)
+        return [Finding("store", "fail", hide_passwords(str(error)), "see that it is there and may be read")]
+    return [Finding("store", "ok", name), *([Finding("store server", "ok", server)] if server else [])]
 
 
 def _kind(path: Path) -> Finding:

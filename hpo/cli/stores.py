@@ -11,6 +11,7 @@ from pathlib import Path
 from hpo.cli.options import Shared
 from hpo.cli.text import hide_passwords
 from hpo.errors import NothingFound
+from trackers.errors import NoStoreYet
 from trackers.filters import parse_filter
 from trackers.opening import Store, open_store
 
@@ -19,10 +20,13 @@ _SQLITE = re.compile(r"sqlite(?:\+pysqlite)?:///([^?]*)")
 
 
 def open_to_read(shared: Shared) -> Store:
-    """The store, read-only; NothingFound where there is no such database file."""
+    """The store, read-only; NothingFound where there is no such database file, or no table on a server."""
     require_store(shared)
-    with _importing_fast():
-        return open_store(shared.tracker, read_only=True)
+    try:
+        with _importing_fast():
+            return open_store(shared.tracker, read_only=True)
+    except NoStoreYet as error:
+        raise _no_store(shared) from error
 
 
 def require_store(shared: Shared) -> None:
@@ -31,7 +35,11 @@ def require_store(shared: Shared) -> None:
         log.info("%s is a mirror: this reads the store, %s", server, store_name(shared))
     path = database_file(shared.tracker)
     if path is not None and not path.exists():
-        raise NothingFound(f"no store at {store_name(shared)}; run a sweep first, or name one with --tracker")
+        raise _no_store(shared)
+
+
+def _no_store(shared: Shared) -> NothingFound:
+    return NothingFound(f"no store at {store_name(shared)}; run a sweep first, or name one with --tracker")
 
 
 def database_file(uri: str) -> Path | None:

@@ -133,10 +133,11 @@ class Driver:
 
 @dataclass
 class SweepFolder:
-    """A folder with a sweep file, its objective, its store and the ledger."""
+    """A folder with a sweep file, its objective, its store and the ledger; `server` is the store's URI if no file."""
 
     path: Path
     drivers: list[Driver] = field(default_factory=list)
+    server: str = ""
 
     @property
     def file(self) -> Path:
@@ -148,7 +149,12 @@ class SweepFolder:
 
     @property
     def uri(self) -> str:
-        return f"sqlite:///{self.database}"
+        return self.server or f"sqlite:///{self.database}"
+
+    @property
+    def has_store(self) -> bool:
+        """Whether there is a store to look into."""
+        return bool(self.server) or self.database.exists()
 
     @property
     def root(self) -> Path:
@@ -158,7 +164,12 @@ class SweepFolder:
     @property
     def environment(self) -> dict[str, str]:
         """What its processes get."""
-        return _environment({})
+        return _environment(self.tracker)
+
+    @property
+    def tracker(self) -> Mapping[str, str]:
+        """What names a server to its processes: a URI with a password is nothing for a file."""
+        return {"HPO_TRACKER": self.server} if self.server else {}
 
     def command(self, *arguments: str) -> list[str]:
         """`hpo ARGUMENTS` for this interpreter."""
@@ -172,6 +183,8 @@ class SweepFolder:
     def write(self, text: str = "", **sections: object) -> None:
         """The sweep file: `SWEEP` with these sections changed (a mapping is merged, None leaves the section out)."""
         wanted = dict(SWEEP)
+        if self.server:
+            wanted["tracker"] = {"artifacts": "mlruns", "log_models": "none"}
         for name, value in sections.items():
             base = wanted.get(name)
             wanted[name] = {**base, **value} if isinstance(base, dict) and isinstance(value, dict) else value
@@ -192,15 +205,15 @@ class SweepFolder:
         """Whether that trial waits, or waited, at the barrier."""
         return (self.path / f"held-{number}").exists()
 
-    def start(self, verb: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Driver:
-        """`hpo VERB ARGUMENTS` as a process in a session of its own, started in the folder."""
+    def start(self, verb: str, *arguments: str, environment: Mapping[str, str] | None = None, host: str = "") -> Driver:
+        """`hpo VERB ARGUMENTS` as a process in a session of its own, started in the folder, on a host of that name."""
         number = len(self.drivers)
         stdout, stderr = self.path / f"stdout-{number}.txt", self.path / f"stderr-{number}.txt"
         with stdout.open("wb") as out, stderr.open("wb") as err:
             process = subprocess.Popen(
-                [*HPO, verb, *arguments],
+                [*(_on(host) if host else HPO), verb, *arguments],
                 cwd=self.path,
-                env=_environment(environment or {}),
+                env=_environment({**self.tracker, **(environment or {})}),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -210,9 +223,9 @@ class SweepFolder:
         self.drivers.append(driver)
         return driver
 
-    def hpo(self, verb: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Driver:
+    def hpo(self, verb: str, *arguments: str, environment: Mapping[str, str] | None = None, host: str = "") -> Driver:
         """The same, run to its end."""
-        driver = self.start(verb, *arguments, environment=environment)
+        driver = self.start(verb, *arguments, environment=environment, host=host)
         driver.wait()
         return driver
 
@@ -250,6 +263,8 @@ class SweepFolder:
 
     def integrity(self) -> str:
         """SQLite's own word on the file: "ok"."""
+        if self.server:
+            return "ok"  # the server sees to that
         connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
         try:
             return "\n".join(row[0] for row in connection.execute("PRAGMA integrity_check"))
@@ -371,6 +386,11 @@ class Ended:
     stderr: str
 
 
+def _on(host: str) -> Sequence[str]:
+    code = f"import socket; socket.gethostname = lambda: {host!r}; from hpo.cli.main import main; main()"
+    return sys.executable, "-c", code
+
+
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HPO_", "MLFLOW_"))}
     return {**kept, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **more}
@@ -416,12 +436,12 @@ def wait_for() -> Callable[..., None]:
 
 
 @pytest.fixture
-def new_folder(tmp_path: Path) -> Callable[[str], SweepFolder]:
-    """`new_folder(name)`: one more folder with the standard sweep."""
+def new_folder(tmp_path: Path) -> Callable[..., SweepFolder]:
+    """`new_folder(name)`: one more folder with the standard sweep; `new_folder(name, uri)` with a store on a server."""
 
-    def make(name: str) -> SweepFolder:
+    def make(name: str, server: str = "") -> SweepFolder:
         (tmp_path / name).mkdir()
-        folder = SweepFolder(tmp_path / name)
+        folder = SweepFolder(tmp_path / name, server=server)
         (folder.path / "fault_objective.py").write_text(OBJECTIVE)
         folder.write()
         return folder

@@ -64,20 +64,20 @@ class Case:
             folder.write(engine=engine, parallel=parallel)
 
     def run(self, failpoint: str = "", count: str = ""):
-        environment = {"HPO_FAILPOINT": failpoint, "HPO_FAILPOINT_COUNT": count}
+        environment = {**self.folder.tracker, "HPO_FAILPOINT": failpoint, "HPO_FAILPOINT_COUNT": count}
         return self._zygote.hpo(self.folder.path, "run", "sweep.yaml", environment=environment)
 
     def trials(self) -> Trials:
         return [(t.number, dict(t.params), str(t.state), t.value) for t in self.folder.trials()]
 
     def complete(self) -> dict[int, float | None]:
-        if not self.folder.database.exists():
+        if not self.folder.has_store:
             return {}
         return {number: value for number, _, state, value in self.trials() if state == "COMPLETE"}
 
     def check_after_kill(self, stderr: str) -> None:
         """What was printed is on record, nothing half is listed."""
-        if not self.folder.database.exists():
+        if not self.folder.has_store:
             assert not printed(stderr)
             return
         assert self.folder.integrity() == "ok"
@@ -134,6 +134,12 @@ def first_and_last(places: list[str]) -> list[str]:
     return [f"{place}:kill9:{nth}" for place, last in counted.items() for nth in sorted({1, last})]
 
 
+def of_commits(places: list[str]) -> list[str]:
+    """The last passing of the places next to the commits of a sweep's start, a trial, its end, and the registration."""
+    wanted = ("parent.after_commit", "store.before_commit", "finish.after_commit", "register.before_commit")
+    return [f"{place}:kill9:{places.count(place)}" for place in wanted]
+
+
 def golden_of(case: Case) -> tuple[Trials, list[str]]:
     """The trials of a sweep that nobody disturbs, and the places it reaches."""
     done = case.run(count=str(case.folder.path / "count"))
@@ -171,6 +177,13 @@ def make_case(new_folder, zygote) -> Callable[..., Case]:
     return lambda name, parallel=SERIAL, models=True: Case(new_folder(name), zygote, dict(parallel), models=models)
 
 
+@pytest.fixture
+def make_case_on_postgres(new_folder, zygote, new_postgres_uri: Callable[[], str]) -> Callable[..., Case]:
+    return lambda name, parallel=SERIAL, models=True: Case(
+        new_folder(name, new_postgres_uri()), zygote, dict(parallel), models=models
+    )
+
+
 def sweep_over(make_case, parallel, choose: Callable[[list[str]], list[str]], in_flight: int) -> None:
     golden, places = golden_of(make_case("golden", parallel))
     for number, failpoint in enumerate(choose(places)):
@@ -187,6 +200,17 @@ def test_a_sweep_killed_at_the_first_and_the_last_passing_of_each_place_is_conti
 ) -> None:
     """F1, F24, F25, G1, G3, G9, G12."""
     sweep_over(make_case, SERIAL, first_and_last, in_flight=1)
+
+
+def test_a_sweep_on_postgres_killed_at_some_places_is_continued_to_the_golden_result(make_case_on_postgres) -> None:
+    """F1, F24, F25, G1, G3, G9, G12: round the commits, where the server may know more than the driver did."""
+    sweep_over(make_case_on_postgres, SERIAL, of_commits, in_flight=1)
+
+
+@pytest.mark.slow
+def test_a_sweep_on_postgres_killed_at_any_place_is_continued_to_the_golden_result(make_case_on_postgres) -> None:
+    """F1, F24, F25, G1, G3, G9, G12: the full product."""
+    sweep_over(make_case_on_postgres, SERIAL, passings, in_flight=1)
 
 
 @pytest.mark.slow

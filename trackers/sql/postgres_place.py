@@ -3,13 +3,14 @@
 import contextlib
 import select
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 
-from trackers.errors import StoreUnavailable, TrackerError
+from trackers.errors import NoStoreYet, StoreUnavailable, TrackerError
 from trackers.failpoints import reach
 from trackers.sql import postgres_faults
 from trackers.sql.creation import MAKING
@@ -25,6 +26,8 @@ HELD_SECONDS = 30.0
 
 OLDEST = 130000
 """The oldest server that is taken, as PostgreSQL counts: 13."""
+
+_PINGS = 5
 
 _DEFAULTS: dict[str, str | int] = {
     "application_name": "hpo",
@@ -66,10 +69,10 @@ class PostgresPlace:
         self._lock_seconds = seconds
 
     def check(self) -> None:
-        """StoreUnavailable where there are no tables."""
+        """NoStoreYet where there are no tables."""
         with contextlib.closing(self._connect()) as connection:
             if not connection.execute(_TABLES).fetchone()[0]:  # type: ignore[index]
-                raise StoreUnavailable(
+                raise NoStoreYet(
                     f"there is no tracking database in {self.shown} yet; the first sweep makes it: hpo run"
                 )
 
@@ -159,6 +162,19 @@ class PostgresPlace:
 
     def close(self) -> None:
         """Nothing is held outside the engines."""
+
+    def describe(self) -> str:
+        """The server's version, and how long it takes to answer."""
+        with contextlib.closing(self._connect()) as connection:
+            seconds = []
+            for _ in range(_PINGS):
+                began = time.perf_counter()
+                connection.execute(b"SELECT 1")
+                seconds.append(time.perf_counter() - began)
+            version = connection.info.server_version
+            encrypted = "encrypted" if connection.pgconn.ssl_in_use else "not encrypted"
+        fastest = min(seconds) * 1000
+        return f"PostgreSQL {version // 10000}.{version % 10000}, answers in {fastest:.1f} ms, connection {encrypted}"
 
     def _settings(self) -> str:
         return _SETTINGS.format(lock=max(self._lock_seconds, 0.001) * 1000, held=HELD_SECONDS * 1000)
