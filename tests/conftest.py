@@ -32,6 +32,11 @@ closed_mlflow_server = _mlflow.closed_mlflow_server  # type: ignore[attr-defined
 mlflow_proxy = _mlflow.mlflow_proxy  # type: ignore[attr-defined]
 fresh_name = _mlflow.fresh_name  # type: ignore[attr-defined]
 
+_object_stores = _beside("object_stores")
+s3_server = _object_stores.s3_server  # type: ignore[attr-defined]
+gs_server = _object_stores.gs_server  # type: ignore[attr-defined]
+azure_server = _object_stores.azure_server  # type: ignore[attr-defined]
+
 
 @pytest.fixture(autouse=True)
 def _no_store_in_the_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:

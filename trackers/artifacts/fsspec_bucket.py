@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import BinaryIO, Protocol, cast
 
 from trackers.artifacts import object_faults as faults
@@ -17,6 +18,7 @@ from trackers.artifacts.uris import Location
 from trackers.errors import NotFound, TrackerError
 
 SHA256 = "sha256"
+_MAGIC = frozenset("*?[")
 EMULATOR = "STORAGE_EMULATOR_HOST"
 
 
@@ -26,7 +28,6 @@ class _File(Protocol):
     closed: bool
 
     def write(self, data: bytes) -> int: ...
-    def discard(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -86,14 +87,18 @@ class FsspecBucket:
         yield from ((key, size) for key, size in listed if key.startswith(f"{folder}/" if folder else ""))
 
     def delete(self, keys: Sequence[str]) -> None:
-        """By batches where the store can; one by one where an object of a batch is gone."""
+        """Many in a request; one by one what fsspec would take for a pattern, and all where one of them is gone."""
+        plain = [key for key in keys if self._place.kind == "gs" and not _MAGIC.intersection(key)]
+        alone = set(keys).difference(plain)
         try:
             with self._reported(self._place.path):
-                self._fs.rm([self._root + key for key in keys])
+                if plain:
+                    self._fs.rm([self._root + key for key in plain])
         except NotFound:
-            for key in keys:
-                with suppress(NotFound), self._reported(key):
-                    self._fs.rm_file(self._root + key)
+            alone = set(keys)
+        for key in sorted(alone):
+            with suppress(NotFound), self._reported(key):
+                self._fs.rm_file(self._root + key)
 
     def _put_pieces(self, path: str, content: Content) -> None:
         file = cast(_File, self._fs.open(path, "wb", block_size=content.piece, metadata={SHA256: content.sha256}))
@@ -101,9 +106,7 @@ class FsspecBucket:
             for piece in content.pieces():
                 file.write(piece)
         except BaseException:
-            with suppress(Exception):
-                file.discard()
-            file.closed = True  # closing would publish what was sent so far
+            file.closed = True  # closing would publish what was sent so far; Google forgets that after a week
             raise
         file.close()
 
@@ -116,24 +119,24 @@ class FsspecBucket:
             raise
         except FileNotFoundError:
             if writes:
-                raise faults.no_bucket(self._place) from None
+                raise faults.no_bucket(replace(self._place, path=key)) from None
             raise NotFound(f"no file {key!r} in {self._place.head}") from None
         except Exception as error:
-            raise self._translated(error) from None
+            raise self._translated(error, replace(self._place, path=key)) from None
 
-    def _translated(self, error: Exception) -> Exception:
-        if self._place.kind == "memory":
-            return error
+    def _translated(self, error: Exception, place: Location) -> Exception:
+        if place.kind == "memory":
+            return faults.unavailable(place, "") if isinstance(error, OSError) else error
         import google.auth.exceptions
         import requests
         from aiohttp import ClientError
         from gcsfs.retry import HttpError  # type: ignore[import-untyped]  # it has none
 
         if isinstance(error, google.auth.exceptions.GoogleAuthError):
-            return faults.no_credentials(self._place)
+            return faults.no_credentials(place)
         code = str(getattr(error, "code", ""))
         if code in ("401", "403") or (isinstance(error, OSError) and str(error).startswith("Forbidden")):
-            return faults.refused(self._place, code)
+            return faults.refused(place, code)
         known = (
             ClientError,
             HttpError,
@@ -145,7 +148,7 @@ class FsspecBucket:
         )
         if isinstance(error, known):
             text = f"status code: {code} from the store" if code.isdecimal() else type(error).__name__
-            return faults.unavailable(self._place, text)
+            return faults.unavailable(place, text)
         return error
 
 

@@ -33,7 +33,9 @@ class ObjectPlace:
 
     def save(self, sources: Sequence[tuple[Path, str]]) -> list[Artifact]:
         """Uploads the files that are missing or different; a second call after a kill sends what the first did not."""
-        return [self._save(Content.of(path), name) for path, name in sources]
+        # what a folder would meet there is asked for at once
+        listed = self.sizes() if len(sources) > 1 else None
+        return [self._save(Content.of(path), name, listed) for path, name in sources]
 
     def open(self, name: str) -> BinaryIO:
         """An object, read piece by piece."""
@@ -62,9 +64,10 @@ class ObjectPlace:
             self.bucket.put(key, Content.of(Path(file.name)))
         self.bucket.delete([key])
 
-    def _save(self, content: Content, name: str) -> Artifact:
+    def _save(self, content: Content, name: str, listed: Mapping[str, int] | None) -> Artifact:
         key = self.location.key(name)
-        there = self.bucket.stat(key)
+        may_be_there = listed is None or listed.get(name) == content.size
+        there = self.bucket.stat(key) if may_be_there else None
         if there is None or (there.size, there.sha256) != (content.size, content.sha256):
             self.bucket.put(key, content)
             self._check_arrived(name, content, self.bucket.stat(key))

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -101,6 +102,7 @@ class ObstoreBucket:
         """What obstore raises as ours, without its texts: they quote answers and URLs."""
         if os.getpid() != self._pid:
             raise faults.forked(self._place)
+        place = replace(self._place, path=key)
         try:
             yield
         except TrackerError:
@@ -108,21 +110,21 @@ class ObstoreBucket:
         except FileNotFoundError as error:
             text = str(error)
             if faults.is_no_bucket(text) or (writes and "404" in text and not _is_bulk(text)):
-                raise faults.no_bucket(self._place) from None
+                raise faults.no_bucket(place) from None
             raise NotFound(f"no file {key!r} in {self._place.head}") from None
         except OSError as error:
-            raise faults.unavailable(self._place, str(error)) from None
+            raise faults.unavailable(place, str(error)) from None
         except Exception as error:
-            raise self._translated(error) from None
+            raise self._translated(error, place) from None
 
-    def _translated(self, error: Exception) -> Exception:
+    def _translated(self, error: Exception, place: Location) -> Exception:
         from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 
         text = str(error)
         if isinstance(error, PermissionDeniedError | UnauthenticatedError):
-            return faults.refused(self._place, faults.code_in(text))
+            return faults.refused(place, faults.code_in(text))
         if isinstance(error, BaseError | ValueError):
-            return faults.no_bucket(self._place) if faults.is_no_bucket(text) else faults.unavailable(self._place, text)
+            return faults.no_bucket(place) if faults.is_no_bucket(text) else faults.unavailable(place, text)
         return error
 
 
@@ -136,6 +138,15 @@ class _Reading(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the stub's Buffer has no len()
         with self._bucket._reported(self._key):

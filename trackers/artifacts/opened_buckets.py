@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 
 from trackers.artifacts.bucket import Bucket
 from trackers.artifacts.uris import Location
@@ -26,7 +27,7 @@ def bucket_of(place: Location) -> Bucket:
         if bucket is None:
             while len(_opened) >= MOST:
                 _opened.pop(next(iter(_opened)))
-            bucket = _opened[key] = _open(place, environment)
+            bucket = _opened[key] = _open(replace(place, path=""), environment)
         return bucket
 
 
