@@ -16,6 +16,8 @@ def warm_up() -> None:
     import sklearn.dummy  # noqa: F401
     import skops.io  # noqa: F401
 
+    import hpo.pruners.optuna_pruner
+    import hpo.samplers.hyperopt_sampler
     import hpo.search  # noqa: F401
     from hpo.cli import main, run_command, signals, watchers  # noqa: F401
     from hpo.space import FloatRange, Parameter, Space
