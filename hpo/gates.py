@@ -74,8 +74,16 @@ def when_findings(config: SweepConfig) -> Iterator[Finding]:
     measured = measured_by(config)
     for key in keys_of(condition) if measured else ():
         if key.kind is Kind.METRIC and key.name not in measured:
-            shown = ", ".join(name for name in measured if not name.startswith(LATE))
-            yield Finding(at, f"'{key.name}' is not measured; there is {shown}{did_you_mean(key.name, measured)}")
+            yield Finding(at, f"'{key.name}' is not measured{_way_out(key.name, measured)}")
+
+
+def _way_out(name: str, measured: Sequence[str]) -> str:
+    if name.startswith("test_") and not any(known.startswith("test_") for known in measured):
+        return ": nothing is judged on test data; give objective.sklearn.data.test"
+    if name.startswith("seeds_") and not any(known.startswith("seeds_") for known in measured):
+        return ": nobody is run again; give seeds"
+    shown = [known for known in measured if known.startswith(LATE) == name.startswith(LATE)]
+    return f"; there is {', '.join(shown)}{did_you_mean(name, measured)}"
 
 
 def measured_by(config: SweepConfig) -> Sequence[str]:

@@ -18,6 +18,7 @@ from hpo.losses import Losses
 from hpo.promotion import model_of
 from hpo.stored_model import StoredModel
 from hpo.trial import Metrics, Outcome, State, Trial
+from trackers.errors import NotFound
 from trackers.failpoints import reach
 from trackers.records import Change, Fence, ModelVersion, Run, RunUpdated
 from trackers.tracker import Tracker
@@ -149,7 +150,7 @@ class _Job:
         self.waiting.append(Trial(number, run.trial.params if run.trial else run.params, seed, run.id))
 
     def _plan_holder(self, holder: ModelVersion) -> None:
-        known = self.judging.known_of(holder)
+        known = self._known_as_finalist(holder) or self.judging.known_of(holder)
         if known is not None:
             self.holder_scores = known
             return
@@ -160,6 +161,16 @@ class _Job:
             self.holder_failure = str(error)
             return
         self.waiting.append(Trial(number, {}, 0, holder.run_id or ""))
+
+    def _known_as_finalist(self, holder: ModelVersion) -> Metrics | None:
+        """The scores of a holder that came out of this very sweep: it was judged then."""
+        try:
+            run = self.judging.tracker.get(holder.run_id or "")
+        except NotFound:
+            return None
+        if run.parent_id != self.judging.parent_id or not self._is_scored(run):
+            return None
+        return {name: value for name, value in run.metrics.items() if name.startswith("test_")}
 
     def _is_scored(self, run: Run) -> bool:
         name = f"test_{self.judging.parts.plan.metric}"

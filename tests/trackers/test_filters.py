@@ -102,3 +102,14 @@ def test_an_order_is_one_key() -> None:
     assert parse_order(Order("started")) == Key(Kind.ATTRIBUTE, "started")
     with pytest.raises(FilterError, match="the end"):
         parse_order(Order("started desc"))
+
+
+def test_bare_names_are_metrics_where_that_is_asked_for() -> None:
+    made = parse_filter("rmse < 6 and val/loss > 1 and seconds < 30 and metrics.rmse < 6", bare_metrics=True)
+    assert isinstance(made, And)
+    keys = [part.key for part in made.parts if isinstance(part, Comparison)]
+    assert keys == [RMSE, Key(Kind.METRIC, "val/loss"), Key(Kind.ATTRIBUTE, "seconds"), RMSE]
+    with pytest.raises(FilterError, match="unknown word 'rmse'"):
+        parse_filter("rmse < 6")
+    with pytest.raises(FilterError, match="is a number and is compared to numbers"):
+        parse_filter("rmse < 'a'", bare_metrics=True)

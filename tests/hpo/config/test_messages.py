@@ -4,6 +4,7 @@
 import pytest
 
 from hpo.config.reading import SweepFileError, read_sweep_text
+from hpo.gates import when_findings
 
 PYTHON = """\
 name: a
@@ -417,3 +418,75 @@ def test_an_amount_of_memory_has_a_unit_and_is_enough_for_a_worker(memory: str, 
     text = PYTHON.replace('objective"}', f'objective", memory: {memory}}}')
 
     assert errors_of(text) == [f"f:3:48: error: objective.memory: {words}", "1 error in f; nothing was run"]
+
+
+GATES = [
+    ("{name: m, margin: 0.1}", "21", "margin: says by how much to beat somebody: add better_than: champion"),
+    ("{name: m, margin: -1, better_than: a}", "29", "margin: must be at least 0.0, got -1"),
+    ("{name: m, seeds: 1}", "28", "seeds: must be at least 2, got 1"),
+    ("{name: m, test: true}", "27", "test: there is no test data: give objective.sklearn.data.test a share or a file"),
+    (
+        "{name: m, test: judge}",
+        "27",
+        "test: must be true, false, or module:function, such as train:objective, got 'judge'",
+    ),
+    ("{name: m, test: 3}", "27", "test: must be true, false, or module:function, such as train:test"),
+    ("{name: m, better_than: v3}", "34", "better_than: MLflow keeps 'v3' for itself: write the number alone"),
+    (
+        "{name: m, better_than: 0}",
+        "34",
+        "better_than: must be an alias such as champion, or a version's number from 1, got 0",
+    ),
+    (
+        "{name: m, stage: production}",
+        "28",
+        "stage: 'production' is not one of Staging, Production - did you mean 'Production'?",
+    ),
+    ("{name: m, threshold: 1}", "21", "threshold: unknown key 'threshold' - did you mean 'when'?"),
+    ("{name: m, baseline: a}", "21", "baseline: unknown key 'baseline' - did you mean 'better_than'?"),
+]
+
+
+@pytest.mark.parametrize(("section", "column", "message"), GATES)
+def test_gates_that_make_no_sense_are_told(section: str, column: str, message: str) -> None:
+    [line, _] = errors_of(SKLEARN + f"register: {section}\n")
+    assert line == f"f:8:{column}: error: register.{message}"
+
+
+def test_gates_that_the_objective_cannot_serve_are_told() -> None:
+    python = PYTHON + "register: {name: m, better_than: champion, test: true}\n"
+    assert errors_of(python)[:2] == [
+        "f:5:21: error: register.better_than: nobody knows what data a Python objective saw: name a function that judges"
+        " models, test: module:function",
+        "f:5:50: error: register.test: a Python objective has no test part: name a function, module:function",
+    ]
+    fixed = SKLEARN.replace("{x: [1, 2]}", "{random_state: [1, 2]}") + "register: {name: m, seeds: 3}\n"
+    assert errors_of(fixed)[0] == (
+        "f:8:21: error: register.seeds: parameters.random_state decides every draw, so other seeds would change nothing:"
+        " remove one of them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("when", "message"),
+    [
+        ("r2_sdt > 1", "'r2_sdt' is not measured; there is r2, r2_std, fold_r2 - did you mean 'r2_std'?"),
+        ("test_r2 > 1", "'test_r2' is not measured: nothing is judged on test data; give objective.sklearn.data.test"),
+        ("seeds_mean_r2 > 1", "'seeds_mean_r2' is not measured: nobody is run again; give seeds"),
+        ("r2 >", "here a value is needed, a number or a text in quotes"),
+        ("tags.", "after 'tags.' a name is needed, such as tags.x or tags.`x y`"),
+    ],
+)
+def test_a_condition_is_checked_by_rules_from_above_at_its_place(when: str, message: str) -> None:
+    text = SKLEARN + f"register: {{name: m, when: {when}}}\n"
+    read_sweep_text(text, "f")  # this package knows nothing of conditions
+    with pytest.raises(SweepFileError) as raised:
+        read_sweep_text(text, "f", checks=(when_findings,))
+    assert str(raised.value).splitlines()[0] == f"f:8:27: error: register.when: {message}"
+
+
+def test_a_condition_on_what_will_be_measured_is_right() -> None:
+    judged = SKLEARN.replace("load_iris}", "load_iris, test: 0.2}")
+    when = "test_r2 > 0 and seeds_std_r2 < 1 and fold_r2 > 0 and seconds < 3 and params.x = 1"
+    read_sweep_text(judged + f"register: {{name: m, seeds: 2, when: {when}}}\n", "f", checks=(when_findings,))
+    read_sweep_text(PYTHON + "register: {name: m, when: anything > 1}\n", "f", checks=(when_findings,))
