@@ -57,6 +57,10 @@ class FilterError(TrackerError):
     """A filter or an order cannot be understood; the message shows where."""
 
 
+class QueryTooSlow(TrackerError):
+    """A query took longer than queries with a filter may; the message shows it and how to allow more."""
+
+
 class Superseded(TrackerError):
     """The run was ended or taken over by somebody else; the late change was refused."""
 

@@ -65,11 +65,15 @@ class Store:
         self.close()
 
 
-def open_store(uri: str, *, artifacts: str = "mlruns", read_only: bool = False) -> Store:
+def open_store(
+    uri: str, *, artifacts: str = "mlruns", read_only: bool = False, query_seconds: float | None = None
+) -> Store:
     """The store at a URI, made if it is a file that is missing, unless `read_only`.
 
     `artifacts` is the folder, path or URI, below which new experiments keep their files. Opening a database that
-    is there writes nothing to it. StoreUnavailable or NotAStore where it cannot be opened.
+    is there writes nothing to it. A query with a filter may take `query_seconds`, if not given what
+    `HPO_QUERY_TIMEOUT` says, else a minute, and for ever where the store is opened to be written: a sweep must not end
+    by what nobody waits for. StoreUnavailable or NotAStore where it cannot be opened.
     """
     scheme, colon, _ = uri.partition(":")
     root = absolute_artifacts(artifacts)
@@ -79,9 +83,9 @@ def open_store(uri: str, *, artifacts: str = "mlruns", read_only: bool = False) 
         tracker = MemoryTracker(root)
         return Store(tracker, MemoryRegistry(manifest=tracker.artifacts), tracker.ownership, uri, root)
     if colon and scheme in ("sqlite", "sqlite+pysqlite"):
-        return _open_sqlite(uri, root, read_only=read_only)
+        return _open_sqlite(uri, root, read_only=read_only, query_seconds=query_seconds)
     if colon and scheme in ("postgresql+psycopg", "postgresql", "postgres"):
-        return _open_postgres(uri, root, read_only=read_only)
+        return _open_postgres(uri, root, read_only=read_only, query_seconds=query_seconds)
     raise StoreUnavailable(f"a tracker URI is one of {', '.join(SCHEMES)}, got {_without_password(uri)}")
 
 
@@ -100,20 +104,22 @@ def _absolute(path: str) -> str:
     return os.path.normpath(Path.cwd() / Path(path).expanduser())
 
 
-def _open_sqlite(uri: str, artifacts: str, *, read_only: bool) -> Store:
+def _open_sqlite(uri: str, artifacts: str, *, read_only: bool, query_seconds: float | None) -> Store:
     # SQLAlchemy takes a fifth of a second to import; a store in memory does without
     import sqlalchemy as sa
 
     from trackers.sql.database import Database
     from trackers.sql.outbox import SqlOutbox
     from trackers.sql.ownership import SqlOwnership
+    from trackers.sql.query_limit import query_limit
     from trackers.sql.registry import SqlRegistry
     from trackers.sql.sql_tracker import SqlTracker
     from trackers.sql.sqlite_place import SqlitePlace, sqlite_path
 
     place = SqlitePlace(sqlite_path(sa.make_url(uri)))
     database = Database(place, artifacts=artifacts, read_only=read_only)
-    tracker = SqlTracker(database, artifacts)
+    seconds = query_limit(query_seconds, read_only=read_only)
+    tracker = SqlTracker(database, artifacts, query_seconds=seconds)
     return Store(
         tracker,
         SqlRegistry(database),
@@ -126,7 +132,7 @@ def _open_sqlite(uri: str, artifacts: str, *, read_only: bool) -> Store:
     )
 
 
-def _open_postgres(uri: str, artifacts: str, *, read_only: bool) -> Store:
+def _open_postgres(uri: str, artifacts: str, *, read_only: bool, query_seconds: float | None) -> Store:
     try:
         from trackers.sql.postgres_place import PostgresPlace, postgres_url
     except ImportError as error:
@@ -136,12 +142,14 @@ def _open_postgres(uri: str, artifacts: str, *, read_only: bool) -> Store:
     from trackers.sql.database import Database
     from trackers.sql.outbox import SqlOutbox
     from trackers.sql.ownership import SqlOwnership
+    from trackers.sql.query_limit import query_limit
     from trackers.sql.registry import SqlRegistry
     from trackers.sql.sql_tracker import SqlTracker
 
     place = PostgresPlace(postgres_url(uri))
     database = Database(place, artifacts=artifacts, read_only=read_only)
-    tracker = SqlTracker(database, artifacts)
+    seconds = query_limit(query_seconds, read_only=read_only)
+    tracker = SqlTracker(database, artifacts, query_seconds=seconds)
     return Store(
         tracker,
         SqlRegistry(database),

@@ -284,7 +284,8 @@ def test_others_read_while_one_writes(tmp_path: Path) -> None:
 
 
 def test_a_writer_that_is_kept_waiting_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trackers.sql.sqlite_place.SqlitePlace.__init__.__kwdefaults__", {"busy_seconds": 0.05, "log_limit": 1 << 26})
+    defaults = {"busy_seconds": 0.05, "log_limit": 1 << 26}
+    monkeypatch.setattr("trackers.sql.sqlite_place.SqlitePlace.__init__.__kwdefaults__", defaults)
     path = made(tmp_path)
     with open_store(f"sqlite:///{path}") as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
         store.tracker.record([RunUpdated(RUN, [Point("x", 1.0)])])

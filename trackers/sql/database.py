@@ -87,6 +87,10 @@ class Place(Protocol):
         """What an error of the driver means here."""
         ...
 
+    def limited(self, connection: sa.Connection, seconds: float) -> contextlib.AbstractContextManager[None]:
+        """What is read inside is ended after so long, by TimeoutError."""
+        ...
+
     def tidy(self, connection: sa.Connection) -> None:
         """Refreshes the planner's statistics."""
         ...
@@ -161,6 +165,10 @@ class Database:
         """A connection for one transaction that reads, all of it at one moment."""
         with self._translated(), self._reader.connect() as connection:
             yield connection
+
+    def limited(self, connection: sa.Connection, seconds: float) -> contextlib.AbstractContextManager[None]:
+        """Ends what is read inside after so long, by TimeoutError; infinite for no limit."""
+        return self._place.limited(connection, seconds) if seconds < float("inf") else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:

@@ -156,6 +156,18 @@ class PostgresPlace:
         """What an error of psycopg, or of the system, means here."""
         return postgres_faults.fault(error, self.shown)
 
+    @contextlib.contextmanager
+    def limited(self, connection: sa.Connection, seconds: float) -> Iterator[None]:
+        """Lets the server watch the time, for each statement."""
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(seconds * 1000, 1):.0f}")
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            if getattr(error.orig, "sqlstate", "") == "57014":
+                raise TimeoutError(f"ended after {seconds:g} s") from error
+            raise
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {QUERY_SECONDS * 1000:.0f}")
+
     def tidy(self, connection: sa.Connection) -> None:
         """Lets the query planner look at the tables we fill; the server does so by itself, but a minute later."""
         connection.exec_driver_sql("ANALYZE runs, tags, params, latest_metrics, metrics, hpo_trials")

@@ -16,6 +16,7 @@ from trackers.sql.functions import code_points
 from trackers.sql.guard import WORKSPACE, Layout
 from trackers.sql.loading import chunks, load_runs
 from trackers.sql.own_schema import hpo_artifacts, hpo_trials
+from trackers.sql.query_limit import is_worded_by_a_user, too_slow
 from trackers.sql.schema import experiments, metrics, runs, tags
 from trackers.sql.search import Search, is_parent_key
 from trackers.sql.where import Where
@@ -31,10 +32,12 @@ class SqlTracker:
     """Runs in a tracking database.
 
     `artifacts` is the folder (a path or URI, made absolute by the caller) below which new experiments keep their files.
+    `query_seconds` is how long a query may take that a user has worded.
     """
 
-    def __init__(self, database: Database, artifacts: str) -> None:
+    def __init__(self, database: Database, artifacts: str, *, query_seconds: float = float("inf")) -> None:
         self._database = database
+        self._query_seconds = query_seconds
         self._artifacts = artifacts
         self._experiments: dict[str, Experiment] = {}
         self._writer: Writer | None = None
@@ -74,7 +77,17 @@ class SqlTracker:
         """The runs that answer the query, in its order."""
         layout = self._layout()
         with self._database.read() as connection:
-            return load_runs(connection, layout, Search(layout).ids(connection, query), query.points_of)
+            return load_runs(connection, layout, self._ids(connection, layout, query), query.points_of)
+
+    def _ids(self, connection: sa.Connection, layout: Layout, query: Query) -> Sequence[str]:
+        search = Search(layout)
+        if not is_worded_by_a_user(query):
+            return search.ids(connection, query)
+        try:
+            with self._database.limited(connection, self._query_seconds):
+                return search.ids(connection, query)
+        except TimeoutError as error:
+            raise too_slow(query, self._query_seconds, self._database.shown) from error
 
     def history(self, run_id: str, metric: str | None = None) -> Sequence[Point]:
         """Every recorded point of one metric, or of all, by metric, step, timestamp, value."""

@@ -25,6 +25,9 @@ BUSY_SECONDS = 10.0
 SLICE = 0.1
 """Seconds that a writer waits inside SQLite, where no signal reaches Python; in between, Ctrl-C is heard."""
 
+_STEPS = 10_000
+"""Steps of SQLite's machine, 0.1 ms or so, unless each calls a function of ours."""
+
 _PAGE = 4096
 """Bytes of a page of the log, unless MLflow made the database otherwise."""
 
@@ -194,6 +197,22 @@ class SqlitePlace:
                 self._held -= 1
                 if self._held == 0 and self._lock_file is not None:
                     fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+    @contextlib.contextmanager
+    def limited(self, connection: sa.Connection, seconds: float) -> Iterator[None]:
+        """Looks at the clock every few thousand steps of SQLite's machine."""
+        raw: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # it is SQLite's
+        until = time.monotonic() + seconds
+        raw.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+        try:
+            yield
+        except (sa.exc.DBAPIError, sqlite3.Error) as error:
+            fault = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+            if getattr(fault, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
+                raise TimeoutError(f"ended after {seconds:g} s") from error
+            raise
+        finally:
+            raw.set_progress_handler(None, 0)
 
     def tidy(self, connection: sa.Connection) -> None:
         """Lets the query planner look at the tables; MLflow's own search is quadratic without."""
