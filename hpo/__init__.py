@@ -2,12 +2,13 @@
 
 from importlib import import_module
 
-__all__ = ["SweepResult", "TrialPruned", "load", "resume", "run"]
+__all__ = ["SweepResult", "TrialPruned", "load", "load_model", "resume", "run"]
 
 _HOME = {
     "run": "hpo.search",
     "resume": "hpo.search",
     "load": "hpo.search",
+    "load_model": "hpo.model_loading",
     "SweepResult": "hpo.result",
     "TrialPruned": "hpo.errors",
 }

@@ -19,7 +19,8 @@ from hpo.executors.names import make_executor
 from hpo.executors.result_folder import ResultFolder
 from hpo.gates import when_findings
 from hpo.masking import Secrets, remember
-from hpo.objective import HeldOut, ModelJudge, ModelSource, Objective, TrialFiles
+from hpo.mlflow_in_trials import mlflow_in_trials
+from hpo.objective import HeldOut, ModelJudge, ModelSource, Objective, Surroundings, TrialFiles
 from hpo.objectives.held_out import HeldOutScore
 from hpo.places import URI_VARIABLES, Places, places_of
 from hpo.pruner import Pruner
@@ -51,6 +52,11 @@ class Parts:
     datasets: Sequence[Dataset]
     search_path: Sequence[str]
     secrets: Secrets
+    surroundings: Surroundings | None = None
+
+    def beside(self, uri: str) -> "Parts":
+        """The same parts; what trials log by MLflow goes onto their runs in the database at this URI."""
+        return replace(self, surroundings=mlflow_in_trials(uri))
 
     @property
     def plan(self) -> Plan:
@@ -110,7 +116,8 @@ class Parts:
     def executor(self, files: TrialFiles, scratch: Path, results: ResultFolder | None = None) -> Executor:
         """Workers for the trials of the search; `results` is where they write down how trials ended."""
         limits = Limits(self.config.objective.timeout, self.config.objective.memory)
-        return self._executor(self.objective, self.config.metric.name, files, scratch, limits, results)
+        metric = self.config.metric.name
+        return self._executor(self.objective, metric, files, scratch, limits, results, self.surroundings)
 
     def test_executor(self, scratch: Path, models: Mapping[int, ModelSource]) -> Executor:
         """Workers that judge finalists on the held-out test data; `models` holds those that are judged as they are."""
@@ -132,6 +139,7 @@ class Parts:
         scratch: Path,
         limits: Limits = Limits(),  # noqa: B008  # frozen
         results: ResultFolder | None = None,
+        surroundings: Surroundings | None = None,
     ) -> Executor:
         parallel = self.config.parallel
         return make_executor(
@@ -147,6 +155,7 @@ class Parts:
             limits=limits,
             results=results,
             asks=self.config.pruner is not None and objective is self.objective,
+            surroundings=surroundings,
         )
 
 

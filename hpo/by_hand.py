@@ -47,7 +47,7 @@ def register_sweep(store: Store, sweep: Run, by_hand: ByHand, interruption: Inte
     """What the gates of the sweep's own file say now, whatever they said before. BrokenOff where it is to end."""
     parts, folder = parts_on_record(sweep, by_hand.overrides)
     wishes = Wishes(interruption=interruption)
-    return Drive(store, parts, wishes, None, folder).register(sweep).last
+    return Drive(store, parts.beside(store.uri), wishes, None, folder).register(sweep).last
 
 
 def register_trial(store: Store, run: Run, what: str, by_hand: ByHand) -> tuple[ModelVersion, Sequence[Verdict]]:

@@ -1,10 +1,11 @@
 """The Objective protocol: evaluates one trial; and what an objective may use while it does."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from hpo.space import Params
-from hpo.trial import Metrics, SavedFile, SavedModel
+from hpo.trial import Metrics, Outcome, SavedFile, SavedModel, Trial
 
 
 class TrialContext(Protocol):
@@ -93,6 +94,18 @@ class HeldOut(ModelJudge, Protocol):
 
         Metrics are named `test_<name>`.
         """
+        ...
+
+
+class Surroundings(Protocol):
+    """What is done in the process of a trial before and after it; picklable, so it can be sent to worker processes."""
+
+    def prepare(self, load: Callable[[], None]) -> None:
+        """Called once in each process; `load` gets the objective ready. ObjectiveError where trials could not run."""
+        ...
+
+    def around(self, trial: Trial, run: Callable[[], Outcome]) -> Outcome:
+        """Runs the trial by `run` and gives its outcome, perhaps with more in it; raises what `run` raises."""
         ...
 
 

@@ -36,14 +36,15 @@ def _history(figure: Figure, runs: Sequence[Run], metric: str, goal: Goal) -> No
 
 def _parallel(figure: Figure, runs: Sequence[Run], metric: str, goal: Goal) -> None:
     axes = figure.add_subplot()
-    names = list(dict.fromkeys(name for run in runs for name in run.params))
+    params = {run.id: (run.trial or run).params for run in runs}
+    names = list(dict.fromkeys(name for run in runs for name in params[run.id]))
     scales: Mapping[str, dict[object, float]] = {
-        name: _heights([run.params.get(name) for run in runs]) for name in names
+        name: _heights([params[run.id].get(name) for run in runs]) for name in names
     }
     heights = _heights([_value(run) for run in runs])
     # the best on top of the others: drawn last, in full colour
     for run in sorted(runs, key=_value, reverse=goal is Goal.MINIMIZE):
-        line = [scales[name][run.params.get(name)] for name in names] + [heights[_value(run)]]
+        line = [scales[name][params[run.id].get(name)] for name in names] + [heights[_value(run)]]
         share = heights[_value(run)] if goal is Goal.MAXIMIZE else 1 - heights[_value(run)]
         axes.plot(range(len(line)), line, color=(0.1, 0.3, 0.7), alpha=0.1 + 0.9 * share**2)
     axes.set_xticks(range(len(names) + 1), [*names, metric], rotation=30, ha="right")

@@ -88,13 +88,13 @@ def promote(promotion: Promotion, *, tracker: Tracker, registry: Registry, verif
 
 
 def model_of(run: Run) -> LoggedModel:
-    """The model that a run keeps: the one named model, else its first."""
+    """The model that a run keeps: one of ours before those MLflow logged, the one named model, else the first."""
     if not run.models:
         raise NothingFound(
             f"{label(run)} keeps no model, so there is nothing to register; a sweep keeps the models of its best "
             "trials with `tracker: {log_models: best}`, a Python objective also has to call trial.log_model(model)"
         )
-    return next((model for model in run.models if model.name == "model"), run.models[0])
+    return min(run.models, key=lambda model: (not model.path, model.name != "model"))
 
 
 def label(run: Run) -> str:
@@ -111,8 +111,9 @@ def describe(run: Run, sweep: Run | None, verdicts: Sequence[Verdict] = (), note
     tests = [f"{name} {value:.6g}" for name, value in run.metrics.items() if name.startswith("test_")]
     if tests:
         lines.append(f"Held-out test data: {', '.join(tests)}.")
-    if run.params:
-        lines.append("Parameters: " + ", ".join(f"{name}={value}" for name, value in run.params.items()) + ".")
+    params = (run.trial or run).params  # without those that MLflow logged beside them
+    if params:
+        lines.append("Parameters: " + ", ".join(f"{name}={value}" for name, value in params.items()) + ".")
     lines += [
         f"Gate {verdict.gate} {'passed' if verdict.passed else 'not passed'}: {verdict.text}." for verdict in verdicts
     ]

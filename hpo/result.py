@@ -50,8 +50,9 @@ class SweepResult:
 
     @property
     def best_params(self) -> Mapping[str, Value]:
-        """The best trial's params, with their types."""
-        return self.best_trial.params
+        """The best trial's params as the sweep chose them, with their types."""
+        best = self.best_trial
+        return (best.trial or best).params
 
     @property
     def best_value(self) -> float:

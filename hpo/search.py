@@ -62,7 +62,7 @@ def run(
     check_mirrors(where.mirrors, uri)
     wishes = Wishes(retry_failed, takeover, register, watcher or Silence(), interruption or Interruption(), named)
     with open_store(uri, artifacts=config.tracker.artifacts) as store, ExitStack() as beside:
-        drive = Drive(store, parts, wishes, path, path.parent.resolve(), where.mirrors, beside)
+        drive = Drive(store, parts.beside(uri), wishes, path, path.parent.resolve(), where.mirrors, beside)
         while True:
             try:
                 return _result(uri, parts, _run(drive, new=new, fork=fork))
@@ -99,7 +99,7 @@ def resume(
     check_mirrors(mirrors, uri)
     wishes = Wishes(retry_failed, takeover, register, watcher or Silence(), interruption or Interruption(), named)
     with open_store(uri, artifacts=parts.config.tracker.artifacts) as store, ExitStack() as beside:
-        drive = Drive(store, parts, wishes, None, folder, mirrors, beside)
+        drive = Drive(store, parts.beside(uri), wishes, None, folder, mirrors, beside)
         existing = store.tracker.get(existing.id)
         _check_same(drive, existing)
         return _result(uri, parts, drive.go_on(existing))

@@ -22,6 +22,9 @@ RESULTS = "results"
 
 _ATTEMPT = re.compile(r"artifacts(-[0-9]+)?")
 """The artifact folder of an attempt (see `trackers.rows.artifact_uri`)."""
+MLFLOW_TAG = "hpo.mlflow"
+"""On a trial's run to which MLflow wrote too: where the trial was killed, files of MLflow's are in no manifest."""
+
 _AT_WORK = (Status.RUNNING, Status.SCHEDULED)
 
 
@@ -52,6 +55,8 @@ def find_garbage(tracker: Tracker, registry: Registry) -> list[Garbage]:
                 Garbage(item.path, item.size, "result of a dead driver")
                 for item in _unknown(folder.parent / RESULTS, set())
             ]
+        if MLFLOW_TAG in run.tags:
+            continue
         manifest = {artifact.path for artifact in tracker.artifacts(run.id)}
         found += [item for item in _unknown(folder, manifest) if not _is_below(item.path, kept)]
     return sorted(found, key=lambda item: item.path)

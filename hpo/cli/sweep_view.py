@@ -92,7 +92,7 @@ class SweepView:
             "trials": counts_text(self.fields["trials"], self.fields["n_trials"]),
             "metric": f"{facts.metric} ({facts.goal})" if facts else None,
             "best": self._best_text(),
-            "best params": self.best.params if self.best else None,
+            "best params": (self.best.trial or self.best).params if self.best else None,
             "registered": [_version_text(version) for version in self.registered],
             "mirrors": [_mirror_text(mirror) for mirror in self.mirrors],
             "started": short_time(run.started),

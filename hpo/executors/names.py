@@ -8,7 +8,7 @@ from hpo.executor import Executor
 from hpo.executors.limits import Limits
 from hpo.executors.result_folder import ResultFolder
 from hpo.executors.work import Work
-from hpo.objective import Objective, TrialFiles
+from hpo.objective import Objective, Surroundings, TrialFiles
 from hpo.trial import Goal
 
 
@@ -61,6 +61,7 @@ def make_executor(
     limits: Limits = Limits(),  # noqa: B008  # frozen
     results: ResultFolder | None = None,
     asks: bool = False,
+    surroundings: Surroundings | None = None,
 ) -> Executor:
     """An executor whose workers have the objective ready; ObjectiveError where they cannot.
 
@@ -80,5 +81,6 @@ def make_executor(
         search_path=tuple(search_path),
         results=results,
         asks=asks,
+        surroundings=surroundings,
     )
     return EXECUTORS[backend](work, slots, limits)

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from hpo.attempt import run_attempt
@@ -10,7 +11,7 @@ from hpo.errors import HpoError, ObjectiveError
 from hpo.executors.result_folder import ResultFolder
 from hpo.failure_text import failure_line, failure_traceback
 from hpo.live_trial import Ask
-from hpo.objective import Objective, TrialFiles
+from hpo.objective import Objective, Surroundings, TrialFiles
 from hpo.search_path import search_first
 from hpo.trial import Goal, Outcome, Trial
 
@@ -35,10 +36,17 @@ class Work:
     search_path: Sequence[str] = ()
     results: ResultFolder | None = None
     asks: bool = False
+    surroundings: Surroundings | None = None
 
     def prepare(self) -> None:
         """Gets ready for trials; ObjectiveError where the objective cannot be."""
         search_first(self.search_path)
+        if self.surroundings is None:
+            self._load()
+        else:
+            self.surroundings.prepare(self._load)
+
+    def _load(self) -> None:
         prepare = getattr(self.objective, "prepare", None)
         if prepare is None:
             return
@@ -53,15 +61,17 @@ class Work:
     def run(self, trial: Trial, ask: Ask) -> Outcome:
         """Runs one attempt in a scratch folder of its own; `ask` is called when it reports, where trials are judged."""
         placed = replace(trial, directory=attempt_folder(self.scratch, trial))
+        attempt = partial(
+            run_attempt,
+            self.objective,
+            placed,
+            metric=self.metric,
+            goal=self.goal,
+            files=self.files,
+            ask=ask if self.asks else None,
+        )
         try:
-            return run_attempt(
-                self.objective,
-                placed,
-                metric=self.metric,
-                goal=self.goal,
-                files=self.files,
-                ask=ask if self.asks else None,
-            )
+            return attempt() if self.surroundings is None else self.surroundings.around(placed, attempt)
         finally:
             remove_folder(placed.directory)
 
