@@ -50,11 +50,12 @@ class World:
     model_id: str
     rows: np.ndarray
     predictions: np.ndarray
+    server: str = ""
 
     @property
     def uri(self) -> str:
         """Where the database is."""
-        return f"sqlite:///{self.folder}/mlflow.db"
+        return self.server or f"sqlite:///{self.folder}/mlflow.db"
 
     def child(self, number: int) -> str:
         """The run id of a trial."""
@@ -83,6 +84,12 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> World:
     """The world as we left it, at the revision we write; MLflow never opened it."""
     return make_world(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture(scope="session")
+def made_on_postgres(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The same world on a PostgreSQL server."""
+    return make_world(tmp_path_factory.mktemp("made-on-postgres"), postgres.uri(postgres.create()))
 
 
 @pytest.fixture(scope="session")
@@ -189,11 +196,11 @@ def copy(world: World, folder: Path) -> World:
     return replace(world, folder=folder)
 
 
-def make_world(folder: Path) -> World:
+def make_world(folder: Path, server: str = "") -> World:
     """A sweep of six trials, the best with a model, which is registered."""
     rows, targets = load_iris(return_X_y=True)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)).fit(rows, targets)
-    store = open_store(f"sqlite:///{folder}/mlflow.db", artifacts=str(folder / "mlruns"))
+    store = open_store(server or f"sqlite:///{folder}/mlflow.db", artifacts=str(folder / "mlruns"))
     tracker = store.tracker
     tracker.experiment("hpo")
     tracker.record([start_sweep(), *(start_trial(number) for number in range(TRIALS))])
@@ -223,7 +230,7 @@ def make_world(folder: Path) -> World:
         )
     )
     store.close()
-    return World(folder, logged.model_id, rows, model.predict(rows))
+    return World(folder, logged.model_id, rows, model.predict(rows), server)
 
 
 def start_sweep() -> RunStarted:

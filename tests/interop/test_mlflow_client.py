@@ -1,4 +1,4 @@
-"""The real MlflowClient on a database that we wrote, reading it and writing back."""
+"""The real MlflowClient on databases that we wrote, a file and one on a server, reading them and writing back."""
 
 import math
 from pathlib import Path
@@ -15,6 +15,11 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow warns of its own dep
 
 PARENT = "f" * 32
 BEST = f"{3:032x}"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def world(request: pytest.FixtureRequest, world: Any) -> Any:
+    return world if request.param == "sqlite" else request.getfixturevalue("made_on_postgres")
 
 
 @pytest.fixture

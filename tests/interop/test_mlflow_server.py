@@ -22,10 +22,18 @@ PATIENCE = 120.0
 Ask = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def ask(made: Any, copied: Callable[[Any, Path], Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
+def ask(
+    request: pytest.FixtureRequest,
+    made: Any,
+    copied: Callable[[Any, Path], Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Ask]:
     """Asks the server: the endpoint, and the body of a POST or the query of a GET."""
-    world = copied(made, tmp_path_factory.mktemp("served"))
+    if request.param == "sqlite":
+        world = copied(made, tmp_path_factory.mktemp("served"))
+    else:
+        world = request.getfixturevalue("made_on_postgres")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -44,7 +52,7 @@ def ask(made: Any, copied: Callable[[Any, Path], Any], tmp_path_factory: pytest.
         )
     try:
         wait_until_healthy(server, port, lambda: log.read_text(errors="replace")[-2000:])
-        yield lambda *asked, **query: request(port, *asked, **query)
+        yield lambda *asked, **query: answered(port, *asked, **query)
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         try:
@@ -67,7 +75,7 @@ def wait_until_healthy(server: subprocess.Popen[bytes], port: int, log: Callable
     raise AssertionError(f"no answer in {PATIENCE} s:\n{log()}")
 
 
-def request(port: int, endpoint: str, body: dict[str, Any] | None = None, **query: str) -> dict[str, Any]:
+def answered(port: int, endpoint: str, body: dict[str, Any] | None = None, **query: str) -> dict[str, Any]:
     url = f"http://127.0.0.1:{port}/api/2.0/mlflow/{endpoint}?{urllib.parse.urlencode(query)}"
     data = None if body is None else json.dumps(body).encode()
     with urllib.request.urlopen(
