@@ -12,6 +12,8 @@ from trackers.records import ModelVersion, Run
 from trackers.tracker import Tracker
 
 log = logging.getLogger(__name__)
+SWEEP_NAME_TAG = "hpo.sweep"
+"""On a version: the name of its sweep, whose run may be gone by now."""
 COLUMNS = ("name", "version", "aliases", "stage", "sweep", "trial", "metrics", "created", "description")
 
 
@@ -65,7 +67,7 @@ def _object(version: ModelVersion, runs: _Runs) -> dict[str, object]:
         "aliases": list(version.aliases),
         "stage": version.stage,
         "run_id": version.run_id,
-        "sweep": parent.name if parent else None,
+        "sweep": parent.name if parent else version.tags.get(SWEEP_NAME_TAG),
         "trial": run.trial.number if run and run.trial else None,
         "metrics": finite(run.metrics) if run else {},
         "description": version.description,

@@ -318,7 +318,6 @@ def test_what_registered_models_came_from_is_never_removed(place: Place) -> None
     place.register(IRIS, 1)
     place.done("delete", "iris", "--yes", "--keep-registered")
     place.sql(f"UPDATE runs SET lifecycle_stage = 'deleted', deleted_time = 1 WHERE run_uuid = '{trial_id(IRIS, 1)}'")
-    place.age()
     place.done("gc", "--yes", "--older-than", "0s")
     assert place.folders(IRIS) == {trial_id(IRIS, 1)}
     assert place.done("promote", "clf", "1", "other").exit_code == 0
