@@ -10,6 +10,7 @@ from hpo.executor import Executor
 from hpo.interruption import Interruption
 from hpo.losses import LossCount, Losses, lost_for_good
 from hpo.sweep import TICK
+from hpo.sweep_records import next_attempt
 from hpo.trial import Outcome, Trial
 
 
@@ -89,6 +90,6 @@ class _CarryingOut:
         losses = self._losses.count(outcome)
         if losses is not None and losses.run_again:
             self._job.put_back(trial, losses)
-            self._waiting.insert(0, replace(trial, attempt=trial.attempt + 1))
+            self._waiting.insert(0, next_attempt(trial))
         else:
             self._job.ended(trial, lost_for_good(outcome, losses) if losses is not None else outcome)

@@ -15,7 +15,7 @@ from hpo.interruption import Interruption
 from hpo.latest_points import latest_points
 from hpo.losses import LossCount, Losses
 from hpo.reclaim import reclaimed, retry_marks, to_run_again
-from hpo.sweep_records import SweepRecords
+from hpo.sweep_records import SweepRecords, next_attempt
 from hpo.trial import Outcome, State, Trial, derive_seed
 from trackers.failpoints import reach
 from trackers.records import Change, Fence, Query, Run, RunUpdated
@@ -164,7 +164,7 @@ class _Job:
         params = run.trial.params if run.trial else run.params
         if again is None or again.trial is None:
             return self.settings.records(run).new_trial(number, params, seed)
-        return Trial(number, params, seed, again.id, again.trial.attempt + 1, artifact_uri=again.artifact_uri)
+        return next_attempt(Trial(number, params, seed, again.id, again.trial.attempt, artifact_uri=again.artifact_uri))
 
     def _records(self, trial: Trial) -> SweepRecords:
         run, index = self._of[trial.number]

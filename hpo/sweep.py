@@ -15,7 +15,7 @@ from hpo.progress import Progress
 from hpo.pruner import Pruner
 from hpo.pruning import Pruning, recorded_curve
 from hpo.sampler import Sampler
-from hpo.sweep_records import SweepRecords
+from hpo.sweep_records import SweepRecords, next_attempt
 from hpo.trial import Goal, Outcome, Question, Result, State, Trial, derive_seed
 from hpo.window import Window
 from trackers.errors import NotFound, StoreUnavailable
@@ -136,7 +136,7 @@ class Sweep:
                 self._open[number] = trial
                 continue
             if state in (State.WAITING, State.RUNNING):
-                self._again.append(self._records.next_attempt(trial))
+                self._again.append(next_attempt(trial))
                 continue
             self._end(trial, Result(state, value, reason, recorded_curve(run.points, state)))
             self._changes += self._models.add(trial, value, run.models)
@@ -302,7 +302,7 @@ class Sweep:
         """The trial runs again with its number and params, as the next attempt: it lost its worker, not its case."""
         del self._open[trial.number]
         self._changes.append(self._records.trial_put_back(trial, losses.tags))
-        self._again.append(self._records.next_attempt(trial))
+        self._again.append(next_attempt(trial))
         self._again.sort(key=lambda again: again.number)
         text = "trial %d: %s; worker replaced, trial put back as attempt %d"
         log.warning(text, trial.number, outcome.error, trial.attempt + 1)

@@ -24,7 +24,7 @@ from trackers.records import (
     Status,
     TrialFacts,
 )
-from trackers.rows import artifact_uri
+from trackers.rows import artifact_uri, attempt_uri
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,6 @@ class SweepRecords:
         """A trial that nobody has run yet, with a run id of its own."""
         run_id = self.new_id()
         return Trial(number, params, seed, run_id, artifact_uri=artifact_uri(self.artifacts, run_id))
-
-    def next_attempt(self, trial: Trial) -> Trial:
-        """The same trial, to be run once more; its files go to a folder of its own."""
-        uri = artifact_uri(self.artifacts, trial.run_id, trial.attempt + 1)
-        return replace(trial, attempt=trial.attempt + 1, artifact_uri=uri)
 
     def trial_of(self, run: Run) -> Trial:
         """The trial that a child run records."""
@@ -130,6 +125,12 @@ class SweepRecords:
         """The driver ends before the sweep does."""
         tags = {**progress.tags(), "hpo.stopped_by": Stop.INTERRUPTED.value}
         return RunEnded(self.parent_id, Status.KILLED, self.clock(), tags=tags)
+
+
+def next_attempt(trial: Trial) -> Trial:
+    """The same trial, to be run once more; its files go to a folder of its own."""
+    attempt = trial.attempt + 1
+    return replace(trial, attempt=attempt, artifact_uri=attempt_uri(trial.artifact_uri, attempt))
 
 
 def points(outcome: Outcome) -> list[Point]:

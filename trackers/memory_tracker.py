@@ -43,6 +43,7 @@ from trackers.rows import (
     STATE_OF_STATUS,
     MetricRow,
     artifact_uri,
+    attempt_uri,
     below,
     is_finite,
     latest,
@@ -221,7 +222,7 @@ class MemoryTracker:
         if change.trial is not None:
             self._check_attempt(change, change.trial, kept.trial)
             if kept.trial is not None and attempt > max(kept.trial.attempt, 1):
-                _clear_earlier(kept, uri)
+                _clear_earlier(kept, attempt_uri(kept.artifact_uri, attempt))
             kept.trial = plain_trial(change.trial)
         kept.sweep = change.sweep or kept.sweep
         kept.name, kept.user = change.name, change.user

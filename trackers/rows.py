@@ -6,6 +6,7 @@ differential test.
 
 import json
 import math
+import re
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -24,6 +25,10 @@ LARGEST = 1.7976931348623157e308
 """What stands for infinity in a metric; MLflow keeps infinities so, and reads them back as this number."""
 
 STATE_OF_STATUS: Mapping[Status, str] = {status: state for state, status in STATUS_OF_STATE.items()}
+
+
+_OWN_FOLDER = re.compile(r"/artifacts(-[0-9]+)?(?P<end>/?(\?[^/]*)?)$")
+"""How the artifact folder of a run ends that we made."""
 
 
 class MetricRow(NamedTuple):
@@ -138,11 +143,24 @@ def below(uri: str, *names: str) -> str:
 
 
 def artifact_uri(location: str, run_id: str, attempt: int = 1) -> str:
-    """The artifact folder of a run in an experiment of that artifact location; InvalidRecord where it is too long.
+    """The artifact folder of a run in an experiment of that artifact location; InvalidRecord where it is too long."""
+    return _checked(below(location, run_id, _folder_name(attempt)))
 
-    Each attempt of a trial has a folder of its own: one that was given up may still write, and must harm no other.
+
+def attempt_uri(uri: str, attempt: int) -> str:
+    """The folder of another attempt beside that of a run; InvalidRecord where it is too long.
+
+    Each attempt of a trial has a folder of its own: one that was given up may still write, and must harm no other. A
+    folder that does not lie where we put them serves all attempts.
     """
-    uri = below(location, run_id, "artifacts" if attempt <= 1 else f"artifacts-{attempt}")
+    return _checked(_OWN_FOLDER.sub(f"/{_folder_name(attempt)}\\g<end>", uri))
+
+
+def _folder_name(attempt: int) -> str:
+    return "artifacts" if attempt <= 1 else f"artifacts-{attempt}"
+
+
+def _checked(uri: str) -> str:
     if len(uri) > 200:
         raise InvalidRecord(
             f"the artifact folder of a run may have 200 characters, this one has {len(uri)}: {uri}; "

@@ -34,9 +34,11 @@ class Losing:
     def __init__(self, reasons: Iterator[str]) -> None:
         self._reasons = reasons
         self._submitted: list[Trial] = []
+        self.places: list[str] = []
 
     def submit(self, trial: Trial) -> None:
         self._submitted.append(trial)
+        self.places.append(trial.artifact_uri)
 
     def wait(self, timeout: float | None, answer: Answer = go_on) -> Sequence[Outcome]:
         ended = []
@@ -86,17 +88,20 @@ class Place:
 
     def drive(self, *reasons: str) -> Stop:
         space = Space((Parameter("x", FloatRange(0.0, 1.0)),))
+        executor = Losing(iter(reasons))
         sweep = Sweep(
             Plan("loss", Goal.MINIMIZE, 7, 1, Budget(1, max_failures=1)),
             sampler=make_sampler("optuna", "random", space, seed=7, goal=Goal.MINIMIZE, window=1, options={}),
-            executor=Losing(iter(reasons)),
+            executor=executor,
             tracker=self.tracker,
             records=SweepRecords(PARENT, "losses", "loss", "mem", "me", lambda: 1000, lambda: TRIAL),
             models=KeptModels(1, Goal.MINIMIZE, lambda uri, path: None),
             interruption=Interruption(),
         )
         sweep.take_up(to_run_again(self.tracker.find(Query(parent=PARENT))), 0.0)
-        return sweep.run(Silence())
+        stop = sweep.run(Silence())
+        assert executor.places[-1:] == [self.trial.artifact_uri]  # files go where the store says
+        return stop
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hpo.objective import TrialContext
 from hpo.replicates import REPLICATE_TAG, ReRuns
 from hpo.space import Params
 from hpo.sweep_records import SweepRecords
-from hpo.trial import Goal, Metrics, State, derive_seed
+from hpo.trial import Goal, Metrics, State, Trial, derive_seed
 from trackers.memory_tracker import MemoryTracker
 from trackers.records import Point, Query, Run, RunEnded, RunStarted, Status, SweepFacts, TrialFacts
 
@@ -204,7 +204,15 @@ def test_a_re_run_broken_off_is_waiting_and_runs_as_the_next_attempt(world: Worl
     ]  # fmt: skip
 
 
-def test_what_a_dead_driver_left_running_is_lost_and_runs_again(world: World) -> None:
+def test_what_a_dead_driver_left_running_is_lost_and_runs_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    submitted: list[Trial] = []
+    submit = SerialExecutor.submit
+
+    def watched(executor: SerialExecutor, trial: Trial) -> None:
+        submitted.append(trial)
+        submit(executor, trial)
+
+    monkeypatch.setattr(SerialExecutor, "submit", watched)
     seed = derive_seed(42, 0, "replicate 0")
     left = RunStarted(
         "e" * 32, "trial-0-seed-0", "e", 3, f"{0:032x}", {"x": 0}, {REPLICATE_TAG: "0"},
@@ -214,4 +222,7 @@ def test_what_a_dead_driver_left_running_is_lost_and_runs_again(world: World) ->
     world.run_again(is_lost=True)
     first = world.below(0)[0]
     assert (first.state, first.attempt) == (State.COMPLETE, 2)
-    assert world.tracker.get("e" * 32).tags["hpo.lost"] == "1"
+    run = world.tracker.get("e" * 32)
+    assert run.tags["hpo.lost"] == "1"
+    assert run.artifact_uri == f"/artifacts/1/{'e' * 32}/artifacts-2"
+    assert run.artifact_uri in [trial.artifact_uri for trial in submitted]

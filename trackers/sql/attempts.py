@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from trackers.rows import attempt_uri
 from trackers.sql import own_schema, schema
 from trackers.sql.upserts import compiled
 
@@ -33,7 +34,7 @@ class EarlierAttempts:
         self._gone = [compiled(dialect, table.delete().where(table.c.run_uuid == run), ["run"]) for table in _MADE]
         self._place = compiled(dialect, placed, ["uri", "run"])
 
-    def clear(self, cursor: _Cursor, run_id: str, attempt: int, artifact_uri: str) -> str:
+    def clear(self, cursor: _Cursor, run_id: str, attempt: int) -> str:
         """Makes room for an attempt later than the one on record, with an artifact folder of its own.
 
         The URI of the folder there was, '' where there is no earlier attempt.
@@ -44,5 +45,6 @@ class EarlierAttempts:
             return ""
         for statement in self._gone:
             cursor.execute(statement, (run_id,))
-        cursor.execute(self._place, (artifact_uri, run_id))
-        return str(found[0])
+        before = str(found[0])
+        cursor.execute(self._place, (attempt_uri(before, attempt), run_id))
+        return before

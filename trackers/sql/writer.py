@@ -92,7 +92,7 @@ class Writer:
         attempt = change.trial.attempt if change.trial else 1
         uri = artifact_uri(location, run_id, attempt)
         if attempt > 1:
-            self._clear_earlier(cursor, run_id, attempt, uri)
+            self._clear_earlier(cursor, run_id, attempt)
         status = status_at_start(change).value
         cursor.execute(
             self._sql.run,
@@ -107,8 +107,8 @@ class Writer:
         cursor.executemany(self._sql.tag, [(key, text, run_id) for key, text in run_tags(change).items()])
         self._datasets(cursor, run_id, experiment_id, change.datasets)
 
-    def _clear_earlier(self, cursor: Cursor, run_id: str, attempt: int, uri: str) -> None:
-        before = self._attempts.clear(cursor, run_id, attempt, uri)
+    def _clear_earlier(self, cursor: Cursor, run_id: str, attempt: int) -> None:
+        before = self._attempts.clear(cursor, run_id, attempt)
         if before:
             self._lifecycle.erase_models(cursor, run_id, below=f"{before.rstrip('/')}/")
 
