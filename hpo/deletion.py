@@ -67,7 +67,7 @@ def delete(store: Store, runs: Sequence[Run], *, now: int, keep_registered: bool
             sweep = store.tracker.get(sweep.id)
             if sweep.sweep is not None and sweep.status is Status.RUNNING:
                 claim = claims[sweep.id]
-                put_on_record(store.tracker, sweep, sweep.sweep, claim.fence, died=claim.died)
+                put_on_record(store, sweep, sweep.sweep, claim.fence, died=claim.died)
         found = [Doomed.of(store, run) for run in runs]  # nobody adds to them any more
         for doomed in found:
             if not keep_registered:

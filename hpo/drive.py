@@ -11,13 +11,15 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hpo.artifact_root import DroppedModels, check_artifacts, root_of
 from hpo.budget import Stop
 from hpo.build import Parts
+from hpo.executors.result_folder import ResultFolder
 from hpo.fork import FORKED_FROM_TAG, Reusable, Taking, fork_message, reusable
 from hpo.interruption import Interruption
 from hpo.kept_models import KeptModels
 from hpo.last_step import LastStep, settled, take
-from hpo.left_behind import finished_of, records_of, results_of
+from hpo.left_behind import finished_of, records_of
 from hpo.mirrors.beside import mirrored
 from hpo.mirrors.recorded import MIRRORS_TAG, mirrors_tag
 from hpo.ownership import Claim, claimed
@@ -26,6 +28,7 @@ from hpo.patience import patient, resumable, retry_seconds, spool_of, take_in
 from hpo.progress import seconds_used
 from hpo.reclaim import has_failed, is_retried, reclaimed, retry_marks, to_run_again
 from hpo.recorded_config import recorded
+from hpo.result_place import results_of
 from hpo.scratch import new_scratch
 from hpo.spool import Spool
 from hpo.standing import STOPPED_TAG, Standing, data_tags, ended_count, standing
@@ -92,6 +95,7 @@ class Drive:
         """
         run_id = uuid.uuid4().hex
         self.wishes.named(name)
+        check_artifacts(self.store, self.parts.config.experiment_name)
         with self._claimed(run_id, name) as claim, self.wishes.interruption.shielded():
             more = self._taken_over(run_id, fork_of) if fork_of else ()
             parent = self._parent().start(self._tracker(run_id), run_id, name, fence=claim.fence, more=more)
@@ -116,6 +120,7 @@ class Drive:
             if not self._is_unfinished(existing):
                 self._mirror(existing, claim)
                 return self._ended(existing, None, claim)
+            ArtifactFolder().check_writable(root_of(existing))
             if self.wishes.retry_failed:
                 tracker.record(retry_marks(self._history(existing)), claim.fence)
             parent = self._parent().start(tracker, existing.id, existing.name, fence=claim.fence, existing=existing)
@@ -164,7 +169,7 @@ class Drive:
 
     def _finished(self, existing: Run) -> Sequence[Outcome]:
         """How RUNNING trials ended whose worker wrote that down before their driver died: they are not run again."""
-        found = finished_of(self._records(existing), results_of(existing), self._history(existing))
+        found = finished_of(self._records(existing), self._results(existing), self._history(existing))
         if found:
             log.info("took over %d result%s that workers had written down", len(found), "s" if len(found) > 1 else "")
         return found
@@ -197,7 +202,7 @@ class Drive:
 
     def _search(self, parent: Run, claim: Claim, finished: Sequence[Outcome] = ()) -> Stop:
         scratch = new_scratch()
-        results = results_of(parent)
+        results = self._results(parent)
         try:
             executor = self.parts.executor(StoredFiles(ArtifactFolder()), scratch, results)
         except BaseException:  # the objective cannot be loaded by a worker, say: no trial was started
@@ -212,7 +217,9 @@ class Drive:
                 executor=executor,
                 tracker=self._tracker(parent.id),
                 records=self._records(parent),
-                models=KeptModels(self.parts.keep, self.parts.plan.goal, _delete_folder, self._is_registered),
+                models=KeptModels(
+                    self.parts.keep, self.parts.plan.goal, DroppedModels(root_of(parent)), self._is_registered
+                ),
                 interruption=self.wishes.interruption,
                 fence=claim.fence,
                 results=results,
@@ -223,6 +230,8 @@ class Drive:
                 return sweep.run(self.wishes.watcher)
         finally:
             executor.close()
+            if results:
+                results.close()
             shutil.rmtree(scratch, ignore_errors=True)
 
     def _tracker(self, run_id: str) -> Tracker:
@@ -232,6 +241,9 @@ class Drive:
 
     def _spool(self, run_id: str, artifact_uri: str = "") -> Spool:
         return spool_of(self.store, run_id, os.environ, artifact_uri)
+
+    def _results(self, parent: Run) -> ResultFolder | None:
+        return results_of(parent, self.store, os.environ)
 
     def _is_registered(self, run_id: str) -> bool:
         return any(version.run_id == run_id for version in self.store.registry.versions())
@@ -274,11 +286,6 @@ class Drive:
 def _stopped_before(parent: Run, stop: Stop | None) -> Stop | None:
     known = parent.tags.get(STOPPED_TAG) if stop is None else None
     return Stop(known) if known in set(Stop) else None
-
-
-def _delete_folder(artifact_uri: str, path: str) -> None:
-    folder = ArtifactFolder()
-    folder.delete(artifact_uri, [name for name in folder.names(artifact_uri) if name.startswith(f"{path}/")])
 
 
 def _now() -> int:

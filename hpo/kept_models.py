@@ -21,15 +21,15 @@ class Kept:
 class KeptModels:
     """Follows the best k trials and lets go of the models of all others.
 
-    `keep` None keeps every model, 0 none. `delete` removes a folder below a run's artifacts. What `is_registered` says
-    of a run is asked each time its models are about to go: somebody may have registered them a moment ago.
+    `keep` None keeps every model, 0 none. `delete` removes a folder below a trial's artifacts. What `is_registered`
+    says of a run is asked each time its models are about to go: somebody may have registered them a moment ago.
     """
 
     def __init__(
         self,
         keep: int | None,
         goal: Goal,
-        delete: Callable[[str, str], None],
+        delete: Callable[[Trial, str], None],
         is_registered: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._keep = keep
@@ -65,7 +65,7 @@ class KeptModels:
         for kept in self._dropped:
             if not self._is_registered(kept.trial.run_id):
                 for model in kept.models:
-                    self._delete(kept.trial.artifact_uri, model.path)
+                    self._delete(kept.trial, model.path)
         self._dropped.clear()
 
     def _drop(self, kept: Kept) -> list[RunUpdated]:

@@ -1,16 +1,19 @@
 """What a driver that is gone left of a sweep: results that its workers wrote down, and how they go on record."""
 
+import os
 import time
 import uuid
 from collections.abc import Sequence
 
+from hpo.artifact_root import root_of
 from hpo.executors.result_folder import ResultFolder
 from hpo.parent_run import TRIAL_TAGS
 from hpo.progress import Progress, seconds_used
 from hpo.reclaim import reclaimed
+from hpo.result_place import results_of
 from hpo.sweep_records import SweepRecords
 from hpo.trial import Goal, Outcome, State
-from trackers.garbage import local_path
+from trackers.opening import Store
 from trackers.records import Change, Fence, Query, Run, SweepFacts
 from trackers.tracker import Tracker
 
@@ -21,18 +24,12 @@ def records_of(parent: Run, metric: str) -> SweepRecords:
         parent_id=parent.id,
         experiment=parent.experiment,
         metric=metric,
-        artifacts=parent.artifact_uri.removesuffix(f"/{parent.id}/artifacts"),
+        artifacts=root_of(parent),
         user=parent.user,
         clock=lambda: round(time.time() * 1000),
         new_id=lambda: uuid.uuid4().hex,
         tags={name: parent.tags[name] for name in TRIAL_TAGS if name in parent.tags},
     )
-
-
-def results_of(parent: Run) -> ResultFolder | None:
-    """Where a sweep's workers write results down; None where artifacts do not lie on this machine."""
-    path = local_path(parent.artifact_uri)
-    return ResultFolder(path.parent / "results") if path else None
 
 
 def finished_of(records: SweepRecords, results: ResultFolder | None, history: Sequence[Run]) -> Sequence[Outcome]:
@@ -41,12 +38,12 @@ def finished_of(records: SweepRecords, results: ResultFolder | None, history: Se
     return results.adopt([records.trial_of(run) for run in running]) if results else ()
 
 
-def put_on_record(tracker: Tracker, parent: Run, facts: SweepFacts, fence: Fence, *, died: bool) -> tuple[int, int]:
+def put_on_record(store: Store, parent: Run, facts: SweepFacts, fence: Fence, *, died: bool) -> tuple[int, int]:
     """Ends what the driver left RUNNING: finished trials are recorded as they ended, the others wait to run again.
 
     How many trials that were, of each. Models that are not among the best any more go when the sweep goes on.
     """
-    records, results = records_of(parent, facts.metric), results_of(parent)
+    tracker, records, results = store.tracker, records_of(parent, facts.metric), results_of(parent, store, os.environ)
     history = tracker.find(Query(parent=parent.id))
     finished = {outcome.number: outcome for outcome in finished_of(records, results, history)}
     left = [run for run in history if run.trial and run.trial.number not in finished]

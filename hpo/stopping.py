@@ -69,7 +69,7 @@ def _put_back(store: Store, run: Run, facts: SweepFacts) -> str:
         parent = store.tracker.get(run.id)
         finished, waiting = 0, 0
         if parent.status is Status.RUNNING:
-            finished, waiting = put_on_record(store.tracker, parent, facts, claim.fence, died=claim.died)
+            finished, waiting = put_on_record(store, parent, facts, claim.fence, died=claim.died)
     results, trials = f"{_counted(finished + taken, 'result')} it had not recorded", _counted(waiting, "trial")
     return (f"{results} on record now; " if finished + taken else "") + (
         f"{trials} it left open will run again; " if waiting else ""

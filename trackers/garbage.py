@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from trackers.artifacts import PART
+from trackers.artifacts import local_path as local_path
 from trackers.records import Query, Run, Status
 from trackers.registry import Registry
 from trackers.tracker import Tracker
@@ -38,15 +38,13 @@ class Garbage:
 
 
 def find_garbage(tracker: Tracker, registry: Registry) -> list[Garbage]:
-    """All files that can go, by path; only local artifact folders are looked at."""
-    runs = tracker.find(Query())
-    at_work = {run.id for run in runs if run.status in _AT_WORK}
+    """All files that can go, by path; local artifact folders alone are looked at (see `trackers.remote_garbage`)."""
     sources = [local_path(version.source) for version in registry.versions()]
     kept = [source for source in sources if source is not None]
     found: list[Garbage] = []
-    for run in runs:
+    for run in ended_runs(tracker):
         folder = _folder_of(run)
-        if folder is None or run.id in at_work or run.parent_id in at_work:
+        if folder is None:
             continue
         for other in _other_attempts(folder):
             found += [Garbage(item.path, item.size, "of another attempt") for item in _unknown(other, set())]
@@ -60,6 +58,14 @@ def find_garbage(tracker: Tracker, registry: Registry) -> list[Garbage]:
         manifest = {artifact.path for artifact in tracker.artifacts(run.id)}
         found += [item for item in _unknown(folder, manifest) if not _is_below(item.path, kept)]
     return sorted(found, key=lambda item: item.path)
+
+
+def ended_runs(tracker: Tracker) -> list[Run]:
+    """The trials and sweeps of ours that neither are at work or wait, nor belong to a sweep that does."""
+    runs = tracker.find(Query())
+    at_work = {run.id for run in runs if run.status in _AT_WORK}
+    ours = (run for run in runs if run.trial is not None or run.sweep is not None)
+    return [run for run in ours if run.id not in at_work and run.parent_id not in at_work]
 
 
 def remove(garbage: Sequence[Garbage]) -> int:
@@ -77,21 +83,11 @@ def remove(garbage: Sequence[Garbage]) -> int:
     return freed
 
 
-def local_path(uri: str) -> Path | None:
-    """The path of a local artifact URI; None for another one."""
-    parts = urlsplit(uri)
-    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
-        return None
-    path = unquote(parts.path) if parts.scheme else uri
-    return Path(os.path.normpath(path)) if path.startswith("/") else None
-
-
 def _folder_of(run: Run) -> Path | None:
-    """The run's artifact folder if the run is ours and the folder is where we put it."""
+    """The run's artifact folder if it is where we put it."""
     folder = local_path(run.artifact_uri)
-    is_ours = run.trial is not None or run.sweep is not None
     # whoever can write to the database must not be able to name any folder of this machine
-    return folder if is_ours and folder is not None and _is_of(folder, run.id) else None
+    return folder if folder is not None and _is_of(folder, run.id) else None
 
 
 def _is_of(folder: Path, run_id: str) -> bool:

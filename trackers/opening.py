@@ -90,9 +90,14 @@ def open_store(
 
 
 def absolute_artifacts(artifacts: str) -> str:
-    """The folder as MLflow writes it: a path made absolute without a scheme, a URI as it is."""
-    if "://" in artifacts and not artifacts.startswith("file:"):
-        return artifacts.rstrip("/")
+    """The folder as MLflow writes it: a path made absolute without a scheme, a URI with all that MLflow must know.
+
+    InvalidRecord for a URI with credentials in it, StoreUnavailable for a scheme that is not opened.
+    """
+    if "://" in artifacts and not artifacts.startswith(("file:", "/")):
+        from trackers.artifacts.uris import recorded_uri
+
+        return recorded_uri(artifacts, os.environ)
     if artifacts.startswith("file:"):
         path = urllib.parse.urlsplit(artifacts).path or artifacts.removeprefix("file:")
         return artifacts.rstrip("/") if path.startswith("/") else "file://" + _absolute(path)

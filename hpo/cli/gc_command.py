@@ -1,6 +1,7 @@
 """`hpo gc`: remove for good what was deleted long enough ago, and files that no manifest knows."""
 
 import logging
+import os
 import re
 import tempfile
 import time
@@ -51,8 +52,12 @@ def command(shared: Shared, *, yes: bool, dry_run: bool, older_than: int) -> Non
     from hpo.cli.stores import open_to_read, require_store
     from hpo.cli.text import one_line
     from hpo.erasure import find_erasable
+    from hpo.result_place import abandoned_results, remove_results
     from trackers import garbage
+    from trackers.artifacts import ArtifactFolder
+    from trackers.errors import StoreUnavailable
     from trackers.opening import open_store
+    from trackers.remote_garbage import find_remote_garbage, remove_remote
 
     if yes and dry_run:
         raise click.UsageError("--yes removes and --dry-run does not; give one of them")
@@ -62,14 +67,20 @@ def command(shared: Shared, *, yes: bool, dry_run: bool, older_than: int) -> Non
     with open_store(shared.tracker) if yes else open_to_read(shared) as store:
         erasable = find_erasable(store, before)
         files = garbage.find_garbage(store.tracker, store.registry)
+        objects, unlisted = find_remote_garbage(store.tracker, store.registry, ArtifactFolder())
         folders = scratch.abandoned(Path(tempfile.gettempdir()))
+        results = abandoned_results(store, os.environ)
         if yes:
             erasable = _erased(store, erasable)
             garbage.remove(files)
+            remove_remote(objects, ArtifactFolder())
             scratch.remove(folders)
+            remove_results(results)
         found = [(item.folder, item.size, _why(item)) for item in erasable]
         found += [(str(item.path), item.size, item.why) for item in files]
+        found += [(item.path, item.size, item.why) for item in objects]
         found += [(str(folder), scratch.size_of(folder), "its driver is dead") for folder in folders]
+        found += [(str(folder), scratch.size_of(folder), "its sweep has ended") for folder in results]
     rows = [dict(zip(COLUMNS, place, strict=True)) for place in found]
     if shared.format != "table":
         output.show(rows, Table(COLUMNS, rows), shared)
@@ -84,6 +95,10 @@ def command(shared: Shared, *, yes: bool, dry_run: bool, older_than: int) -> Non
         output.message(f"removed {_places(len(rows))}, {total} bytes")
     else:
         output.message(f"{_places(len(rows))}, {total} bytes could go; nothing was removed, do it with: hpo gc --yes")
+    for problem in unlisted:
+        log.warning("not looked at: %s", problem)
+    if unlisted:
+        raise StoreUnavailable(f"{_places(len(unlisted))} could not be listed, named above; then run hpo gc again")
 
 
 def _erased(store: Store, erasable: Sequence[Erasable]) -> list[Erasable]:

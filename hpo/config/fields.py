@@ -32,6 +32,9 @@ EXPLAINED = {
 }
 """What a pattern asks for, in words."""
 
+OBJECT_STORES = ("s3", "gs", "az", "abfs", "abfss", "wasbs", "memory")
+"""The schemes of places for artifacts that are no folders."""
+
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _SECONDS = (86_400, 3600, 60, 1)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]i?)B", re.IGNORECASE)
@@ -163,6 +166,21 @@ def _mirror(value: object) -> object:
     return value.rstrip("/")
 
 
+def _artifact_place(value: object) -> object:
+    scheme, separator, rest = value.partition("://") if isinstance(value, str) else ("", "", "")
+    if not separator or scheme == "file" or "/" in scheme:
+        return value
+    if scheme not in OBJECT_STORES:
+        raise broken(f"must be a folder, or begin with one of {', '.join(f'{name}://' for name in OBJECT_STORES)}")
+    authority = rest.partition("/")[0]
+    user, at, host = authority.rpartition("@")
+    is_account = at and host.endswith((".blob.core.windows.net", ".dfs.core.windows.net")) and "@" not in user
+    if "?" in rest or "#" in rest or ":" in authority or (at and not is_account):
+        # what was given is not repeated: it may well be a key
+        raise broken("must not hold a user, a password or a token: credentials come from the environment alone")
+    return value
+
+
 def _callable_path(value: object) -> object:
     if isinstance(value, str) and ".py:" in value and "/" not in value:
         raise broken(f"names a file, not a module: write {value.replace('.py:', ':')}")
@@ -197,6 +215,9 @@ Mirror = Annotated[
     str,
     BeforeValidator(_mirror),
     WithJsonSchema({"type": "string", "pattern": r"^https?://[^/?#@\s]+(/[^?#@\s]*)?$"}),
+]
+ArtifactPlace = Annotated[
+    str, Field(min_length=1, examples=["mlruns", "s3://bucket/path"]), BeforeValidator(_artifact_place)
 ]
 VariableName = Annotated[str, Field(pattern=VARIABLE_NAME)]
 Name = Annotated[str, Field(pattern=NAME, max_length=250)]

@@ -9,6 +9,7 @@ from pydantic_core import InitErrorDetails
 from hpo.config.fields import (
     WHOLE,
     Alias,
+    ArtifactPlace,
     CallablePath,
     DataPath,
     DottedPath,
@@ -332,8 +333,9 @@ class TrackerSettings(Section):
     )
     """The http:// address of an MLflow tracking server, or a list of them, that is sent everything. User and password
     come from $MLFLOW_TRACKING_USERNAME and $MLFLOW_TRACKING_PASSWORD."""
-    artifacts: Text = "mlruns"
-    """The folder for files and models."""
+    artifacts: ArtifactPlace = "mlruns"
+    """The folder for files and models, or a place in an object store: s3://bucket/path, gs://bucket/path,
+    az://container/path, wasbs://container@account.blob.core.windows.net/path. Credentials come from the environment."""
     log_models: Literal["best", "all", "none"] = "best"
     """Whose models are kept: the best trials', all trials', or none."""
     retry_for: Duration = 300.0

@@ -64,6 +64,11 @@ class ResultFolder:
             with suppress(OSError):
                 (self.folder / _name(outcome.number, outcome.attempt)).unlink(missing_ok=True)
 
+    def close(self) -> None:
+        """Removes the folder if nothing is left in it."""
+        with suppress(OSError):
+            self.folder.rmdir()
+
 
 def _name(number: int, attempt: int) -> str:
     return f"{number}-{attempt}.json"

@@ -9,7 +9,7 @@ from trackers.records import LoggedModel
 
 def keeper(keep: int | None, goal: Goal = Goal.MINIMIZE) -> tuple[KeptModels, list[str]]:
     deleted: list[str] = []
-    return KeptModels(keep, goal, lambda uri, path: deleted.append(f"{uri}/{path}")), deleted
+    return KeptModels(keep, goal, lambda trial, path: deleted.append(f"{trial.artifact_uri}/{path}")), deleted
 
 
 def add(models: KeptModels, number: int, value: float | None) -> list[str]:
@@ -57,7 +57,7 @@ def test_a_failed_trial_keeps_no_model() -> None:
 def test_a_registered_model_stays_on_disk_and_on_record() -> None:
     deleted: list[str] = []
     registered = {"run0"}
-    models = KeptModels(1, Goal.MINIMIZE, lambda uri, path: deleted.append(uri), registered.__contains__)
+    models = KeptModels(1, Goal.MINIMIZE, lambda trial, path: deleted.append(trial.artifact_uri), registered.__contains__)
     assert [add(models, 0, 3.0), add(models, 1, 2.0), add(models, 2, 1.0)] == [[], [], ["run1"]]
     registered.add("run1")  # between record and delete
     models.delete_dropped()
