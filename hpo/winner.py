@@ -106,7 +106,7 @@ class Finals:
             return None, decision
         winner, picked_by = self._pick(finalists.left)
         decision = replace(decision, verdicts=finalists.of(winner), winner=number_of(winner), picked_by=picked_by)
-        return self._known(winner, decision) or self._challenged(winner, decision)
+        return self._challenged(winner, decision)
 
     def _ask_when(self, finalists: "_Finalists", *, late: bool) -> None:
         when = self._wanted.when
@@ -186,6 +186,8 @@ class Finals:
     def _challenged(self, winner: Run, decision: Decision) -> tuple[ModelVersion | None, Decision]:
         """Compares with whoever has to be beaten and registers, again where that one was replaced meanwhile."""
         while True:
+            if (known := self._known(winner, decision)) is not None:
+                return known
             verdict, expected = self._against_holder(winner)
             verdicts = [*decision.verdicts, *([verdict] if verdict else [])]
             if verdict and not verdict.passed:

@@ -225,3 +225,29 @@ def test_a_second_driver_at_the_last_step_is_refused(case, zygote, wait_for) -> 
     barrier.touch()
     assert first.wait() == 0
     case.check_whole()
+
+
+def test_a_driver_whose_sweep_is_taken_over_at_the_last_step_registers_nothing(case, zygote, wait_for) -> None:
+    """F16, G6: the first one ends with exit 6, and nothing it still had to say is recorded."""
+    (case.folder.path / "hold").touch()
+    first = zygote.start(case.folder.path, "run", "sweep.yaml")
+    wait_for(lambda: (case.folder.path / "held").exists())
+    second = zygote.start(case.folder.path, "run", "sweep.yaml", "--takeover")
+    assert first.wait() == 6, first.stderr
+    (case.folder.path / "hold").unlink()
+    assert second.wait() == 0, second.stderr
+    case.check_whole()
+
+
+def test_a_driver_that_wakes_up_after_a_takeover_does_not_decide_once_more(case, zygote, wait_for) -> None:
+    """F16, G6, G9: it had passed the gates when it froze; by now the other one has registered."""
+    barrier = case.folder.path / "go"
+    environment = {"HPO_FAILPOINT": f"gates.passed:wait:{barrier}:1"}
+    first = zygote.start(case.folder.path, "run", "sweep.yaml", environment=environment)
+    wait_for(lambda: (case.folder.path / "go.reached").exists())
+    second = case.run("", "--takeover")
+    assert second.code == 0, second.stderr
+    case.check_whole()
+    barrier.touch()
+    assert first.wait() == 6, first.stderr
+    case.check_whole()

@@ -51,6 +51,9 @@ def judge(model):
         print(float(model.predict([[0.0]])[0]), file=file)
     return {"loss": float(model.predict([[0.0]])[0]), "test_other": 1}
 
+def reverse(model):
+    return 1 - float(model.predict([[0.0]])[0])
+
 def breaks(model):
     raise ValueError("no such column")
 
@@ -253,6 +256,19 @@ def test_a_function_may_return_a_number_and_its_faults_are_told(folder: Path) ->
     for entry, said in (("gated:jugde", "did you mean 'judge'"), ("gated:two", "must take one argument, the model")):
         with pytest.raises(ConfigError, match=said):
             python("nothing", f'{{name: b, test: "{entry}"}}')
+
+
+def test_the_test_data_picks_the_winner_only_where_nobody_is_run_again(folder: Path) -> None:
+    """Here the test score says the opposite of validation."""
+    by_seeds = python("seeds", '{name: m, top: 3, test: "gated:reverse", seeds: 2}')
+    assert by_seeds.decision is not None
+    assert (by_seeds.decision.winner, by_seeds.decision.picked_by) == (1, "the mean loss of 2 seeds")
+    by_test = python("test", '{name: m, top: 3, test: "gated:reverse"}')
+    assert by_test.decision is not None
+    assert (by_test.decision.winner, by_test.decision.picked_by) == (2, "loss on the held-out test data")
+    by_validation = python("validation", "{name: m, top: 3}")
+    assert by_validation.decision is not None
+    assert (by_validation.decision.winner, by_validation.decision.picked_by) == (1, "loss by validation")
 
 
 def test_a_champion_that_is_a_pickle_is_not_loaded_and_nobody_beats_it(folder: Path) -> None:
