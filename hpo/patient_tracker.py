@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hpo.spool import Spool
 from trackers.errors import NotAStore, NotPermitted, ReadOnlyStore, StoreBusy, StoreFull, StoreGone, StoreUnavailable
@@ -11,6 +12,8 @@ from trackers.records import Artifact, Change, Fence, Point, Query, Run, RunEnde
 from trackers.tracker import Tracker
 
 log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 HOPELESS = (NotAStore, ReadOnlyStore, NotPermitted, StoreGone)
 """What waiting does not mend."""
@@ -36,7 +39,7 @@ class Patience:
 
 
 class PatientTracker:
-    """Another tracker, with patience: `record` is repeated while the store is busy, full or out of reach.
+    """Another tracker, with patience: what it is asked is repeated while the store is busy, full or out of reach.
 
     Repeating is safe also where a commit was done and only its answer was lost: every change is idempotent by run and
     attempt. When patience ends, what ended is spooled and the store's error is raised; from then on nobody waits again.
@@ -51,11 +54,11 @@ class PatientTracker:
 
     def record(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
         """As the tracker does; StoreUnavailable once patience has ended, with what ended kept in the spool."""
-        began = self._patience.clock()
         try:
-            self._record(changes, fence)
-        except StoreUnavailable as error:
-            self._try_again(error, changes, fence, began)
+            self._patiently(lambda: self._tracker.record(changes, fence))
+        except StoreUnavailable:
+            self._keep_aside(changes)
+            raise
         if self._spooled and self._spooled <= _ended(changes):  # the last word of a driver repeats what it had to spool
             self._spool.discard()
             self._spooled = set()
@@ -66,28 +69,35 @@ class PatientTracker:
 
     def get(self, run_id: str) -> Run:
         """See `Tracker`."""
-        return self._tracker.get(run_id)
+        return self._patiently(lambda: self._tracker.get(run_id))
 
     def find(self, query: Query) -> Sequence[Run]:
         """See `Tracker`."""
-        return self._tracker.find(query)
+        return self._patiently(lambda: self._tracker.find(query))
 
     def history(self, run_id: str, metric: str | None = None) -> Sequence[Point]:
         """See `Tracker`."""
-        return self._tracker.history(run_id, metric)
+        return self._patiently(lambda: self._tracker.history(run_id, metric))
 
     def artifacts(self, run_id: str) -> Sequence[Artifact]:
         """See `Tracker`."""
-        return self._tracker.artifacts(run_id)
+        return self._patiently(lambda: self._tracker.artifacts(run_id))
 
     def counts(self, parents: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
         """See `Tracker`."""
-        return self._tracker.counts(parents)
+        return self._patiently(lambda: self._tracker.counts(parents))
 
-    def _record(self, changes: Sequence[Change], fence: Fence | None, after: float = 0.0) -> None:
+    def _patiently(self, act: Callable[[], Answer]) -> Answer:
+        began = self._patience.clock()
+        try:
+            return self._try(act)
+        except StoreUnavailable as error:
+            return self._try_again(error, act, began)
+
+    def _try(self, act: Callable[[], Answer], after: float = 0.0) -> Answer:
         try:
             self._pause(after)
-            self._tracker.record(changes, fence)
+            return act()
         except Exception:
             raise
         except BaseException:  # Ctrl-C, the second time: the driver still has a last word, and it should be short
@@ -100,27 +110,27 @@ class PatientTracker:
         while (left := until - self._patience.clock()) > 0 and not self._patience.over():
             self._patience.pause(min(left, SHORTEST_PAUSE))
 
-    def _try_again(self, error: StoreUnavailable, changes: Sequence[Change], fence: Fence | None, began: float) -> None:
+    def _try_again(self, error: StoreUnavailable, act: Callable[[], Answer], began: float) -> Answer:
         pause, say_at = SHORTEST_PAUSE, 0.0
         while not self._is_over(error, waited := self._patience.clock() - began):
             if waited >= say_at:
                 log.warning("%s", _waiting(error, waited, self._patience.retry_for))
                 say_at = max(2 * waited, SAY_AGAIN)
             try:
-                self._record(changes, fence, after=min(pause, max(self._patience.retry_for - waited, 0.0)))
+                answer = self._try(act, after=min(pause, max(self._patience.retry_for - waited, 0.0)))
             except StoreUnavailable as again:
                 error, pause = again, min(2 * pause, LONGEST_PAUSE)
             else:
                 log.warning("the store is back: reconnected after %.0f s", self._patience.clock() - began)
-                return
-        self._give_up(error, changes)
+                return answer
+        self._is_spent = True
+        raise error
 
     def _is_over(self, error: StoreUnavailable, waited: float) -> bool:
         patience = self._patience
         return self._is_spent or isinstance(error, HOPELESS) or waited >= patience.retry_for or patience.over()
 
-    def _give_up(self, error: StoreUnavailable, changes: Sequence[Change]) -> None:
-        self._is_spent = True
+    def _keep_aside(self, changes: Sequence[Change]) -> None:
         ended = _ended(changes)
         path = self._spool.write(changes) if ended else None
         if path is not None:
@@ -128,7 +138,6 @@ class PatientTracker:
             log.warning("what ended is kept in %s until the sweep goes on", path)
         elif ended:
             log.warning("nor is there room to keep what ended: those trials run again when the sweep goes on")
-        raise error
 
 
 def _ended(changes: Sequence[Change]) -> set[str]:

@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hpo import ranking
@@ -28,7 +28,7 @@ class SweepResult:
     what the gates of `register` said. `stands` says that the winner is registered, now or since an earlier call.
     """
 
-    uri: str
+    uri: str = field(repr=False)  # with its password, where it has one
     run_id: str
     name: str
     metric: str

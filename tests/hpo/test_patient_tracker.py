@@ -177,3 +177,25 @@ def test_ctrl_c_ends_the_waiting_and_the_last_word_is_short(
         tracker.record([ENDED])
     assert store.calls == calls + 1
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_is_read_is_waited_for_too(
+    store: Troubled,
+    patient: Callable[..., PatientTracker],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failures = [StoreUnavailable("gone"), StoreUnavailable("gone")]
+    read = store.get
+
+    def get(run_id: str) -> object:
+        if failures:
+            raise failures.pop()
+        return read(run_id)
+
+    tracker = patient()
+    tracker.record([STARTED])
+    monkeypatch.setattr(store, "get", get)
+    assert tracker.get(RUN).name == "trial-0"
+    assert "store unreachable, retrying (0 s): gone" in caplog.text
+    assert "reconnected" in caplog.text

@@ -415,6 +415,19 @@ def test_a_trial_costs_two_round_trips(behind_proxy: Store, proxy: Any) -> None:
     assert proxy.turns - before == 20
 
 
+@pytest.mark.parametrize(("word", "prepares"), [("", True), ("&prepare_threshold=none", False)])
+def test_statements_are_not_prepared_where_a_pooler_does_not_like_it(
+    postgres_uri: str, word: str, prepares: bool
+) -> None:
+    with open_store(postgres_uri + word, artifacts="/m") as store:
+        store.tracker.record([sweep()])
+        for number in range(8):
+            store.tracker.record([started(number)])
+        with store.tracker._database.write() as connection:  # type: ignore[attr-defined]
+            prepared = connection.exec_driver_sql("SELECT count(*) FROM pg_prepared_statements").scalar()
+        assert bool(prepared) is prepares
+
+
 def test_a_value_that_the_server_does_not_take_is_no_trouble_of_the_store(store: Store) -> None:
     with pytest.raises(InvalidRecord):
         store.tracker.record([replace(sweep(), started=2**70)])

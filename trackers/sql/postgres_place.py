@@ -19,8 +19,6 @@ from trackers.sql.pipeline import PipelineCursor
 
 BUSY_SECONDS = 10.0
 """How long a statement waits for another transaction before it gives up."""
-QUERY_SECONDS = 60.0
-"""How long one query may take; a filter is written by people."""
 HELD_SECONDS = 30.0
 """After so long the server ends a transaction whose client says nothing: a frozen driver must not block others."""
 
@@ -37,7 +35,7 @@ _DEFAULTS: dict[str, str | int] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
-_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {query:.0f}"
+_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # 'off' would acknowledge what a power cut takes back; all other values promise at least the server's own disk
 _SETTINGS = """SELECT set_config('lock_timeout', '{lock:.0f}', true),
  set_config('idle_in_transaction_session_timeout', '{held:.0f}', true),
@@ -63,6 +61,8 @@ class PostgresPlace:
         self.shown = _shown(url)
         self._lock_seconds = BUSY_SECONDS
         self._threads = threading.RLock()
+        self._looked: psycopg.Connection[Any] | None = None
+        """What opening looked through; the first reader takes it over."""
 
     def wait_at_most(self, seconds: float) -> None:
         """Writers give up on others after so long from now on."""
@@ -70,20 +70,17 @@ class PostgresPlace:
 
     def check(self) -> None:
         """NoStoreYet where there are no tables."""
-        with contextlib.closing(self._connect()) as connection:
-            if not connection.execute(_TABLES).fetchone()[0]:  # type: ignore[index]
-                raise NoStoreYet(
-                    f"there is no tracking database in {self.shown} yet; the first sweep makes it: hpo run"
-                )
+        if not self._has_tables():
+            self.close()
+            raise NoStoreYet(f"there is no tracking database in {self.shown} yet; the first sweep makes it: hpo run")
 
     def check_writable(self) -> None:
         """Nothing to look at: the server says so itself."""
 
     def create(self, fill: Callable[[sa.Connection], None]) -> None:
         """Makes the tables in a database that has none, whole or not at all; of several at once, one makes them."""
-        with contextlib.closing(self._connect()) as connection:
-            if connection.execute(_TABLES).fetchone()[0]:  # type: ignore[index]
-                return
+        if self._has_tables():
+            return
         engine = self._engine(self._begin_writing)
         try:
             with engine.begin() as making:
@@ -95,8 +92,7 @@ class PostgresPlace:
 
     def reader(self) -> sa.Engine:
         """An engine whose connections can only read, each transaction one moment of the database."""
-        begin = _READ.format(query=QUERY_SECONDS * 1000)
-        return self._engine(lambda raw: raw.execute(begin.encode(), prepare=False), pool_pre_ping=True)
+        return self._engine(lambda raw: raw.execute(_READ, prepare=False), self._first_one, pool_pre_ping=True)
 
     def writer(self) -> sa.Engine:
         """An engine for one connection that writes."""
@@ -166,14 +162,17 @@ class PostgresPlace:
             if getattr(error.orig, "sqlstate", "") == "57014":
                 raise TimeoutError(f"ended after {seconds:g} s") from error
             raise
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {QUERY_SECONDS * 1000:.0f}")
+        connection.exec_driver_sql("SET LOCAL statement_timeout TO DEFAULT")
 
     def tidy(self, connection: sa.Connection) -> None:
         """Lets the query planner look at the tables we fill; the server does so by itself, but a minute later."""
         connection.exec_driver_sql("ANALYZE runs, tags, params, latest_metrics, metrics, hpo_trials")
 
     def close(self) -> None:
-        """Nothing is held outside the engines."""
+        """Closes what no reader took over."""
+        if self._looked is not None:
+            self._looked.close()
+            self._looked = None
 
     def describe(self) -> str:
         """The server's version, and how long it takes to answer."""
@@ -187,6 +186,15 @@ class PostgresPlace:
             encrypted = "encrypted" if connection.pgconn.ssl_in_use else "not encrypted"
         fastest = min(seconds) * 1000
         return f"PostgreSQL {version // 10000}.{version % 10000}, answers in {fastest:.1f} ms, connection {encrypted}"
+
+    def _has_tables(self) -> bool:
+        if self._looked is None:
+            self._looked = self._connect()
+        return bool(self._looked.execute(_TABLES).fetchone()[0])  # type: ignore[index]  # it gives one row
+
+    def _first_one(self) -> psycopg.Connection[Any]:
+        first, self._looked = self._looked, None
+        return first or self._connect()
 
     def _settings(self) -> str:
         return _SETTINGS.format(lock=max(self._lock_seconds, 0.001) * 1000, held=HELD_SECONDS * 1000)
@@ -209,10 +217,16 @@ class PostgresPlace:
             raise
         return raw
 
-    def _engine(self, begin: Callable[[psycopg.Connection[Any]], object], *, pool_pre_ping: bool = False) -> sa.Engine:
+    def _engine(
+        self,
+        begin: Callable[[psycopg.Connection[Any]], object],
+        connect: Callable[[], psycopg.Connection[Any]] | None = None,
+        *,
+        pool_pre_ping: bool = False,
+    ) -> sa.Engine:
         engine = sa.create_engine(
             self._url,
-            creator=self._connect,
+            creator=connect or self._connect,
             poolclass=sa.pool.QueuePool,
             max_overflow=-1,
             pool_pre_ping=pool_pre_ping,
