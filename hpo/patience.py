@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from hpo.build import DEFAULT_URI, URI_VARIABLES
 from hpo.config.fields import Duration
 from hpo.errors import ConfigError
+from hpo.masking import hide_patterns
 from hpo.patient_tracker import Patience, PatientTracker
 from hpo.places import default_store
 from hpo.spool import Record, Spool, spool_folders
@@ -67,7 +67,7 @@ def take_in(spool: Spool, record: Record) -> int:
 @contextlib.contextmanager
 def resumable(sweep: str, uri: str, environment: Mapping[str, str]) -> Iterator[None]:
     """Lets the error of a store that is in trouble end with the command that goes on."""
-    where = "" if uri == default_store(environment) else f" --tracker {shlex.quote(uri)}"
+    where = "" if uri == default_store(environment) else f" --tracker {shlex.quote(hide_patterns(uri))}"
     try:
         yield
     except StoreUnavailable as error:
