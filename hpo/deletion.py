@@ -14,6 +14,9 @@ from trackers.records import Change, ModelVersion, Query, Run, RunDeleted, RunRe
 from trackers.registry import Registry
 from trackers.tracker import Tracker
 
+OPEN = ("WAITING", "RUNNING")
+"""The states of trials that have not ended."""
+
 
 @dataclass(frozen=True)
 class Doomed:
@@ -41,6 +44,15 @@ class Doomed:
             count = len(self.below)
             return f"sweep {self.run.name} with {count} trial{'' if count == 1 else 's'}"
         return f"{self.run.name} of sweep {self.sweep.name}"
+
+    def refuse_open(self) -> None:
+        """HpoError for a trial by itself that has not ended: its sweep would run it, whatever was deleted."""
+        trial = self.run.trial
+        if trial is not None and trial.state in OPEN:
+            raise HpoError(
+                f"nothing was deleted: {self.label} is {trial.state}, it runs when the sweep goes on; "
+                f"end the sweep first (hpo resume {self.sweep.name}), or delete it as a whole"
+            )
 
     def refuse_registered(self) -> None:
         """HpoError where a registered model came from one of the runs."""
@@ -70,6 +82,7 @@ def delete(store: Store, runs: Sequence[Run], *, now: int, keep_registered: bool
                 put_on_record(store, sweep, sweep.sweep, claim.fence, died=claim.died)
         found = [Doomed.of(store, run) for run in runs]  # nobody adds to them any more
         for doomed in found:
+            doomed.refuse_open()
             if not keep_registered:
                 doomed.refuse_registered()
         for doomed in found:

@@ -157,7 +157,8 @@ class Drive:
         return where is Standing.UNFINISHED
 
     def _history(self, parent: Run) -> Sequence[Run]:
-        return self.store.tracker.find(Query(parent=parent.id))
+        """All trials, deleted ones too: they were asked for, and the samplers knew them."""
+        return self.store.tracker.find(Query(parent=parent.id, deleted=None))
 
     def _history_with_reports(self, parent: Run) -> Sequence[Run]:
         """The history with what trials have reported, where pruner or sampler learn from it."""
@@ -165,7 +166,7 @@ class Drive:
         was_pruned = any(run.trial and run.trial.state == State.PRUNED for run in history)
         if self.parts.config.pruner is None and not was_pruned:
             return history
-        return self.store.tracker.find(Query(parent=parent.id, points_of=self.parts.plan.metric))
+        return self.store.tracker.find(Query(parent=parent.id, deleted=None, points_of=self.parts.plan.metric))
 
     def _finished(self, existing: Run) -> Sequence[Outcome]:
         """How RUNNING trials ended whose worker wrote that down before their driver died: they are not run again."""
@@ -194,7 +195,8 @@ class Drive:
         found = Reusable(why_not="the data is not the same any more")
         if not any(old.tags.get(name, digest) != digest for name, digest in data_tags(self.parts.datasets).items()):
             sampler, space = self.parts.sampler(), self.parts.space
-            found = reusable(old, self._history(old), recorded(config), space, sampler, plan.budget.n_trials)
+            kept = [run for run in self._history(old) if run.deleted is None]
+            found = reusable(old, kept, recorded(config), space, sampler, plan.budget.n_trials)
         log.info("%s", fork_message(old.name, found))
         taking = Taking(run_id, config.experiment_name, getpass.getuser(), _now(), tracker.history)
         forked = RunUpdated(run_id, tags={FORKED_FROM_TAG: old.id})

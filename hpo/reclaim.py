@@ -43,7 +43,7 @@ def retry_marks(history: Sequence[Run]) -> list[RunUpdated]:
     """
     marks = []
     for run in history:
-        if run.trial is not None and run.trial.state == State.FAILED:
+        if run.trial is not None and has_failed(run):
             tags = {RETRY_TAG: str(run.trial.attempt), LOST_TAG: "0", KILLED_TAG: "0"}
             tags[f"{ATTEMPT_TAG}{run.trial.attempt}"] = _failure(run.trial)
             marks.append(RunUpdated(run.id, tags=tags))
@@ -56,8 +56,8 @@ def _failure(trial: TrialFacts) -> str:
 
 
 def has_failed(run: Run) -> bool:
-    """Whether a trial is FAILED."""
-    return run.trial is not None and run.trial.state == State.FAILED
+    """Whether a trial is FAILED; one that was deleted is let be."""
+    return run.trial is not None and run.trial.state == State.FAILED and run.deleted is None
 
 
 def to_run_again(history: Sequence[Run]) -> list[Run]:
@@ -68,7 +68,7 @@ def to_run_again(history: Sequence[Run]) -> list[Run]:
 def is_retried(run: Run) -> bool:
     """Whether a trial is FAILED and that failure is to be replaced."""
     trial = run.trial
-    return trial is not None and trial.state == State.FAILED and run.tags.get(RETRY_TAG) == str(trial.attempt)
+    return trial is not None and has_failed(run) and run.tags.get(RETRY_TAG) == str(trial.attempt)
 
 
 def _as_waiting(run: Run) -> Run:
