@@ -127,7 +127,7 @@ def _end_trials_of(driver: Driver) -> None:
     A trial of theirs that went on would write its files over those of the next attempt.
     """
     if driver.pid != os.getpid() and life_of(driver) is Life.ALIVE:
-        from hpo.executors.slot_processes import end_slots_of  # psutil is needed here only
+        from hpo.processes.slot_processes import end_slots_of  # psutil is needed here only
 
         end_slots_of(driver.pid)
 

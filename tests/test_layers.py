@@ -22,6 +22,8 @@ HPO_LAYERS = [
         "hpo.gathered",
         "hpo.failure_text",
         "hpo.plain",
+        "hpo.processes",
+        "hpo.placeholders",
         "hpo.search_path",
         "hpo.secret_keeping",
     ),

@@ -14,12 +14,10 @@ import cloudpickle  # type: ignore[import-untyped]  # it has no types
 from hpo.attempt import failed
 from hpo.errors import ObjectiveError
 from hpo.executor import Answer, Executor, go_on
-from hpo.executors.guard import Guard
 from hpo.executors.inner_threads import thread_variables
 from hpo.executors.lifeline import lifeline
 from hpo.executors.limits import Limits
 from hpo.executors.open_trials import OpenTrials
-from hpo.executors.output_log import left_behind
 from hpo.executors.process_slot import ProcessSlot
 from hpo.executors.question_line import DriverEnd
 from hpo.executors.slot_state import Phase, WorkerState
@@ -30,6 +28,8 @@ from hpo.executors.worker import Setup, keep_output
 from hpo.executors.worker_death import KillCount, cause_of_death, kills_for_memory
 from hpo.executors.worker_process import Start, WorkerProcess
 from hpo.failure_text import failure_line
+from hpo.processes.guard import Guard
+from hpo.processes.output_log import left_behind
 from hpo.trial import Outcome, Trial
 
 

@@ -14,12 +14,12 @@ from hpo.attempt import failed
 from hpo.errors import HpoError
 from hpo.executors.inner_threads import InnerThreads
 from hpo.executors.lifeline import Lifeline
-from hpo.executors.output_log import OutputLog
 from hpo.executors.question_line import WorkerEnd
 from hpo.executors.slot_state import StateFile
 from hpo.executors.work import Work
 from hpo.failure_text import failure_line
 from hpo.objective import TrialFiles
+from hpo.processes.output_log import OutputLog
 from hpo.search_path import search_first
 from hpo.trial import Outcome, Report, SavedFile, Trial
 

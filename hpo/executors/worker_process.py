@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import psutil
 from joblib.externals.loky import ProcessPoolExecutor
 
-from hpo.executors import slot_processes, worker
+from hpo.executors import worker
 from hpo.executors.question_line import DriverEnd
 from hpo.executors.slot_state import StateReader, WorkerState
+from hpo.processes import slot_processes
 from hpo.trial import Outcome, Trial
 
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from contextlib import suppress
 
-from hpo.executors import slot_processes
+from hpo.processes import slot_processes
 
 
 class Guard:

@@ -32,15 +32,29 @@ class OutputLog:
         os.close(nothing)
         os.dup2(self._file, 1)
         os.dup2(self._file, 2)
+        _redirected.append(self)
         for stream in (sys.stdout, sys.stderr):
             # lines are written at once: a worker that dies has said what it said
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]  # real streams here
         threading.Thread(target=self._keep_bounded, name="hpo-output", daemon=True).start()
 
+    def write(self, data: bytes) -> None:
+        """Adds what was printed elsewhere, such as by a program whose output is read; trims as often as it takes."""
+        with self._lock:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._file, view) :]
+            if os.fstat(self._file).st_size > 2 * LIMIT:
+                trim(self._file)
+
+    def close(self) -> None:
+        """Closes a file that nothing was redirected to."""
+        os.close(self._file)
+
     def flush(self) -> Path | None:
         """The file with all output so far, or None where there is none."""
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr) if self in _redirected else ():
+            stream.flush()
         if os.fstat(self._file).st_size == 0:
             return None
         self._trim()
@@ -58,6 +72,14 @@ class OutputLog:
     def _trim(self) -> None:
         with self._lock:
             trim(self._file)
+
+
+_redirected: list[OutputLog] = []  # one in a worker process, none in any other
+
+
+def redirected() -> OutputLog | None:
+    """The log that keeps what this process prints; None where that goes where the driver prints."""
+    return _redirected[0] if _redirected else None
 
 
 def trim(file: int) -> None:

@@ -1,0 +1,1 @@
+"""Processes that trials start, and what they print."""
