@@ -44,12 +44,13 @@ def command(
         order = order_of(store.tracker, parent, sort) if sort else ()
         query = Query(parent=parent.id, where=_condition(where, states), order=order, limit=limit)
         runs = store.tracker.find(query)
-        counts = store.tracker.counts([parent.id]).get(parent.id, {})
+        counts = store.tracker.counts([parent.id]).get(parent.id, {}) if not runs else {}
     metric = parent.sweep.metric if parent.sweep else None
     if not runs:
         log.info("%s: no trial fits, of %d", parent.name, sum(counts.values()))
     table = trials_table(runs, metric, short=shared.format == "table")
-    output.show([trial_object(run, metric) for run in runs], with_columns(table, columns), shared)
+    objects = [trial_object(run, metric) for run in runs] if shared.format in ("json", "yaml") else []
+    output.show(objects, with_columns(table, columns), shared)
 
 
 def _condition(where: str, states: tuple[str, ...]) -> str:

@@ -56,6 +56,14 @@ class is_like(FunctionElement[bool]):  # noqa: N801
     name = "is_like"
 
 
+class seldom(FunctionElement[Any]):  # noqa: N801
+    """The condition itself; SQLite's planner is told that few rows meet it, so that it takes the index on them."""
+
+    type = sa.types.NullType()  # a Boolean is written `.. = 1`, which hides it from the planner
+    inherit_cache = True
+    name = "seldom"
+
+
 @compiles(number_in)
 def _number_in(element: number_in, compiler: SQLCompiler, **options: Any) -> str:
     return f"hpo_number({_inner(element, compiler, options)})"
@@ -65,6 +73,16 @@ def _number_in(element: number_in, compiler: SQLCompiler, **options: Any) -> str
 def _number_in_on_postgres(element: number_in, compiler: SQLCompiler, **options: Any) -> str:
     [text] = element.clauses
     return str(compiler.process(_number(text), **options))
+
+
+@compiles(seldom)
+def _seldom(element: seldom, compiler: SQLCompiler, **options: Any) -> str:
+    return f"likelihood({_inner(element, compiler, options)}, 0.00001)"
+
+
+@compiles(seldom, "postgresql")
+def _seldom_on_postgres(element: seldom, compiler: SQLCompiler, **options: Any) -> str:
+    return f"({_inner(element, compiler, options)})"
 
 
 @compiles(code_points)

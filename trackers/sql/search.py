@@ -9,7 +9,7 @@ from trackers.conditions import Key, Kind
 from trackers.filters import parse_filter, parse_order
 from trackers.records import Query
 from trackers.rows import LARGEST, PARENT_TAG
-from trackers.sql.functions import Column, code_points
+from trackers.sql.functions import Column, code_points, seldom
 from trackers.sql.guard import WORKSPACE, Layout
 from trackers.sql.own_schema import hpo_sweeps, hpo_trials
 from trackers.sql.schema import experiments, latest_metrics, runs, tags
@@ -60,7 +60,7 @@ class Search:
         if query.roots:
             predicates.append(~_parent_tag())
         if query.sweeps:
-            parents = sa.select(tags.c.value).where(is_parent_key())
+            parents = _parents() if self._layout.is_ours else sa.select(tags.c.value).where(is_parent_key())
             if self._layout.has("hpo_sweeps"):
                 predicates.append(runs.c.run_uuid.in_(parents.union(sa.select(hpo_sweeps.c.run_uuid))))
             else:
@@ -198,6 +198,22 @@ def _count(connection: sa.Connection, rows: sa.Select[int], limit: int) -> int:
 def is_parent_key() -> Predicate:
     """Whether a tag names the parent of its run."""
     return tags.c.key == sa.literal_column(f"'{PARENT_TAG}'")  # no bound value: it has to match our partial index
+
+
+def _parents() -> sa.Select[str]:
+    """All runs that have children, by steps along our index from one to the next: a sweep may have a million."""
+    every = sa.select(_next_parent(tags.alias("first"), sa.literal_column("''")).label("parent"))
+    every_one = every.cte("parents", recursive=True)
+    following = _next_parent(tags.alias("following"), every_one.c.parent)
+    steps = sa.select(following).where(every_one.c.parent.is_not(None))
+    found = every_one.union_all(steps).c.parent
+    return sa.select(found).where(found.is_not(None))
+
+
+def _next_parent(source: sa.FromClause, after: Column) -> Column:
+    is_child = source.c.key == sa.literal_column(f"'{PARENT_TAG}'")
+    found = sa.select(source.c.value).where(is_child, seldom(source.c.value > after)).order_by(source.c.value).limit(1)
+    return found.correlate_except(source).scalar_subquery()
 
 
 def _parent_tag(parent: str | None = None) -> Predicate:
