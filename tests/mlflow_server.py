@@ -38,6 +38,7 @@ class MlflowServer:
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str = ""
+    password: str = ""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -86,7 +87,7 @@ class MlflowServer:
         if self.user:
             import base64
 
-            token = base64.b64encode(f"{self.user}:{PASSWORD}".encode()).decode()
+            token = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
             request.add_header("Authorization", f"Basic {token}")
         with urllib.request.urlopen(request, timeout=60) as answer:
             found: dict[str, Any] = json.load(answer)
@@ -233,7 +234,7 @@ def closed_mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[M
     }
     (folder / "auth.ini").write_text("\n".join(["[mlflow]", *(f"{name} = {text}" for name, text in settings.items())]))
     environment = {"MLFLOW_AUTH_CONFIG_PATH": str(folder / "auth.ini"), "MLFLOW_FLASK_SERVER_SECRET_KEY": "tests"}
-    closed = MlflowServer(folder, free_port(), ("--app-name", "basic-auth"), environment, user=ADMIN)
+    closed = MlflowServer(folder, free_port(), ("--app-name", "basic-auth"), environment, user=ADMIN, password=PASSWORD)
     with running(closed) as server:
         yield server
 

@@ -34,7 +34,8 @@ LAST_NOTE_EVERY = 1.0
 """The same once the sweep has ended: the driver waits for a while only."""
 LONGEST_PAUSE = 60.0
 KNOCK_SECONDS = 5.0
-NICE = 19
+NICE, NICE_VARIABLE = 19, "HPO_MIRROR_NICE"
+"""How little of the processor this process gets where others want it; the variable overrides it."""
 
 Say = Callable[[Mapping[str, object]], None]
 
@@ -63,7 +64,7 @@ def main() -> None:
     ended = threading.Event()
     threading.Thread(target=_listen, args=(sys.stdin, ended), name="hpo-mirror-listen", daemon=True).start()
     say = _sayer()
-    os.nice(NICE)
+    os.nice(int(os.environ.get(NICE_VARIABLE) or NICE))
     prepare_environment()
     try:
         follow(errand, ended, say)
