@@ -153,6 +153,8 @@ class FsspecBucket:
 
 
 def _google(place: Location, environment: Mapping[str, str]) -> _FileSystem:
+    if "://" not in environment.get(EMULATOR, "://") or "@" in environment.get(EMULATOR, ""):
+        raise faults.wrong_endpoint(place, EMULATOR)
     try:
         import gcsfs  # type: ignore[import-untyped]  # it has none
     except ImportError:

@@ -13,6 +13,8 @@ _CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,60})</Code>")
 _STATUS = re.compile(r"status code: (\d{3} [A-Za-z ]{1,40}?)(?=[:,\n]|$)")
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "InvalidBucketName", "InvalidResourceName")
 _OTHER_REGION = ("PermanentRedirect", "301 Moved", "AuthorizationHeaderMalformed", "IllegalLocationConstraint")
+_REFUSED = re.compile(r"\b40[13] ")
+_TIMED_OUT = re.compile(r"timed out|TimedOut|TimeoutError")
 _METADATA_SERVICE = "169.254.169.254"
 
 CREDENTIALS = {
@@ -67,13 +69,22 @@ def unavailable(place: Location, text: str) -> TrackerError:
     if _METADATA_SERVICE in text:
         return no_credentials(place)
     detail = code_in(text)
+    if _REFUSED.search(detail):
+        return refused(place, detail)
     if any(word in text for word in _OTHER_REGION):
         return NotPermitted(f"{place}: the bucket is in another region{_in_brackets(detail)}; set AWS_REGION to it")
     if not detail:
-        detail = "timed out" if "timed out" in text or "timeout" in text.lower() else "no connection"
+        detail = "timed out" if _TIMED_OUT.search(text) else "no connection"
     return StoreUnavailable(
         f"{place}: the object store failed, also when asked again{_in_brackets(detail)}; see that it can be reached "
         f"from here (endpoint: {_ENDPOINT[place.kind]})"
+    )
+
+
+def wrong_endpoint(place: Location, name: str) -> TrackerError:
+    """A variable names no endpoint; its value is not shown, for it may hold a password."""
+    return NotPermitted(
+        f"{place}: ${name} must be http://host or https://host, without user and password; else unset it"
     )
 
 

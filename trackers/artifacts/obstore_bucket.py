@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from trackers.artifacts import object_faults as faults
-from trackers.artifacts.azure_settings import settings_in
+from trackers.artifacts.azure_settings import CONNECTION, settings_in
 from trackers.artifacts.bucket import Bucket, Stat
 from trackers.artifacts.client_limits import ClientLimits
 from trackers.artifacts.content import PIECE, Content
@@ -29,6 +29,10 @@ PAGE = 1000
 S3_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL")
 """The variables that name S3's endpoint, the first one that is set; MLflow's own before the one for all of AWS."""
 
+_first_pid: list[int] = []
+"""The process that used obstore first; its threads are not in a fork of it, where a request would wait for ever."""
+
+_ENDPOINT = re.compile(r"https?://[^\s/@?#]+(/[^\s?#@]*)?")
 _CHECKSUM = re.compile(r'"?([0-9a-f]{32}(?:-\d+)?)"?')
 
 
@@ -37,7 +41,7 @@ class ObstoreBucket:
 
     def __init__(self, place: Location, environment: Mapping[str, str]) -> None:
         self._place = place
-        self._pid = os.getpid()
+        _first_pid.append(os.getpid())
         try:
             import obstore
         except ImportError:
@@ -100,7 +104,7 @@ class ObstoreBucket:
     @contextmanager
     def _reported(self, key: str, *, writes: bool = False) -> Iterator[None]:
         """What obstore raises as ours, without its texts: they quote answers and URLs."""
-        if os.getpid() != self._pid:
+        if os.getpid() != _first_pid[0]:
             raise faults.forked(self._place)
         place = replace(self._place, path=key)
         try:
@@ -116,6 +120,10 @@ class ObstoreBucket:
             raise faults.unavailable(place, str(error)) from None
         except Exception as error:
             raise self._translated(error, place) from None
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # of Rust; it has no module to import it from
+                raise
+            raise faults.unavailable(place, "") from None
 
     def _translated(self, error: Exception, place: Location) -> Exception:
         from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
@@ -162,7 +170,10 @@ def _is_bulk(text: str) -> bool:
 def _s3(place: Location, environment: Mapping[str, str]) -> "S3Store":
     from obstore.store import S3Store
 
-    endpoint = next((environment[name] for name in S3_ENDPOINTS if environment.get(name)), "")
+    for name in (*S3_ENDPOINTS, "AWS_ENDPOINT"):
+        if name in environment and not _ENDPOINT.fullmatch(environment[name]):
+            raise faults.wrong_endpoint(place, name)  # obstore takes it as it is, and panics
+    endpoint = next((environment[name] for name in S3_ENDPOINTS if name in environment), "")
     if (
         not endpoint
         and environment.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true"
@@ -183,6 +194,8 @@ def _azure(place: Location, environment: Mapping[str, str]) -> "AzureStore":
     from obstore.store import AzureStore
 
     settings = settings_in(environment, place.account)
+    if not _ENDPOINT.fullmatch(settings.get("endpoint", "https://host")):
+        raise faults.wrong_endpoint(place, CONNECTION)
     client, retry = _limits(environment, allow_http=settings.get("endpoint", "").startswith("http://"))
     return AzureStore(place.bucket, config=cast("AzureConfig", settings), client_options=client, retry_config=retry)
 
