@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TextIO
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from hpo.errors import HpoError
 from hpo.executors.lifeline import Lifeline
@@ -98,6 +97,8 @@ def follow(errand: Errand, ended: threading.Event, say: Say) -> None:
 
 def knock(mirror: str) -> None:
     """MirrorUnavailable where nobody listens: found out before MLflow is imported, which takes seconds."""
+    from urllib.request import getproxies, proxy_bypass  # the driver imports this module too, and needs none of it
+
     parts = urlsplit(mirror)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     if getproxies().get(parts.scheme) and not proxy_bypass(host):
