@@ -15,18 +15,19 @@ KILLED = 137
 PLACES = ("register.before_insert", "register.before_alias", "register.before_commit", "register.after_commit")
 
 
-@pytest.fixture
-def searched(sweep_folder, zygote):
+@pytest.fixture(params=["sqlite", "postgres"])
+def searched(request, new_folder, zygote):
     """A folder whose sweep is done and registered nothing yet."""
-    sweep_folder.write(objective={"python": "fault_objective:with_model"}, tracker={"log_models": "best"})
-    done = zygote.hpo(sweep_folder.path, "run", "sweep.yaml")
+    folder = new_folder("sweep", request.getfixturevalue("postgres_uri") if request.param == "postgres" else "")
+    folder.write(objective={"python": "fault_objective:with_model"}, tracker={"log_models": "best"})
+    done = zygote.hpo(folder.path, "run", "sweep.yaml", environment=folder.tracker)
     assert done.code == 0, done.stderr
-    return sweep_folder
+    return folder
 
 
 def register(zygote, folder, **environment: str):
     arguments = ("register", "faults", "--name", "model", "--alias", "champion")
-    return zygote.hpo(folder.path, *arguments, environment=environment)
+    return zygote.hpo(folder.path, *arguments, environment={**folder.tracker, **environment})
 
 
 def versions(folder) -> list[tuple[int, list[str]]]:
@@ -57,7 +58,7 @@ def test_eight_that_register_the_same_winner_at_once_make_one_version(searched, 
     drivers = [
         zygote.start(
             searched.path, "register", "faults", "--name", "model", "--alias", "champion", "-f", "json",
-            environment={"HPO_FAILPOINT": f"register.asked:wait:{barrier}:1"},
+            environment={**searched.tracker, "HPO_FAILPOINT": f"register.asked:wait:{barrier}:1"},
         )
         for _ in range(8)
     ]  # fmt: skip
