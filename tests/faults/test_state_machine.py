@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -171,6 +172,26 @@ class SqliteMachine(Machine):
     uri = "sqlite:///{folder}/mlflow.db"
 
 
+class PostgresMachine(Machine):
+    """A database of its own for each history; connections that the server ends besides."""
+
+    server: Any = None
+    template = ""
+
+    def __init__(self) -> None:
+        self.name = self.server.create(self.template)
+        self.uri = self.server.uri(self.name)
+        super().__init__()
+
+    @rule()
+    def connections_end(self) -> None:
+        self.server.end_connections(self.name)
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.server.drop(self.name)
+
+
 QUICK = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
 
 
@@ -182,6 +203,15 @@ def test_any_history_of_a_memory_store_is_that_of_the_model() -> None:
 def test_any_history_of_a_sqlite_store_is_that_of_the_model() -> None:
     """F1, F15, F16, G1, G3, G4, G6."""
     run_machine(SqliteMachine, max_examples=15, stateful_step_count=12)
+
+
+@pytest.mark.parametrize("examples", [10, pytest.param(100, marks=pytest.mark.slow)])
+def test_any_history_of_a_postgres_store_is_that_of_the_model(
+    postgres: Any, postgres_template: str, examples: int
+) -> None:
+    """F1, F13, F15, F16, G1, G3, G4, G6."""
+    machine = type("OnServer", (PostgresMachine,), {"server": postgres, "template": postgres_template})
+    run_machine(machine, max_examples=examples, stateful_step_count=12)
 
 
 @pytest.mark.slow
