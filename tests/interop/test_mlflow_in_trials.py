@@ -42,6 +42,10 @@ def objective(params, trial):
     model.fit(ROWS, TARGETS)
     mlflow.log_metric("score", 0.125, step=7)
     trial.set_tag("mine", "yes")
+    if trial.number != 1:
+        return {"score": score, "other": 1.0}
+"""
+RETURNS = """
     return {"score": score, "other": 1.0}
 """
 
@@ -53,24 +57,34 @@ class Swept:
         self.folder = folder
         self.uri = f"sqlite:///{folder}/mlflow.db"
 
-    def run(self, code: str, *, trials: int = 2, jobs: int = 2, backend: str = "loky", limits: str = "") -> str:
+    def run(
+        self,
+        code: str,
+        *,
+        trials: int = 2,
+        jobs: int = 2,
+        backend: str = "loky",
+        limits: str = "",
+        killed: bool = False,
+    ) -> str:
         (self.folder / "logged_objective.py").write_text(textwrap.dedent(code))
         file = self.folder / "sweep.yaml"
         file.write_text(
             SWEEP.format(module="logged_objective", trials=trials, jobs=jobs, backend=backend, limits=limits)
         )
-        return self.command("run", str(file))
+        return self.command("run", str(file), killed=killed)
 
     def best(self) -> dict[str, Any]:
         [found] = json.loads(self.command("best", "-n", "1", "-f", "json"))
         return found  # type: ignore[no-any-return]
 
-    def command(self, *words: str) -> str:
+    def command(self, *words: str, killed: bool = False) -> str:
         names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "HPO_TRACKER", "PYTHONWARNINGS")
         environment = {name: value for name, value in os.environ.items() if name not in names}
+        environment["HPO_TRACKER"] = self.uri
         words = (sys.executable, "-c", "from hpo.cli.main import main; main()", *words)
         done = subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == (-9 if killed else 0), done.stdout + done.stderr
         return done.stdout
 
     def store(self) -> Store:
@@ -111,7 +125,7 @@ def ready(tmp_path: Path, upgraded: Path) -> Swept:
 
 
 def test_autolog_of_two_workers_goes_onto_the_runs_of_their_trials(swept: Swept, mlflow: Any) -> None:
-    swept.run(AUTOLOG)
+    swept.run(AUTOLOG + RETURNS)
 
     runs = swept.trials()
     assert [run.status for run in runs] == ["FINISHED"] * 2
@@ -137,6 +151,49 @@ def test_autolog_of_two_workers_goes_onto_the_runs_of_their_trials(swept: Swept,
         assert find_garbage(store.tracker, store.registry) == []
     assert len(list(swept.folder.glob("mlflow.db.*.bak"))) == 1
     assert swept.best()["params"]["c"] == max(runs, key=lambda run: run.metrics["score"]).params["c"]
+
+
+KILLS_ITS_DRIVER = """
+    if trial.number == 1:
+        import os, pathlib, time
+        try:
+            pathlib.Path("killed").touch(exist_ok=False)
+        except FileExistsError:
+            return score
+        os.kill(os.getppid(), 9)
+        time.sleep(600)
+    return score
+"""
+
+
+@pytest.mark.slow
+def test_a_sweep_whose_driver_was_killed_goes_on_with_the_same_runs(ready: Swept, mlflow: Any) -> None:
+    ready.run(AUTOLOG + KILLS_ITS_DRIVER, trials=3, jobs=1, killed=True)
+    ready.command("resume", "logged")
+
+    runs = ready.trials()
+    assert [run.status for run in runs] == ["FINISHED"] * 3
+    assert max(run.trial.attempt for run in runs if run.trial) == 2
+    assert ready.others() == []
+    client = mlflow.MlflowClient(ready.uri)
+    for run in runs:
+        assert run.trial is not None
+        assert run.metrics["score"] == client.get_run(run.id).data.metrics["score"] == run.trial.value
+        assert client.get_run(run.id).data.metrics["training_accuracy_score"] > 0.9
+
+
+@pytest.mark.slow
+def test_a_database_on_a_server_is_used_as_a_file_is(swept: Swept, postgres_uri: str, mlflow: Any) -> None:
+    swept.uri = postgres_uri
+    swept.run(AUTOLOG + RETURNS)
+
+    runs = swept.trials()
+    assert [(run.status, run.metrics["score"] == (run.trial and run.trial.value)) for run in runs] == [
+        ("FINISHED", True)
+    ] * 2
+    client = mlflow.MlflowClient(postgres_uri)
+    assert all(client.get_run(run.id).data.metrics["training_accuracy_score"] > 0.9 for run in runs)
+    assert swept.others() == []
 
 
 IN_PLACE = """
