@@ -204,6 +204,17 @@ def test_a_later_attempt_takes_the_place_of_what_earlier_ones_recorded(tracker: 
     assert [artifact.size for artifact in tracker.artifacts(_id(0))] == [4]
 
 
+def test_an_end_is_repeated_without_harm_together_with_the_start_that_follows_it(tracker: Tracker) -> None:
+    tracker.record([sweep(), started(0)])
+    failed = ended(0, None, state="FAILED", reason="exception")
+    tracker.record([failed])
+    tracker.record([failed, started(0, attempt=2)])
+    tracker.record([ended(0, 0.5, attempt=2)])
+    assert [(run.trial.state, run.trial.attempt) for run in tracker.find(Query(parent=SWEEP)) if run.trial] == [
+        ("COMPLETE", 2)
+    ]
+
+
 def test_an_attempt_that_is_refused_takes_nothing_away(tracker: Tracker) -> None:
     tracker.record([sweep(), started(0, attempt=2)])
     tracker.record([replace(ended(0, 0.5, attempt=2), points=[Point("loss", 0.5)])])
