@@ -13,14 +13,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hpo.errors import ConfigError
+from hpo.errors import ConfigError, SweepOwned
 from hpo.interruption import Interruption
 from hpo.masking import hide_patterns
-from hpo.mirrors.sending import standing_of
+from hpo.mirrors.sending import only_sender, outbox_of, standing_of
 from hpo.mirrors.worker import Errand
 from hpo.places import default_store
 from trackers.errors import StoreUnavailable
 from trackers.opening import Store
+from trackers.outbox import Mark
 from trackers.records import Run
 
 log = logging.getLogger(__name__)
@@ -53,19 +54,33 @@ def mirrored(
 
     Nothing that happens to a server, or to these processes, reaches the block.
     """
-    processes = [MirrorProcess(store, parent, mirror) for mirror in mirrors]
-    try:
-        yield
-        deadline = time.monotonic() + _wait_seconds(environment)
-        for process in processes:
-            process.ask_to_end()
-        for process in processes:
-            process.finish(deadline, interruption)
-    finally:
-        for process in processes:
-            process.kill()
+    with contextlib.ExitStack() as claims:
+        processes: list[MirrorProcess] = []
+        try:
+            for mirror in mirrors:
+                if _is_ours(store, parent, mirror, claims):
+                    processes.append(MirrorProcess(store, parent, mirror))
+            yield
+            deadline = time.monotonic() + _wait_seconds(environment)
+            for process in processes:
+                process.ask_to_end()
+            for process in processes:
+                process.finish(deadline, interruption)
+        finally:
+            for process in processes:
+                process.kill()
     for process in processes:
         _report(process, store, parent, environment)
+
+
+def _is_ours(store: Store, parent: Run, mirror: str, claims: contextlib.ExitStack) -> bool:
+    """Whether this driver is the one to send there; it is until `claims` is closed."""
+    try:
+        claims.enter_context(only_sender(store, mirror, parent.id, parent.name))
+    except (SweepOwned, StoreUnavailable) as error:
+        log.warning("mirror: %s", error)
+        return False
+    return True
 
 
 class MirrorProcess:
@@ -75,6 +90,8 @@ class MirrorProcess:
         self.mirror = mirror
         self.failing = ""
         self.done: Mapping[str, object] | None = None
+        self._outbox = outbox_of(store)
+        self._unnoted: list[Mark] = []
         packages = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), packages]))
         self._process = subprocess.Popen(
@@ -112,6 +129,7 @@ class MirrorProcess:
         self._process.kill()
         self._process.wait()
         self._listener.join()
+        self._note([])
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):
@@ -135,11 +153,22 @@ class MirrorProcess:
                 log.warning("mirror: %s; the sweep goes on, and what is pending is sent later", text)
             self.failing = text
             return
+        if event.get("event") == "marks":
+            marks = event.get("marks")
+            self._note([Mark(*mark) for mark in marks] if isinstance(marks, list) else [])
+            return
         if self.failing:
             log.info("mirror: %s takes what it is sent again", self.mirror)
         self.failing = ""
         if event.get("event") == "done":
             self.done = event
+
+    def _note(self, marks: Sequence[Mark]) -> None:
+        """Notes what was sent; where the store is in trouble, with the next ones, or never: then it is found again."""
+        self._unnoted += marks
+        with contextlib.suppress(StoreUnavailable):
+            self._outbox.note(self.mirror, self._unnoted)
+            self._unnoted = []
 
 
 def _report(process: MirrorProcess, store: Store, parent: Run, environment: Mapping[str, str]) -> None:

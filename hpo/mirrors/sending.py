@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from hpo.errors import ConfigError, SweepOwned
 from hpo.ownership import claimed
@@ -24,28 +24,31 @@ def standing_of(store: Store, mirror: str, sweep_id: str) -> Standing:
 
 
 @contextlib.contextmanager
-def sending(
-    store: Store, mirror: str, sweep_id: str, name: str, *, note_every: Callable[[], float] = lambda: 1.0
-) -> Iterator[Mirroring]:
-    """Sends within the block; SweepOwned where another process sends this sweep there.
-
-    Two that send at once would both find nothing there, and make everything twice. Imports MLflow.
-    """
+def sending(store: Store, mirror: str, sweep_id: str, name: str) -> Iterator[Mirroring]:
+    """Sends within the block; see `only_sender`. Imports MLflow."""
     from trackers.mlflow_mirror import MlflowServer
 
-    try:
-        with claimed(store.ownership, _claim_id(mirror, sweep_id), f"{name} to {mirror}"):
-            mirroring = Mirroring(
-                outbox_of(store), store.registry, MlflowServer(mirror), sweep_id, note_every=note_every
-            )
-            try:
-                yield mirroring
-            finally:
-                mirroring.flush()
-    except SweepOwned as error:
-        raise SweepOwned(f"another process is sending sweep {name!r} to {mirror}; nothing was sent by this one") from (
-            error
-        )
+    with only_sender(store, mirror, sweep_id, name):
+        mirroring = Mirroring(outbox_of(store), store.registry, MlflowServer(mirror), sweep_id)
+        try:
+            yield mirroring
+        finally:
+            mirroring.flush()
+
+
+@contextlib.contextmanager
+def only_sender(store: Store, mirror: str, sweep_id: str, name: str) -> Iterator[None]:
+    """Keeps others from sending this sweep there; SweepOwned where one does.
+
+    Two that send at once would both find nothing there, and make everything twice.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(claimed(store.ownership, _claim_id(mirror, sweep_id), f"{name} to {mirror}"))
+        except SweepOwned as error:
+            text = f"another process is sending sweep {name!r} to {mirror}; nothing was sent by this one"
+            raise SweepOwned(text) from error
+        yield
 
 
 def _claim_id(mirror: str, sweep_id: str) -> str:

@@ -10,25 +10,28 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TextIO
 from urllib.parse import urlsplit
 
 from hpo.errors import HpoError
 from hpo.executors.lifeline import Lifeline
-from hpo.mirrors.sending import sending
+from hpo.mirrors.sending import outbox_of
 from trackers.errors import MirrorUnavailable, TrackerError
 from trackers.mirroring import Mirroring
 from trackers.mlflow_asking import prepare_environment
+from trackers.mlflow_mirror import MlflowServer
 from trackers.opening import open_store
+from trackers.outbox import Mark, Outbox, Parcel
+from trackers.records import Point
 
 PAUSE = 1.0
 """Seconds between two looks at what is new; longer where looking itself takes long."""
 SHARE = 10
 """Of so many seconds one goes into looking, at most."""
 NOTE_EVERY = 10.0
-"""Seconds between two transactions: the driver waits while this process, which gets little time, holds the store."""
+"""Seconds between two times that the driver is told what to note."""
 LAST_NOTE_EVERY = 1.0
 """The same once the sweep has ended: the driver waits for a while only."""
 LONGEST_PAUSE = 60.0
@@ -82,17 +85,53 @@ def follow(errand: Errand, ended: threading.Event, say: Say) -> None:
     while True:
         try:
             knock(errand.mirror)
-            with (
-                open_store(errand.store) as store,
-                sending(store, errand.mirror, errand.sweep_id, errand.name, note_every=note_every) as mirroring,
-            ):
-                _follow(mirroring, patience, say)
+            with open_store(errand.store, read_only=True) as store:
+                outbox = SayingOutbox(outbox_of(store), say)
+                server = MlflowServer(errand.mirror)
+                _follow(
+                    Mirroring(outbox, store.registry, server, errand.sweep_id, note_every=note_every), patience, say
+                )
                 return
         except (TrackerError, HpoError) as error:
             say({"event": "failing", "text": str(error)})
             if ended.is_set():
                 return
             patience.wait_longer()
+
+
+class SayingOutbox:
+    """The store's outbox, but marks are told to the driver, which notes them.
+
+    So this process, which gets little time, never holds the store while the driver waits for it.
+    """
+
+    def __init__(self, outbox: Outbox, say: Say) -> None:
+        self._outbox = outbox
+        self._say = say
+        self._told: dict[tuple[str, str, str], Mark] = {}
+
+    def sweep(self, sweep_id: str) -> Parcel:
+        """See `Outbox`."""
+        return self._outbox.sweep(sweep_id)
+
+    def trials(self, sweep_id: str, first: int, limit: int) -> Sequence[Parcel]:
+        """See `Outbox`."""
+        return self._outbox.trials(sweep_id, first, limit)
+
+    def points(self, run_id: str) -> Iterator[Sequence[Point]]:
+        """See `Outbox`."""
+        return self._outbox.points(run_id)
+
+    def marks(self, mirror: str, kind: str, keys: Sequence[str]) -> Mapping[str, Mark]:
+        """See `Outbox`."""
+        found = dict(self._outbox.marks(mirror, kind, keys))
+        return found | {key: mark for key in keys if (mark := self._told.get((mirror, kind, key)))}
+
+    def note(self, mirror: str, marks: Sequence[Mark]) -> None:
+        """See `Outbox`."""
+        self._told |= {(mirror, mark.kind, mark.key): mark for mark in marks}
+        if marks:
+            self._say({"event": "marks", "marks": [[*asdict(mark).values()] for mark in marks]})
 
 
 def knock(mirror: str) -> None:
@@ -118,6 +157,7 @@ def _follow(mirroring: Mirroring, patience: "_Patience", say: Say) -> None:
             else:
                 mirroring.send_new()
         except MirrorUnavailable as error:
+            mirroring.flush()
             say({"event": "failing", "text": str(error)})
             if is_last:
                 return
@@ -165,6 +205,8 @@ def _sayer() -> Say:
 
     return say
 
+
+_: type[Outbox] = SayingOutbox
 
 if __name__ == "__main__":
     main()
