@@ -1,9 +1,11 @@
 """Sweeps whose files lie in S3 (moto's server): whole from the search to the clean-up, and killed on the way."""
 
+import importlib.util
 import json
 import re
 import signal
 import sqlite3
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +17,12 @@ from hpo.executors.result_folder import WORTH_SAVING
 from trackers.artifacts import ArtifactFolder
 from trackers.opening import open_store
 from trackers.records import Query
+
+_spec = importlib.util.spec_from_file_location("faulty_proxy", Path(__file__).parents[1] / "faulty_proxy.py")
+assert _spec is not None
+assert _spec.loader is not None
+faulty_proxy = sys.modules["faulty_proxy"] = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(faulty_proxy)
 
 SECRET = "S3CRETkeyofnobody"
 WITH_FILES = """
@@ -226,6 +234,31 @@ def test_no_credential_is_on_record_on_the_screen_or_in_the_process_table(
     assert SECRET.encode() not in on_disk
     kept = [FILES.open(uri, item.path).read() for uri, items in manifests(sweep_folder).items() for item in items]
     assert all(SECRET.encode() not in content for content in kept)
+
+
+def test_a_store_that_refuses_costs_one_trial_and_quotes_no_secret_on_record(
+    sweep_folder, zygote, store, place: str
+) -> None:
+    """F11 for object stores: what S3 answers quotes what the request was signed with, and a traceback is recorded."""
+    (sweep_folder.path / "with_files.py").write_text(WITH_FILES)
+    sweep_folder.write(
+        objective={"python": "with_files:objective"}, budget={"n_trials": 3}, tracker={"artifacts": place}
+    )
+    with faulty_proxy.running_proxy(store.port) as proxy:
+        left = iter(["403"])  # for the upload of the first large file
+        proxy.fault = lambda method, path: next(left, "") if method == "POST" and "/big.bin" in path else ""
+        done = run(sweep_folder, zygote, store.through(proxy.port), "run", "sweep.yaml", "--debug")
+
+    assert done.code == 0, done.stderr
+    assert sweep_folder.states() == ["FAILED", "COMPLETE", "COMPLETE"]
+    failed = sweep_folder.trials()[0]
+    assert failed.reason == "artifact"
+    assert "access denied (AccessDenied, 403 Forbidden)" in failed.error
+    recorded = (
+        failed.error + failed.traceback + done.stdout + done.stderr
+    ).encode() + sweep_folder.database.read_bytes()
+    assert [word for word in (SECRET, "StringToSign", "AKIANOBODY") if word.encode() in recorded] == []
+    assert_whole(sweep_folder)
 
 
 def test_a_database_cannot_name_what_a_sweep_deletes(sweep_folder, zygote, store, place: str, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class Content:
     @classmethod
     def of(cls, source: Path) -> "Content":
         """Reads the file once, a piece at a time."""
-        piece = PIECE * max(1, -(-source.stat().st_size // (PIECE * MOST_PIECES)))
+        piece = piece_for(source.stat().st_size)
         sha, md5, of_pieces, count, size = hashlib.sha256(), _md5(), _md5(), 0, 0
         whole = b""
         for chunk in _read(source, piece):
@@ -59,6 +59,11 @@ class Content:
             yield chunk
         if (size, digest.hexdigest()) != (self.size, self.sha256):
             raise InvalidRecord(f"{self.source} was changed while it was being kept; keep it once it is whole")
+
+
+def piece_for(size: int) -> int:
+    """Bytes of a piece of a file of that size."""
+    return PIECE * max(1, -(-size // (PIECE * MOST_PIECES)))
 
 
 def _read(source: Path, piece: int) -> Iterator[bytes]:
