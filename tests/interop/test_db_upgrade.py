@@ -85,6 +85,7 @@ def test_it_brings_the_database_to_the_head_and_keeps_a_backup(database: Path) -
     assert beside(database, "mlflow.db.*.bak") == [backup]
 
 
+@pytest.mark.slow
 def test_what_mlflow_cannot_upgrade_stays_as_it_was(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("CREATE TABLE webhooks (mine INT)")  # a migration makes one of that name

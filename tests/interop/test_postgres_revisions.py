@@ -71,6 +71,7 @@ def test_a_sweep_is_written_and_read_at_a_revision(
     assert mlflow.MlflowClient(empty_postgres_uri).get_run(TRIAL).data.metrics == {"rmse": 0.25}
 
 
+@pytest.mark.slow
 def test_it_is_upgraded_once_and_the_password_shows_nowhere(
     postgres: Any, postgres_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
