@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpo.errors import BrokenOff, TrialPruned
-from hpo.failure_text import failure_line, failure_traceback
+from hpo.errors import BrokenOff, TrialFailed, TrialPruned
+from hpo.failure_text import failure_line, failure_traceback, message_line
 from hpo.gathered import Gathered, SaveFailed
 from hpo.live_trial import Ask, LiveTrial
 from hpo.objective import Objective, TrialFiles
@@ -106,6 +106,8 @@ def _evaluate(
             raise
         if live.is_stopped or _is_pruning(error):
             return _PRUNED
+        if isinstance(error, TrialFailed):
+            return _Verdict(metrics, error.reason, message_line(error))
         return _Verdict(metrics, _reason(error), failure_line(error), failure_traceback(error))
 
 

@@ -200,7 +200,31 @@ def _parts(config: SweepConfig, folders: Sequence[Path], search_path: Sequence[s
         python = PythonObjective(config.objective.python, search_path=tuple(search_path))
         python.resolve()
         return Parts(config, space, python, None, (), search_path, Secrets())
+    if config.objective.command is not None:
+        return Parts(config, space, _command(config, search_path), None, (), search_path, Secrets())
     return _sklearn_parts(config, space, folders, search_path)
+
+
+def _command(config: SweepConfig, search_path: Sequence[str]) -> Objective:
+    from hpo.objectives.command_objective import CommandObjective, MetricSource
+
+    settings = config.objective
+    told = settings.metrics
+    objective = CommandObjective(
+        argv=tuple(settings.command or ()),
+        metric=config.metric.name,
+        folder=search_path[0],
+        source=MetricSource(
+            lines=told is None or told.stdout is not None,
+            patterns=tuple(told.regex or ()) if told else (),
+            file=(told.file or "") if told else "",
+        ),
+        environment=settings.env or {},
+        cwd=settings.cwd or "",
+        artifacts=tuple(pattern.removeprefix("{trial_dir}/") for pattern in settings.artifacts or ()),
+    )
+    objective.prepare()
+    return objective
 
 
 def places(config: SweepConfig, environment: Mapping[str, str], given: str | None = None) -> Places:

@@ -37,5 +37,16 @@ class TrialPruned(HpoError):
     """Raised by `trial.report` into a trial that the pruner stops; an objective may raise it by its own rule too."""
 
 
+class TrialFailed(HpoError):
+    """Raised by an objective that knows why its trial failed; `reason` as of an Outcome."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type["TrialFailed"], tuple[str, str]]:
+        return type(self), (self.reason, str(self))
+
+
 class SweepOwned(HpoError):
     """Another live driver is at work on this sweep."""

@@ -24,6 +24,11 @@ def failure_line(error: BaseException) -> str:
     return plain_text(line if len(line) <= LINE_LIMIT else line[: LINE_LIMIT - 3] + "...")
 
 
+def message_line(error: BaseException) -> str:
+    """The first line of the message alone, at most 500 characters."""
+    return failure_line(error).removeprefix(f"{type(error).__name__}: ")
+
+
 def failure_traceback(error: BaseException) -> str:
     """The traceback with its causes, from the objective's frames on; above 20,000 characters the middle is cut."""
     frames = _user_frames(error.__traceback__)

@@ -9,8 +9,9 @@ import click
 
 from hpo.errors import ConfigError
 
-TEMPLATES = ("sklearn", "python")
-MODULE = "objective.py"
+TEMPLATES = ("sklearn", "python", "command")
+BESIDE = {"python": "objective.py", "command": "train.py"}
+"""What a template needs beside it."""
 
 
 @click.command("init")
@@ -20,9 +21,9 @@ MODULE = "objective.py"
 def command(file: Path, template: str, force: bool) -> None:
     """Write a commented sweep FILE (sweep.yaml where none is named) that runs as it is."""
     _write(file, _template(f"{template}.yaml").replace("NAME", _name(file)), force=force)
-    module = file.with_name(MODULE)
-    if template == "python" and not module.exists():
-        _write(module, _template(MODULE))
+    name = BESIDE.get(template)
+    if name is not None and not file.with_name(name).exists():
+        _write(file.with_name(name), _template(name))
     click.echo(f"next: hpo run {shlex.quote(str(file))}")
 
 

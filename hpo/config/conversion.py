@@ -58,6 +58,11 @@ def config_hash(config: SweepConfig) -> str:
 def _objective(config: SweepConfig) -> dict[str, object]:
     objective = config.objective
     limits = {key: getattr(objective, key) for key in objective.limits}
+    if objective.command is not None:
+        told = objective.metrics.model_dump(mode="json", exclude_none=True) if objective.metrics else {"stdout": "json"}
+        given = {"cwd": objective.cwd, "env": objective.env}
+        command = {"command": objective.command, "metrics": told}
+        return {**command, **{key: value for key, value in given.items() if value}, **limits}
     if objective.sklearn is None:
         return {"python": objective.python, **limits}
     absent = set() if objective.sklearn.resource else {"resource"}  # so that older sweeps are what they were

@@ -170,6 +170,7 @@ def _facts(data: dict[str, object], wrong: set[tuple[int | str, ...]]) -> Facts:
         limits=objective.limits if objective else (),
         backend=parallel.backend if (parallel := section("parallel", Parallel)) else None,
         prunes=data.get("pruner") is not None if ("pruner",) not in wrong else None,
-        reports=sklearn.reports if sklearn else True,
+        reports=objective.reports if objective else True,
+        command=tuple(objective.command_texts) if objective else (),
         grows=(sklearn.resource.param or "") if sklearn and sklearn.resource else None,
     )

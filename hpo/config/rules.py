@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from hpo.config.command_rules import Texts, command_faults
 from hpo.config.nearest import did_you_mean, shown
 from hpo.config.parameters import ChoiceParameter, Ranged, conditions_of, domain_of
 from hpo.masking import is_secret_choice
@@ -57,6 +58,7 @@ class Facts:
     backend: str | None = None
     prunes: bool | None = None
     reports: bool = True
+    command: Texts = ()
     grows: str | None = None
 
 
@@ -77,6 +79,7 @@ def findings(facts: Facts) -> Iterator[Finding]:
     yield from _choices_of_estimators(facts)
     yield from _secret_choices(facts)
     yield from _pruning(facts)
+    yield from _placeholders(facts)
     if facts.registers and not facts.keeps_models:
         yield Finding(("register",), "needs the models of trials, but tracker.log_models is none", on_key=True)
     yield from _gates(facts)
@@ -85,18 +88,24 @@ def findings(facts: Facts) -> Iterator[Finding]:
         yield Finding(("objective", limit), message, on_key=True)
 
 
+def _placeholders(facts: Facts) -> Iterator[Finding]:
+    conditional = [name for name, spec in facts.parameters.items() if conditions_of(spec)]
+    for at, message in command_faults(facts.command, facts.names, conditional):
+        yield Finding(("objective", *at), message)
+
+
 def _gates(facts: Facts) -> Iterator[Finding]:
     gates = facts.gates
     if gates is None or facts.is_sklearn is None:
         return
     if gates.test is True and not facts.is_sklearn:
-        yield Finding(("register", "test"), "a Python objective has no test part: name a function, module:function")
+        yield Finding(("register", "test"), f"{_kind(facts)} has no test part: name a function, module:function")
     elif gates.test is True and not facts.has_test:
         yield Finding(("register", "test"), "there is no test data: give objective.sklearn.data.test a share or a file")
     if gates.better_than is not None and not facts.is_sklearn and not isinstance(gates.test, str):
         yield Finding(
             ("register", "better_than"),
-            "nobody knows what data a Python objective saw: name a function that judges models, test: module:function",
+            f"nobody knows what data {_kind(facts)} saw: name a function that judges models, test: module:function",
             on_key=True,
         )
     if gates.seeds and facts.estimator and "random_state" in facts.names:
@@ -109,6 +118,8 @@ def _pruning(facts: Facts) -> Iterator[Finding]:
         message = (
             "a trial with one held-out part has nothing to report on its way: "
             "write cv: {folds: 5}, or add a resource to objective.sklearn"
+            if facts.is_sklearn
+            else "a program reports on its way in lines: write metrics: {stdout: json}, or a regex with a group step"
         )
         yield Finding(("pruner",), message, on_key=True)
     if facts.grows is None:
@@ -153,7 +164,7 @@ def _choices_of_estimators(facts: Facts) -> Iterator[Finding]:
         if isinstance(spec, ChoiceParameter) and isinstance(spec.choices, Mapping):
             yield Finding(
                 ("parameters", name, "choices"),
-                "names with dotted paths are for objective.sklearn; a Python objective is given the name: write a list",
+                f"names with dotted paths are for objective.sklearn; {_kind(facts)} is given the name: write a list",
             )
 
 
@@ -196,6 +207,10 @@ def _secret_choices(facts: Facts) -> Iterator[Finding]:
                         "looks like a secret, and what is searched is recorded: name an environment variable in "
                         "objective.secret_env, or call the parameter something else",
                     )
+
+
+def _kind(facts: Facts) -> str:
+    return "a program" if facts.command else "a Python objective"
 
 
 def _circles(facts: Facts) -> Iterator[Finding]:

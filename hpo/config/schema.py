@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import InitErrorDetails
 
+from hpo.config.command_fields import CommandKeys
 from hpo.config.fields import (
     WHOLE,
     Alias,
@@ -207,8 +208,8 @@ def _check_steps(pipeline: list[dict[str, str]]) -> None:
         seen.add(name)
 
 
-class Objective(Section):
-    """What a trial does: exactly one of sklearn and python; and what it may use."""
+class Objective(CommandKeys):
+    """What a trial does: exactly one of sklearn, python and command; and what it may use."""
 
     sklearn: SklearnObjective | None = None
     """Fit and validate a scikit-learn estimator."""
@@ -230,11 +231,19 @@ class Objective(Section):
 
     @model_validator(mode="after")
     def _is_exactly_one(self) -> "Objective":
-        if self.sklearn is None and self.python is None:
-            raise broken("give sklearn or python")
-        if self.sklearn is not None and self.python is not None:
-            raise broken("give sklearn or python, not both", "python", on_key=True)
+        given = [key for key in ("sklearn", "python", "command") if getattr(self, key) is not None]
+        if not given:
+            raise broken("give sklearn, python or command")
+        if len(given) > 1:
+            raise broken(f"give {given[0]} or {given[1]}, not both", given[1], on_key=True)
         return self
+
+    @property
+    def reports(self) -> bool:
+        """Whether trials have something to report on their way."""
+        if self.command is not None:
+            return self.command_reports
+        return self.sklearn is None or self.sklearn.reports
 
 
 class Engine(Section):
@@ -471,6 +480,7 @@ def facts_of(config: SweepConfig) -> Facts:
         limits=config.objective.limits,
         backend=config.parallel.backend,
         prunes=config.pruner is not None,
-        reports=sklearn.reports if sklearn else True,
+        reports=config.objective.reports,
+        command=tuple(config.objective.command_texts),
         grows=(sklearn.resource.param or "") if sklearn and sklearn.resource else None,
     )

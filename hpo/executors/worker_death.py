@@ -3,18 +3,13 @@
 import re
 import signal
 import time
-from pathlib import Path
 
-VMSTAT = Path("/proc/vmstat")
+from hpo.processes.memory_kills import VMSTAT, memory_kills
 
 
 def kills_for_memory() -> int:
     """How many processes the kernel has killed because memory ran out, since it started; 0 where it does not say."""
-    try:
-        found = re.search(r"^oom_kill (\d+)$", VMSTAT.read_text(), re.MULTILINE)
-    except OSError:
-        return 0
-    return int(found[1]) if found else 0
+    return memory_kills(VMSTAT)
 
 
 class KillCount:

@@ -3,6 +3,8 @@
 import os
 import sys
 import threading
+import time
+from collections import deque
 from pathlib import Path
 
 LIMIT = 10 * 2**20
@@ -22,6 +24,9 @@ class OutputLog:
         self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o600)
         self._lock = threading.Lock()
+        self._late: deque[bytes] = deque()
+        self._late_size = 0
+        self._poured = time.monotonic()
 
     def redirect(self) -> None:
         """Points stdout and stderr to the file and stdin to nothing, for the rest of this process's life."""
@@ -39,13 +44,28 @@ class OutputLog:
         threading.Thread(target=self._keep_bounded, name="hpo-output", daemon=True).start()
 
     def write(self, data: bytes) -> None:
-        """Adds what was printed elsewhere, such as by a program whose output is read; trims as often as it takes."""
+        """Adds what was printed elsewhere, such as by a program whose output is read.
+
+        Of a flood, what would be cut out anyway is not even written: a disk is slower than a program that prints.
+        """
         with self._lock:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._file, view) :]
-            if os.fstat(self._file).st_size > 2 * LIMIT:
-                trim(self._file)
+            if os.fstat(self._file).st_size <= LIMIT and not self._late:
+                _write_all(self._file, data)
+                return
+            self._late.append(data)
+            self._late_size += len(data)
+            while self._late_size - len(self._late[0]) > TAIL:
+                self._late_size -= len(self._late.popleft())
+            if time.monotonic() - self._poured > CHECK_SECONDS:
+                self._pour()
+
+    def _pour(self) -> None:
+        """Writes what waits behind a file that is full, and cuts the middle out of both."""
+        late, self._late_size, self._poured = b"".join(self._late), 0, time.monotonic()
+        self._late.clear()
+        if late:
+            _write_all(self._file, late)
+        trim(self._file)
 
     def close(self) -> None:
         """Closes a file that nothing was redirected to."""
@@ -57,7 +77,8 @@ class OutputLog:
             stream.flush()
         if os.fstat(self._file).st_size == 0:
             return None
-        self._trim()
+        with self._lock:
+            self._pour()
         return self._path
 
     def clear(self) -> None:
@@ -67,11 +88,8 @@ class OutputLog:
     def _keep_bounded(self) -> None:
         pause = threading.Event()
         while not pause.wait(CHECK_SECONDS):
-            self._trim()
-
-    def _trim(self) -> None:
-        with self._lock:
-            trim(self._file)
+            with self._lock:
+                self._pour()
 
 
 _redirected: list[OutputLog] = []  # one in a worker process, none in any other
@@ -80,6 +98,12 @@ _redirected: list[OutputLog] = []  # one in a worker process, none in any other
 def redirected() -> OutputLog | None:
     """The log that keeps what this process prints; None where that goes where the driver prints."""
     return _redirected[0] if _redirected else None
+
+
+def _write_all(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
 
 
 def trim(file: int) -> None:

@@ -73,7 +73,7 @@ def test_check_without_a_file_is_a_usage_error() -> None:
     assert run("check").exit_code == 2
 
 
-@pytest.mark.parametrize("template", ["sklearn", "python"])
+@pytest.mark.parametrize("template", ["sklearn", "python", "command"])
 def test_init_writes_a_file_that_check_takes(template: str) -> None:
     done = run("init", "my sweep.yaml", "-t", template)
     assert done.exit_code == 0
@@ -114,6 +114,13 @@ def test_init_keeps_an_objective_that_exists() -> None:
     Path("objective.py").write_text("mine")
     assert run("init", "-t", "python", "--force").exit_code == 0
     assert Path("objective.py").read_text() == "mine"
+
+
+def test_the_program_that_init_writes_runs_as_it_is() -> None:
+    assert run("init", "-t", "command").stdout.splitlines()[1] == "wrote train.py"
+    done = run("run", "sweep.yaml", "-n", "3", "-S", "parallel={backend: serial}")
+    assert done.exit_code == 0, done.stderr
+    assert "3 trials (3 COMPLETE)" in done.stdout
 
 
 def test_init_into_a_folder_that_is_not_there_says_so() -> None:

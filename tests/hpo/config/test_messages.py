@@ -340,7 +340,7 @@ def test_a_wrong_path_of_a_python_objective_is_answered_with_the_right_one(path:
         ("storage: x", "storage: unknown key 'storage' - write tracker.uri"),
         ("tracking_uri: x", "tracking_uri: unknown key 'tracking_uri' - write tracker.uri"),
         ("tracker: {tracking_uri: x}", "tracker.tracking_uri: unknown key 'tracking_uri' - did you mean 'uri'?"),
-        ("program: train.py", "program: unknown key 'program' - write objective.python"),
+        ("program: train.py", "program: unknown key 'program' - write objective.command"),
         ("space: {}", "space: unknown key 'space' - did you mean 'parameters'?"),
         ("search_space: {}", "search_space: unknown key 'search_space' - did you mean 'parameters'?"),
         ("params: {}", "params: unknown key 'params' - did you mean 'parameters'?"),
@@ -366,12 +366,6 @@ def test_a_foreign_or_misplaced_key_is_answered_with_ours(extra: str, hint: str)
 )  # fmt: skip
 def test_what_does_not_work_yet_is_an_error(extra: str) -> None:
     assert errors_of(PYTHON + extra)[-1] == "1 error in f; nothing was run"
-
-
-@pytest.mark.parametrize("key", ["command: [python, train.py]", "env: {A: b}"])
-def test_what_an_objective_cannot_do_yet_is_an_error(key: str) -> None:
-    text = PYTHON.replace('"train:objective"', f'"train:objective", {key}')
-    assert errors_of(text)[0].startswith(f"f:3:40: error: objective.{key.partition(':')[0]}: unknown key")
 
 
 def test_missing_keys_are_named_at_the_top() -> None:
