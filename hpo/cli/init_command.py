@@ -16,15 +16,36 @@ BESIDE = {"python": "objective.py", "command": "train.py"}
 
 @click.command("init")
 @click.argument("file", type=click.Path(path_type=Path), default="sweep.yaml")
-@click.option("-t", "--template", type=click.Choice(TEMPLATES), default="sklearn", help="What a trial does.")
+@click.option("-t", "--template", type=click.Choice(TEMPLATES), help="What a trial does; sklearn where left out.")
+@click.option("--from", "source", type=click.Path(path_type=Path), help="Convert a W&B sweep file.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
-def command(file: Path, template: str, force: bool) -> None:
-    """Write a commented sweep FILE (sweep.yaml where none is named) that runs as it is."""
+def command(file: Path, template: str | None, source: Path | None, force: bool) -> None:
+    """Write a commented sweep FILE (sweep.yaml where none is named) that runs as it is, or a W&B sweep file as ours."""
+    if source is not None and template is not None:
+        raise click.UsageError("give --from or --template, not both")
+    if source is not None:
+        _convert(source, file, force=force)
+    else:
+        _fill(file, template or "sklearn", force=force)
+    click.echo(f"next: hpo run {shlex.quote(str(file))}")
+
+
+def _convert(source: Path, file: Path, *, force: bool) -> None:
+    from hpo.config.reading import read_sweep_text
+    from hpo.config.wandb_sweep import convert_wandb
+
+    converted = convert_wandb(source, _name(file))
+    read_sweep_text(converted.text, f"{source}, converted")
+    _write(file, converted.text, force=force)
+    for note in converted.notes:
+        click.echo(f"no equal: {note}", err=True)
+
+
+def _fill(file: Path, template: str, *, force: bool) -> None:
     _write(file, _template(f"{template}.yaml").replace("NAME", _name(file)), force=force)
     name = BESIDE.get(template)
     if name is not None and not file.with_name(name).exists():
         _write(file.with_name(name), _template(name))
-    click.echo(f"next: hpo run {shlex.quote(str(file))}")
 
 
 def _write(path: Path, text: str, *, force: bool = False) -> None:

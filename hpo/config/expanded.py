@@ -51,7 +51,7 @@ def _plain(value: object) -> object:
 
 def _lines(document: Mapping[str, object], indent: str) -> Iterator[str]:
     for key, value in document.items():
-        line = f"{indent}{_scalar(key)}: {_flow(value)}"
+        line = f"{indent}{_scalar(key)}: {flow(value)}"
         if isinstance(value, Mapping) and (_depth(value) > _DEPTH or (value and len(line) > _WIDTH)):
             yield f"{indent}{_scalar(key)}:"
             yield from _lines(value, indent + "  ")
@@ -63,11 +63,12 @@ def _depth(value: object) -> int:
     return 1 + max(map(_depth, value.values()), default=0) if isinstance(value, Mapping) else 0
 
 
-def _flow(value: object) -> str:
+def flow(value: object) -> str:
+    """Plain data on one line, as YAML writes it."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_scalar(key)}: {_flow(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{_scalar(key)}: {flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
+        return "[" + ", ".join(map(flow, value)) + "]"
     return _scalar(value)  # type: ignore[arg-type]  # nothing else is left in a document
 
 

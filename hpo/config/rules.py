@@ -82,6 +82,9 @@ def findings(facts: Facts) -> Iterator[Finding]:
     yield from _placeholders(facts)
     if facts.registers and not facts.keeps_models:
         yield Finding(("register",), "needs the models of trials, but tracker.log_models is none", on_key=True)
+    if facts.registers and facts.command:
+        message = "a program keeps no model that could be registered: keep its files, objective.artifacts"
+        yield Finding(("register",), message, on_key=True)
     yield from _gates(facts)
     for limit in facts.limits if facts.backend in ("threading", "serial") else ():
         message = f"only a process can be ended, and parallel.backend is {facts.backend}: write backend: loky"

@@ -103,6 +103,11 @@ def test_usual_patterns_are_taken(pattern: str) -> None:
     assert fault_of_pattern(pattern) is None
 
 
+def test_a_program_has_no_model_to_register() -> None:
+    with pytest.raises(SweepFileError, match="register: a program keeps no model that could be registered"):
+        read_sweep_text(FILE + "  command: [a]\nregister: {name: m}\n")
+
+
 def test_what_decides_the_trials_is_in_the_hash_and_what_is_kept_is_not() -> None:
     plain_file = FILE + "  command: [a]\n"
     same = [plain_file + "  metrics: {stdout: json}\n", plain_file + "  artifacts: [x]\n"]
