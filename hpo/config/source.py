@@ -25,7 +25,7 @@ from hpo.config.problems import Place, Problem, Unreadable
 from hpo.space import Value
 
 MAX_DEPTH = 50
-MAX_NODES = 5_000
+MAX_NODES = 50_000
 MAX_ALIASED = 100
 
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -110,6 +110,16 @@ def plain(node: Node) -> object:
     return node.value
 
 
+def _characters(text: str) -> str:
+    r"""The text with what JSON writes as two halves, `\ud83d\ude00`, as the one character it means."""
+    if not any("\ud800" <= character <= "\udfff" for character in text):
+        return text
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:  # a half alone, which is refused where texts are checked
+        return text
+
+
 def resolve(text: str) -> Value:
     """What a scalar without quotes means in YAML 1.2: `1e-3` is a number, `yes` is text."""
     if text in _WORDS:
@@ -175,11 +185,12 @@ class _Tree:
 
     def _take_scalar(self, event: ScalarEvent, place: Place) -> None:
         is_plain = not event.style
-        value = resolve(event.value) if is_plain else event.value
+        text = _characters(event.value)
+        value = resolve(text) if is_plain else text
         if self._open and isinstance(self._open[-1], MappingNode) and self._keys[-1] is None:
-            self._keys[-1] = (self._key(event.value, value, place), place)
+            self._keys[-1] = (self._key(text, value, place), place)
             return
-        node = ScalarNode(place, value, event.value, quoted=not is_plain)
+        node = ScalarNode(place, value, text, quoted=not is_plain)
         self._remember(event.anchor, node)
         self._add(node, place)
 

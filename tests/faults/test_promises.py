@@ -1,4 +1,4 @@
-"""docs/reliability.md names tests that exist, for every promise."""
+"""docs/reliability.md names tests that exist, for every promise and every fault."""
 
 import ast
 import re
@@ -21,4 +21,10 @@ def test_every_test_that_the_page_names_exists() -> None:
 def test_every_promise_names_a_test() -> None:
     for number in range(1, 13):
         [line] = [line for line in TEXT.splitlines() if line.startswith(f"| G{number} |")]
+        assert "::test_" in line
+
+
+def test_every_fault_names_a_test() -> None:
+    for number in range(1, 33):
+        [line] = [line for line in TEXT.splitlines() if line.startswith(f"| F{number} |")]
         assert "::test_" in line

@@ -4,6 +4,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from trackers.artifacts.sources import CHUNK
 from trackers.errors import InvalidRecord, NotFound, StoreUnavailable
 from trackers.failpoints import reach
 from trackers.records import Artifact
+
+_MANY, _AT_ONCE = 64, 8
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class LocalPlace:
 
     def save(self, sources: Sequence[tuple[Path, str]]) -> list[Artifact]:
         """Copies the files; a renamed file is safe only once its folder is synced too (fsync(2))."""
-        saved = [self._write(path, name) for path, name in sources]
+        saved = self._write_all(sources)
         with _reported(self.folder):
             for folder in {Path(self._path(name)).parent for _, name in sources}:
                 _sync_folder(folder)
@@ -69,6 +72,16 @@ class LocalPlace:
         if not is_below(os.path.realpath(path), os.path.realpath(self.folder)):
             raise InvalidRecord(f"{name!r} leads out of {self.folder}")
         return path
+
+    def _write_all(self, sources: Sequence[tuple[Path, str]]) -> list[Artifact]:
+        """Many at once where there are many: each waits for the disk, and a journal syncs what waits together."""
+        if len(sources) < _MANY:
+            return [self._write(path, name) for path, name in sources]
+        pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="hpo-files")
+        try:
+            return list(pool.map(self._write, *zip(*sources, strict=True)))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _write(self, source: Path, name: str) -> Artifact:
         digest, size = hashlib.sha256(), 0
