@@ -271,6 +271,8 @@ def _plain_words(error: MarkedYAMLError) -> str:
         return "a tab cannot indent or begin a value; use blanks"
     if problem == "mapping values are not allowed here":
         return "':' is not allowed here; check the indentation, and put text that holds ': ' in quotes"
+    if "got '{'" in problem:
+        return f"{problem}; put text that holds a brace in quotes"
     if error.context and error.context_mark:
         return f"{problem} {error.context} that begins at line {error.context_mark.line + 1}"
     return problem

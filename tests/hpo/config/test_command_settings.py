@@ -47,6 +47,7 @@ def test_a_program_reads_back_as_written(objective: str) -> None:
     ("objective", "problem"),
     [
         ("command: python train.py", "objective.command: must be an argv list, never a shell: [python, train.py]"),
+        ("command: [a, --x={x}]", "got '{'; put text that holds a brace in quotes"),
         ("command: []", "objective.command: must not be empty"),
         ("command: [python, 3]", 'objective.command[1]: must be text, got 3: write "3" in quotes'),
         ("command: [python, {x: 1}]", "objective.command[1]: must be text: put quotes around what holds { or ["),
