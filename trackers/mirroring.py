@@ -74,7 +74,8 @@ class Mirroring:
         self._sweep_id = sweep_id
         self._note_every = note_every
         self._noted_at = time.monotonic()
-        self._new_marks: dict[tuple[str, str], Mark] = {}
+        self._own_marks: dict[tuple[str, str], Mark] = {}
+        self._unnoted: dict[tuple[str, str], Mark] = {}
         self._sender = RunSender(server, outbox, self._mark, self._note)
         self._parent: str | None = None
         self._listed: dict[str, str] | None = None
@@ -112,8 +113,8 @@ class Mirroring:
 
     def flush(self) -> None:
         """Notes what was sent."""
-        self._outbox.note(self._server.uri, list(self._new_marks.values()))
-        self._new_marks.clear()
+        self._outbox.note(self._server.uri, list(self._unnoted.values()))
+        self._unnoted.clear()
         self._noted_at = time.monotonic()
 
     def _trials(self, first: int) -> Iterator[Sequence[Parcel]]:
@@ -156,7 +157,7 @@ class Mirroring:
         marks = self._outbox.marks(self._server.uri, RUN, [parcel.run.id for parcel in parcels])
         for parcel in parcels:
             key = parcel.run.id
-            mark = self._new_marks.get((RUN, key), None if self._is_forgotten else marks.get(key))
+            mark = self._own_marks.get((RUN, key), None if self._is_forgotten else marks.get(key))
             if not parcel.is_sent(mark, models=models):
                 began = time.monotonic()
                 self._send(parcel, mark, models=models)
@@ -209,10 +210,12 @@ class Mirroring:
     def _create(self, experiment_id: str, parcel: Parcel) -> RemoteRun:
         parent = self._parent if parcel.run.id != self._sweep_id else None
         try:
-            return self._sender.create(experiment_id, parcel, parent)
+            made = self._sender.create(experiment_id, parcel, parent)
         except MirrorUnavailable:  # it may have been made all the same, or be made in a moment
             self._listed, self._may_be_doubled = None, True
             raise
+        self._note(Mark(RUN, parcel.run.id, made.id, ""))  # what follows may fail, and must find it again
+        return made
 
     def _remove_doubles(self) -> None:
         """Deletes what was made twice because an answer was lost or late: that run is empty."""
@@ -238,11 +241,11 @@ class Mirroring:
         sender.send(self._sweep_id, self.sent.versions, self.sent.refused, again=self._is_forgotten)
 
     def _mark(self, kind: str, key: str) -> Mark | None:
-        new = self._new_marks.get((kind, key))
-        return new or self._outbox.marks(self._server.uri, kind, [key]).get(key)
+        own = self._own_marks.get((kind, key))
+        return own or self._outbox.marks(self._server.uri, kind, [key]).get(key)
 
     def _note(self, mark: Mark) -> None:
-        self._new_marks[mark.kind, mark.key] = mark
+        self._own_marks[mark.kind, mark.key] = self._unnoted[mark.kind, mark.key] = mark
 
     def _flush_if_due(self) -> None:
         if time.monotonic() - self._noted_at >= self._note_every():

@@ -148,11 +148,12 @@ class Mirrored:
         """The parent is FINISHED."""
         self.tracker.record([RunEnded(self.sweep_id, Status.FINISHED, STARTED + 90_000)])
 
-    def mirroring(self, uri: str = "") -> Mirroring:
+    def mirroring(self, uri: str = "", **more: Any) -> Mirroring:
         """A session of sending."""
         from trackers.mlflow_mirror import MlflowServer
 
-        return Mirroring(self.store.outbox, self.store.registry, MlflowServer(uri or self.uri), self.sweep_id)
+        server = MlflowServer(uri or self.uri)
+        return Mirroring(self.store.outbox, self.store.registry, server, self.sweep_id, **more)
 
     def send(self, uri: str = "") -> Sent:
         """Sends all that is pending, in a session of its own."""

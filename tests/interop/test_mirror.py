@@ -122,6 +122,39 @@ def test_what_was_sent_is_not_sent_again(mirrored: Any, mlflow_proxy: Any) -> No
     assert {path.rpartition("/")[2] for path in mlflow_proxy.seen} <= {"get", "get-by-name"}
 
 
+def test_marks_noted_in_the_middle_of_a_look_are_still_known(mirrored: Any) -> None:
+    pause = 1000.0
+    mirrored.start()
+    trials = [mirrored.trial(number, {"x": number}) for number in range(3)]
+    for trial in trials:
+        mirrored.end(trial)
+    mirroring = mirrored.mirroring(note_every=lambda: pause)
+    mirroring.send_new()
+    mirrored.tracker.record([RunUpdated(trials[0], tags={"late": "yes"})])
+    mirrored.end_sweep()
+    pause = 0.0
+    mirroring.send_all()
+    assert [run["info"]["run_name"] for run in mirrored.remote.runs(mirrored.name)] == [
+        "trial-0",
+        "trial-1",
+        "trial-2",
+        mirrored.name,
+    ]
+
+
+def test_a_run_that_was_made_and_not_filled_is_filled_and_not_made_again(mirrored: Any, mlflow_proxy: Any) -> None:
+    mirrored.start()
+    mirrored.end(mirrored.trial(0, {"x": 1}))
+    mirroring = mirrored.mirroring(mlflow_proxy.uri)
+    mlflow_proxy.rule = lambda path: "fail" if path.endswith("log-batch") else "pass"
+    with pytest.raises(MirrorUnavailable):
+        mirroring.send_new()
+    mlflow_proxy.rule = lambda path: "pass"
+    mirroring.send_all()
+    assert [run["info"]["run_name"] for run in mirrored.remote.runs(mirrored.name)] == ["trial-0", mirrored.name]
+    assert mirrored.runs()["trial-0"]["params"] == {"x": "1"}
+
+
 def test_runs_are_found_again_without_any_mark(mirrored: Any, tmp_path: Path) -> None:
     mirrored.start()
     for number in range(3):
