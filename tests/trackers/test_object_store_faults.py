@@ -65,8 +65,10 @@ def sending(kind: str) -> str:
     return "POST" if kind == "gs" else "PUT"
 
 
-# gcsfs waits seconds between its tries: one fault stands for all
-PASSING = [*((kind, fault) for kind in ("s3", "azure") for fault in ("500", "503", "cut", "lose")), ("gs", "503")]
+PASSING = [
+    *((kind, fault) for kind in ("s3", "azure") for fault in ("500", "503", "cut", "lose")),
+    pytest.param("gs", "503", marks=pytest.mark.slow),  # gcsfs waits seconds between its tries
+]
 
 
 @pytest.mark.parametrize(("kind", "fault"), PASSING, indirect=["kind"])

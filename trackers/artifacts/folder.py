@@ -16,6 +16,7 @@ from trackers.artifacts.place import Place
 from trackers.artifacts.sources import digest_of, sources_of
 from trackers.artifacts.uris import location_of
 from trackers.errors import InvalidRecord, ModelError, NotFound
+from trackers.model_folder import adopt_folder
 from trackers.records import Artifact, LoggedModel
 
 
@@ -49,21 +50,23 @@ class ArtifactFolder:
         input_example: object = None,
         allow_pickle: bool = False,
     ) -> tuple[LoggedModel, list[Artifact]]:
-        """Writes an MLflow model folder to `name`; the same run and name give the same model id."""
+        """Writes an MLflow model folder to `name`; the same run and name give the same model id.
+
+        A path is that of a model folder which is there already, and is copied.
+        """
         place = self._place(artifact_uri)
         check_name(name)
         model_id = "m-" + hashlib.sha256(f"{run_id}/{name}".encode()).hexdigest()[:32]
         with tempfile.TemporaryDirectory(prefix="hpo-model-") as scratch:
             folder = Path(scratch)
-            models.write_model(
-                folder,
-                model,
-                facts=models.ModelFacts(model_id, run_id, place.uri(name)),
-                input_example=input_example,
-                allow_pickle=allow_pickle,
-            )
+            facts = models.ModelFacts(model_id, run_id, place.uri(name))
+            if isinstance(model, Path):
+                flavor = adopt_folder(folder, model, facts=facts)
+            else:
+                flavor = "sklearn"
+                models.write_model(folder, model, facts=facts, input_example=input_example, allow_pickle=allow_pickle)
             files = self.save_file(artifact_uri, folder, name)
-        return LoggedModel(model_id=model_id, name=name.rsplit("/", 1)[-1], path=name), files
+        return LoggedModel(model_id=model_id, name=name.rsplit("/", 1)[-1], path=name, flavor=flavor), files
 
     def load_model(
         self, artifact_uri: str, name: str, manifest: Sequence[Artifact], *, trust_pickle: bool = False
