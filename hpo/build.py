@@ -222,6 +222,7 @@ def _command(config: SweepConfig, search_path: Sequence[str]) -> Objective:
         environment=settings.env or {},
         cwd=settings.cwd or "",
         artifacts=tuple(pattern.removeprefix("{trial_dir}/") for pattern in settings.artifacts or ()),
+        model=(settings.model or "").removeprefix("{trial_dir}/"),
     )
     objective.prepare()
     return objective

@@ -48,7 +48,8 @@ class TrialContext(Protocol):
         Instead of a model, a plain function, lambda, method or `functools.partial` that takes nothing and returns one
         may be given: it is called after the trial's value is known, and only if the model is kept. So an expensive
         refit costs the good trials only: `trial.log_model(lambda: clone(estimator).fit(x, y))`. A callable object of
-        another kind (a torch module) is itself a model.
+        another kind (a torch module) is itself a model. A `pathlib.Path` names an MLflow model folder, of any flavor,
+        which is kept as it is.
         """
         ...
 

@@ -108,6 +108,7 @@ TRACKER_LAYERS = [
         "trackers.artifacts",
         "trackers.models",
         "trackers.model_example",
+        "trackers.model_folder",
         "trackers.skops_trust",
         "trackers.registry_rules",
         "trackers.registry_log",

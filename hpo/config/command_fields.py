@@ -72,15 +72,20 @@ class CommandKeys(Section):
     artifacts: list[Text] | None = None
     """Files below {trial_dir} that are kept with the trial's run, as patterns such as model/** or *.png."""
 
+    model: Text | None = None
+    """The MLflow model folder that the program writes below {trial_dir}, such as model: kept, and can be registered."""
+
     @model_validator(mode="after")
     def _has_a_command(self) -> "CommandKeys":
-        for key in ("metrics", "cwd", "env", "artifacts"):
+        for key in ("metrics", "cwd", "env", "artifacts", "model"):
             if self.command is None and getattr(self, key) is not None:
                 raise broken("belongs to command, an argv list: there is none", key, on_key=True)
         _check_fixed(self.cwd, "cwd")
         for position, pattern in enumerate(self.artifacts or []):
             if fault := _fault_of_artifact(pattern):
                 raise broken(fault, "artifacts", position)
+        if self.model is not None and (_fault_of_artifact(self.model) or set(self.model) & set("*?[")):
+            raise broken("must be a folder below {trial_dir}, such as model", "model")
         if self.metrics is not None and self.metrics.file and not self._is_of_one_trial(self.metrics.file):
             text = "trials would write the same file, and read each other's: begin with {trial_dir}/"
             raise broken(text, "metrics", "file")

@@ -172,5 +172,6 @@ def _facts(data: dict[str, object], wrong: set[tuple[int | str, ...]]) -> Facts:
         prunes=data.get("pruner") is not None if ("pruner",) not in wrong else None,
         reports=objective.reports if objective else True,
         command=tuple(objective.command_texts) if objective else (),
+        keeps_folder=objective is not None and objective.model is not None,
         grows=(sklearn.resource.param or "") if sklearn and sklearn.resource else None,
     )

@@ -59,6 +59,7 @@ class Facts:
     prunes: bool | None = None
     reports: bool = True
     command: Texts = ()
+    keeps_folder: bool = False
     grows: str | None = None
 
 
@@ -82,8 +83,8 @@ def findings(facts: Facts) -> Iterator[Finding]:
     yield from _placeholders(facts)
     if facts.registers and not facts.keeps_models:
         yield Finding(("register",), "needs the models of trials, but tracker.log_models is none", on_key=True)
-    if facts.registers and facts.command:
-        message = "a program keeps no model that could be registered: keep its files, objective.artifacts"
+    if facts.registers and facts.command and not facts.keeps_folder:
+        message = "needs a model: name the MLflow model folder that the program writes, objective.model"
         yield Finding(("register",), message, on_key=True)
     yield from _gates(facts)
     for limit in facts.limits if facts.backend in ("threading", "serial") else ():

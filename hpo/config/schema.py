@@ -482,5 +482,6 @@ def facts_of(config: SweepConfig) -> Facts:
         prunes=config.pruner is not None,
         reports=config.objective.reports,
         command=tuple(config.objective.command_texts),
+        keeps_folder=config.objective.model is not None,
         grows=(sklearn.resource.param or "") if sklearn and sklearn.resource else None,
     )

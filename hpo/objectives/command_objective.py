@@ -35,7 +35,8 @@ class CommandObjective:
 
     `argv`, the values of `environment`, `cwd` and the metrics' file are texts with placeholders (`hpo.placeholders`);
     an argument or variable that names a parameter which the trial does not have is left out. `folder` is the sweep
-    file's: relative paths are seen from there. `artifacts` are patterns of files below the trial's folder to keep.
+    file's: relative paths are seen from there. `artifacts` are patterns of files below the trial's folder to keep,
+    `model` is the MLflow model folder there which the program writes.
     """
 
     argv: Sequence[str]
@@ -45,6 +46,7 @@ class CommandObjective:
     environment: Mapping[str, str] = field(default_factory=dict)
     cwd: str = ""
     artifacts: Sequence[str] = ()
+    model: str = ""
 
     def prepare(self) -> None:
         """Looks for the program, as far as its name is known before a trial; ObjectiveError where it is not there."""
@@ -67,6 +69,8 @@ class CommandObjective:
                 keep_files(trial, self.artifacts)
                 raise
         keep_files(trial, self.artifacts)
+        if self.model:
+            trial.log_model(trial.dir / self.model, name=Path(self.model).name)
         if self.source.file:
             read_file(Path(command.folder, Template(self.source.file).fill(values) or ""), told)
         return told.metrics

@@ -69,6 +69,7 @@ def test_a_program_reads_back_as_written(objective: str) -> None:
         ("command: [a]\n  metrics: {stdout: yaml}", "'yaml' is not one of json"),
         ("command: [a]\n  metrics: {regex: 'a('}", "objective.metrics.regex: is no regular expression"),
         ("command: [a]\n  artifacts: [../x]", "objective.artifacts[0]: must be a pattern of files below {trial_dir}"),
+        ("command: [a]\n  model: m/*", "objective.model: must be a folder below {trial_dir}, such as model"),
         ("command: [a]\n  program: b", "unknown key 'program' - did you mean 'command'?"),
         ('python: "a:b"\n  cwd: x', "objective.cwd: belongs to command, an argv list: there is none"),
         ('python: "a:b"\n  command: [x]', "objective.command: give python or command, not both"),
@@ -105,7 +106,7 @@ def test_usual_patterns_are_taken(pattern: str) -> None:
 
 
 def test_a_program_has_no_model_to_register() -> None:
-    with pytest.raises(SweepFileError, match="register: a program keeps no model that could be registered"):
+    with pytest.raises(SweepFileError, match="register: needs a model: name the MLflow model folder"):
         read_sweep_text(FILE + "  command: [a]\nregister: {name: m}\n")
 
 
