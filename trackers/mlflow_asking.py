@@ -56,7 +56,8 @@ def asking(uri: str, what: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        raise _fault(uri, what, error.error_code, error.get_http_status_code(), str(error)) from error
+        status = error.get_http_status_code()  # type: ignore[no-untyped-call]  # MLflow has no types here
+        raise _fault(uri, what, error.error_code, status, str(error)) from error
     except RequestException as error:
         status = error.response.status_code if error.response is not None else 503
         raise _fault(uri, what, "", status, str(error)) from error
