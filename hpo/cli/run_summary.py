@@ -110,4 +110,6 @@ def _how_picked(decision: Decision) -> str:
 
 def _winner(result: SweepResult, run: Run) -> str:
     number = f"trial {run.trial.number}" if run.trial else run.name
-    return f"best {result.metric} {run.metrics[result.metric]:.6g} by {number}: {params_text((run.trial or run).params)}"
+    return (
+        f"best {result.metric} {run.metrics[result.metric]:.6g} by {number}: {params_text((run.trial or run).params)}"
+    )

@@ -57,7 +57,9 @@ def test_a_failed_trial_keeps_no_model() -> None:
 def test_a_registered_model_stays_on_disk_and_on_record() -> None:
     deleted: list[str] = []
     registered = {"run0"}
-    models = KeptModels(1, Goal.MINIMIZE, lambda trial, path: deleted.append(trial.artifact_uri), registered.__contains__)
+    models = KeptModels(
+        1, Goal.MINIMIZE, lambda trial, path: deleted.append(trial.artifact_uri), registered.__contains__
+    )
     assert [add(models, 0, 3.0), add(models, 1, 2.0), add(models, 2, 1.0)] == [[], [], ["run1"]]
     registered.add("run1")  # between record and delete
     models.delete_dropped()
