@@ -22,6 +22,8 @@ from hpo.trial import Goal, Outcome, Report, SavedFile, SavedModel, State, Trial
 
 NOTHING = MetricSource(lines=False)
 DONE = 'echo "{{\\"loss\\": 1}}"'
+OWN = f"4711.{os.getpid()}"
+"""In scripts 4711.0 stands for this, so that other runs of these tests sleep for another time."""
 LARGEST_LOG = 11 * 2**20
 
 
@@ -54,7 +56,7 @@ class Bench:
 
     def objective(self, *argv: str, **more: object) -> CommandObjective:
         settings = {"metric": "loss", "folder": str(self.folder), **more}
-        return CommandObjective(argv=argv, **settings)  # type: ignore[arg-type]  # a test's own keywords
+        return CommandObjective(argv=[text.replace("4711.0", OWN) for text in argv], **settings)  # type: ignore[arg-type]  # a test's own keywords
 
     def run(
         self, *argv: str, params: Mapping[str, object] | None = None, ask: object = None, **more: object
@@ -86,9 +88,16 @@ def points(outcome: Outcome) -> list[tuple[str, int, float]]:
     return [(report.metric, report.step, report.value) for report in outcome.reports]
 
 
+def arguments_of(process: psutil.Process) -> list[str]:
+    try:
+        return [] if process.status() == psutil.STATUS_ZOMBIE else process.cmdline()
+    except psutil.Error:  # gone meanwhile
+        return []
+
+
 def is_running(word: str) -> bool:
-    found = [process.cmdline() for process in psutil.process_iter() if process.status() != psutil.STATUS_ZOMBIE]
-    return any(word in argument for line in found for argument in line)
+    word = word.replace("4711.0", OWN)
+    return any(word in argument for process in psutil.process_iter() for argument in arguments_of(process))
 
 
 def gone(word: str) -> bool:
@@ -459,7 +468,7 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("backend", ["loky", "threading", "serial"])
 def test_programs_end_with_a_driver_that_is_killed(bench: Bench, backend: str) -> None:
     file = bench.folder / "driver.py"
-    file.write_text(DRIVER)
+    file.write_text(DRIVER.replace("4711.0", OWN))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     driver = subprocess.Popen([sys.executable, file, bench.folder, backend], env=environment)
     try:
