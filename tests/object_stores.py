@@ -4,9 +4,11 @@ Azurite comes from npm, into `.tools` beside the project's own tools; without np
 """
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -29,6 +31,7 @@ AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZ
 """Azurite's own, known to everybody."""
 FORGOTTEN = ("AWS_", "AZURE_", "GOOGLE_", "MLFLOW_S3_", "STORAGE_EMULATOR_HOST", "HPO_ARTIFACTS_", "GCSFS_")
 STARTING = 60.0
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def _running(command: list[str], port: int, folders: pytest.TempPathFactory) -> 
     """The server while it is needed, with its output in a file."""
     output = folders.mktemp("server") / "output.txt"
     with output.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file, cwd=output.parent)
+        process = subprocess.Popen(command, stdout=file, stderr=file, cwd=output.parent, preexec_fn=_end_with_the_tests)
         try:
             _await(process, port, output)
             yield
@@ -142,6 +145,12 @@ def _running(command: list[str], port: int, folders: pytest.TempPathFactory) -> 
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _end_with_the_tests() -> None:
+    """Leaves no server behind where the tests are killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _await(process: subprocess.Popen[bytes], port: int, output: Path) -> None:
