@@ -37,9 +37,6 @@ if TYPE_CHECKING:  # for the type only: the module imports pandas
     from hpo.objectives.data_description import DataDescription
     from hpo.objectives.reporting import Reporting
 
-URI_VARIABLES = ("HPO_TRACKER", "MLFLOW_TRACKING_URI")
-DEFAULT_URI = "sqlite:///mlflow.db"
-
 
 @dataclass(frozen=True)
 class Parts:
@@ -165,10 +162,10 @@ def parts_of(config: SweepConfig, *folders: Path) -> Parts:
     Imports what the file names. ObjectiveError or EngineError where it cannot be run as it is.
     """
     search_path = list(dict.fromkeys([*(str(folder.resolve()) for folder in folders), str(Path.cwd())]))
-    _check_gates(config)
     sys.path[:] = [*search_path, *(entry for entry in sys.path if entry not in search_path)]
     secrets = secrets_of(config, os.environ)
     remember(secrets)
+    _check_gates(config)
     parts = _parts(config, folders, search_path)
     judge = _judge(config, parts.held_out, search_path)
     return replace(parts, space=space_of(without_secrets(config)), secrets=secrets, held_out=judge)
