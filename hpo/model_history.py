@@ -48,6 +48,8 @@ class History:
     def read(cls, registry: Registry, name: str, *, now: int, seen_by: str) -> "History":
         """NotFound for a model that neither is nor was."""
         events, live = registry.history(name), _live(registry, name)
+        while (again := registry.history(name)) != events:  # a move in between would look like one that was not noted
+            events, live = again, _live(registry, name)
         return cls(events, unnoted(events, live, name=name, at=now, seen_by=seen_by))
 
     @property

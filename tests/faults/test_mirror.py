@@ -74,7 +74,7 @@ def send(sweep_folder: Any, monkeypatch: pytest.MonkeyPatch) -> Send:
                 mirroring.send_all()
         except MirrorUnavailable as error:
             return str(error)
-        assert not mirroring.sent.refused
+        assert not mirroring.sent.refused, mirroring.sent.refused
         return ""
 
     return to

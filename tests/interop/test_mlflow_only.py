@@ -115,7 +115,13 @@ def test_a_model_of_its_runs_is_registered_by_us_and_loaded_by_mlflow(
     )
 
     assert made.version == 2
-    assert [event.who for event in store.registry.history("theirs")] == ["ada", "ada"]
+    history = [(event.action, event.version, event.who) for event in store.registry.history("theirs")]
+    assert history == [
+        ("register", 1, "unknown (seen by ada)"),
+        ("alias", 1, "unknown (seen by ada)"),
+        ("register", 2, "ada"),
+        ("alias", 2, "ada"),
+    ]
     for uri in ("models:/theirs/2", "models:/theirs@ours", "models:/theirs@champion"):
         loaded = mlflow.pyfunc.load_model(uri)
         np.testing.assert_array_equal(loaded.predict(theirs.rows), theirs.model.predict(theirs.rows))
