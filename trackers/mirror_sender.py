@@ -132,7 +132,7 @@ class RunSender:
             if not model_id:
                 self.server.log_files(known.id, folder)
                 return f"{known.artifact_uri}/{model.path}"
-            self.server.fill_model(known.id, model_id, folder)
+            self.server.fill_model(known, model_id, folder)
         self.server.log_points(known.id, self._latest(run.id), model_id)
         return model_id
 

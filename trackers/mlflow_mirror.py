@@ -201,14 +201,15 @@ class MlflowServer:
             )
         return str(made.model_id)
 
-    def fill_model(self, run_id: str, model_id: str, folder: Path) -> None:
-        """Uploads the files of a logged model, and says that it is ready and which run made it."""
+    def fill_model(self, run: RemoteRun, model_id: str, folder: Path) -> None:
+        """Uploads the files of a logged model, and says that it is ready and that the run made it, if it does not."""
         from mlflow.entities import LoggedModelOutput
 
         with self._asking(f"files of model {model_id}"):
             self._client.log_model_artifacts(model_id, str(folder))
             self._client.finalize_logged_model(model_id, "READY")
-            self._client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
+            if model_id not in run.models:  # MLflow refuses to be told twice
+                self._client.log_outputs(run.id, [LoggedModelOutput(model_id, 0)])
 
     def delete_model(self, model_id: str) -> None:
         """Deletes a logged model, if it is one of ours."""

@@ -1,7 +1,10 @@
 """Models and versions that were sent to a real MLflow server: loaded from there, aliases where they belong."""
 
+import sqlite3
 import warnings
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -145,6 +148,16 @@ def test_a_model_that_was_let_go_is_deleted_there(world: Any) -> None:
     assert output.model_id not in {model.model_id for model in listed}
     assert len(listed) == 2
     assert world.pending() == 0
+
+
+def test_a_model_whose_mark_was_lost_is_sent_again_as_the_same(world: Any, tmp_path: Path) -> None:
+    world.send()
+    before = [run["outputs"] for run in world.remote.runs(world.name)]
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        database.execute("DELETE FROM hpo_mirrored")
+        database.commit()
+    assert not world.send().refused
+    assert [run["outputs"] for run in world.remote.runs(world.name)] == before
 
 
 def test_models_wait_until_the_sweep_has_ended(mirrored: Any) -> None:
