@@ -236,7 +236,7 @@ def test_a_pickle_in_a_models_folder_is_never_loaded_by_looking_or_registering(t
             "filecache::http://nowhere.invalid/x", "s3://b/x::http://nowhere.invalid", "reference://x", "github://a:b@c"]
 )  # fmt: skip
 def test_a_database_cannot_make_us_call_anybody(uri: str) -> None:
-    with pytest.raises(TrackerError, match="artifacts are kept in folders and in s3|an artifact URI must be s3://"):
+    with pytest.raises(TrackerError, match=r"artifacts are kept in folders and in s3|an artifact URI must be s3://"):
         ArtifactFolder().names(uri)
 
 
