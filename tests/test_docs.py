@@ -41,7 +41,16 @@ def run(command: str, folder: Path) -> None:
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)
+SLOW_PAGES = ("taxi.md",)
+"""Whole pipelines, which `make test` runs on less data in tests/hpo/pipeline."""
+
+
+def with_commands() -> list[object]:
+    slow = {name: [pytest.mark.slow] for name in SLOW_PAGES}
+    return [pytest.param(page, marks=slow.get(page.name, [])) for page in PAGES if commands(page)]
+
+
+@pytest.mark.parametrize("page", with_commands(), ids=lambda page: page.name)
 def test_the_commands_of_a_page_run_in_their_order(page: Path, tmp_path: Path) -> None:
     for name in ("configs", "scripts"):  # pages speak from the top of a checkout
         (tmp_path / name).symlink_to(ROOT / name)

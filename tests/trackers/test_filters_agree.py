@@ -167,13 +167,22 @@ def drawn(examples: int) -> settings:
     )
 
 
-@drawn(100)
+@drawn(40)
 @given(changes=runs(), asked=st.lists(asking, min_size=12, max_size=12))
 def test_sql_finds_what_memory_finds(on_sqlite: tuple[Tracker, Tracker], changes: list[Change], asked: Asked) -> None:
     agree(on_sqlite, changes, asked)
 
 
-@drawn(25)
+@pytest.mark.slow
+@drawn(400)
+@given(changes=runs(), asked=st.lists(asking, min_size=12, max_size=12))
+def test_sql_finds_what_memory_finds_many_times(
+    on_sqlite: tuple[Tracker, Tracker], changes: list[Change], asked: Asked
+) -> None:
+    agree(on_sqlite, changes, asked)
+
+
+@drawn(10)
 @given(changes=runs(), asked=st.lists(asking, min_size=12, max_size=12))
 def test_postgres_finds_what_memory_finds(
     on_postgres: tuple[Tracker, Tracker], changes: list[Change], asked: Asked
