@@ -10,7 +10,7 @@ from hpo.errors import HpoError, NothingFound
 from hpo.gates import Verdict
 from hpo.provenance.environment import ENVIRONMENT_TAG, PYTHON_TAG
 from hpo.replicates import SEEDS_TAG
-from trackers.records import Artifact, LoggedModel, ModelVersion, NewVersion, Run
+from trackers.records import Artifact, Fence, LoggedModel, ModelVersion, NewVersion, Run
 from trackers.registry import Registry
 from trackers.tracker import Tracker
 
@@ -47,13 +47,15 @@ class Promotion:
     stage: str | None = None
     expected: Mapping[str, int | None] = field(default_factory=dict)
     verdicts: Sequence[Verdict] = ()
+    fence: Fence | None = None
 
 
 def promote(promotion: Promotion, *, tracker: Tracker, registry: Registry, verify: Verify) -> ModelVersion:
     """The registered version of a run's model; the same run again gives the same version.
 
-    Raises NothingFound where the run keeps no model, HpoError where a file of the model is missing or altered; then
-    nothing was registered. AliasMoved where an alias is not what was expected; nor was anything then.
+    Raises NothingFound where the run keeps no model, HpoError where a file of the model is missing or altered,
+    FencedOff where the driver that `fence` belongs to was taken over, AliasMoved where an alias is not what was
+    expected; then nothing was registered.
     """
     run = promotion.run
     model = model_of(run)
@@ -75,6 +77,7 @@ def promote(promotion: Promotion, *, tracker: Tracker, registry: Registry, verif
             who=promotion.who,
             why=promotion.why,
             files=files,
+            fence=promotion.fence,
         )
     )
     if promotion.alias and promotion.alias not in version.aliases:  # it was registered before, without this alias

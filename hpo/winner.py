@@ -11,7 +11,7 @@ from hpo.build import Parts
 from hpo.champion import Comparing
 from hpo.config.schema import Registration
 from hpo.decision import DECISION_TAG, GATES_TAG, Decision, verdicts_on
-from hpo.errors import NothingFound
+from hpo.errors import HpoError, NothingFound
 from hpo.gates import Verdict, condition_of, is_late, judge_seeds, judge_test, judge_when, number_of
 from hpo.interruption import Interruption
 from hpo.judging import Judging
@@ -21,7 +21,7 @@ from hpo.scratch import new_scratch, remove
 from hpo.sweep_records import SweepRecords
 from hpo.trial_files import StoredFiles
 from trackers.artifacts import ArtifactFolder
-from trackers.errors import AliasMoved, NotFound
+from trackers.errors import AliasMoved, NotFound, TrackerError
 from trackers.failpoints import reach
 from trackers.opening import Store
 from trackers.records import Fence, ModelVersion, Run, RunUpdated
@@ -65,7 +65,11 @@ class Finals:
         is nobody to be registered; HpoError and TrackerError where registering fails. Nothing is registered then, nor
         where BrokenOff ends the work.
         """
-        version, decision = self._decided(_Finalists(self._candidates()))
+        try:
+            version, decision = self._decided(_Finalists(self._candidates()))
+        except (HpoError, TrackerError):
+            self.tracker.record([], self.fence)  # one that was taken over is told so, not what its successor changed
+            raise
         tags = {DECISION_TAG: decision.as_json()}
         if version is not None:
             tags[REGISTERED_TAG] = decision.registered
@@ -232,6 +236,7 @@ class Finals:
             stage=wanted.stage,
             expected=expected,
             verdicts=verdicts,
+            fence=self.fence,
         )
         return promote(promotion, tracker=self.tracker, registry=self.store.registry, verify=ArtifactFolder().verify)
 

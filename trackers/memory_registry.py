@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from trackers import registry_rules as rules
-from trackers.records import Artifact, ModelVersion, NewVersion, RegistryEvent
+from trackers.records import Artifact, Fence, ModelVersion, NewVersion, RegistryEvent
 from trackers.registry import Registry
 from trackers.registry_log import ALIAS, ROLLBACK
 
@@ -28,8 +28,12 @@ class MemoryRegistry:
     """Named models with versions and aliases, gone with the process."""
 
     def __init__(
-        self, clock: Callable[[], int] = _now, manifest: Callable[[str], Sequence[Artifact]] | None = None
+        self,
+        clock: Callable[[], int] = _now,
+        manifest: Callable[[str], Sequence[Artifact]] | None = None,
+        check_fence: Callable[[Fence], object] | None = None,
     ) -> None:
+        self._check_fence = check_fence
         self._clock = clock
         self._manifest = manifest
         self._models: dict[str, _Model] = {}
@@ -40,6 +44,8 @@ class MemoryRegistry:
         """See `Registry`."""
         rules.check_version(version)
         with self._lock:
+            if version.fence and self._check_fence:
+                self._check_fence(version.fence)
             held = self._models.get(version.name)
             rules.check_expected(version, held.aliases if held else {})
             known = self._keys.get(rules.stored_key(version.key))

@@ -81,7 +81,8 @@ def open_store(
         from trackers.memory_registry import MemoryRegistry
 
         tracker = MemoryTracker(root)
-        return Store(tracker, MemoryRegistry(manifest=tracker.artifacts), tracker.ownership, uri, root)
+        registry = MemoryRegistry(manifest=tracker.artifacts, check_fence=tracker.ownership.check)
+        return Store(tracker, registry, tracker.ownership, uri, root)
     if colon and scheme in ("sqlite", "sqlite+pysqlite"):
         return _open_sqlite(uri, root, read_only=read_only, query_seconds=query_seconds)
     if colon and scheme in ("postgresql+psycopg", "postgresql", "postgres"):

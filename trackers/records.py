@@ -297,7 +297,8 @@ class NewVersion:
 
     `expected` says which version each of these aliases points to (None: to none), as far as the caller knows; where one
     has moved meanwhile nothing is changed (`AliasMoved`). With it, aliases and stage are set also on a version that was
-    registered under this key before.
+    registered under this key before. With a `fence` nothing is registered (`FencedOff`) once its owner no longer
+    drives the sweep.
     """
 
     name: str
@@ -313,6 +314,7 @@ class NewVersion:
     why: str = ""
     files: Sequence[Artifact] = ()
     expected: Mapping[str, int | None] = field(default_factory=dict)
+    fence: Fence | None = None
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from trackers.errors import AliasMoved, InvalidRecord, NotFound
-from trackers.records import Artifact, NewVersion
+from trackers.errors import AliasMoved, FencedOff, InvalidRecord, NotFound
+from trackers.records import Artifact, Fence, NewVersion
 
 STAGES = ("None", "Staging", "Production", "Archived")
 ACTIVE_STAGES = ("Staging", "Production")
@@ -113,6 +113,11 @@ def check_expected(version: NewVersion, aliases: Mapping[str, int]) -> None:
                 f"alias {alias} of model {version.name} points to {holder} by now and not to {known}, so nothing was "
                 "registered; compare with that one"
             )
+
+
+def fenced_off(fence: Fence) -> FencedOff:
+    """The error of a driver that wants to register what its sweep no longer has to give."""
+    return FencedOff(f"sweep {fence.sweep_id} is driven by somebody else by now; nothing was registered")
 
 
 def check_rollback(name: str, alias: str, holder: int, rollback_from: int) -> None:

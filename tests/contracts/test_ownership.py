@@ -11,7 +11,7 @@ import pytest
 
 from trackers.errors import AlreadyOwned, FencedOff, NameTaken, NotFound, Superseded
 from trackers.opening import Store, open_store
-from trackers.records import Fence, Query, RunStarted, RunUpdated, SweepFacts
+from trackers.records import Fence, NewVersion, Query, RunStarted, RunUpdated, SweepFacts
 
 SWEEP, OTHER = "5" * 32, "6" * 32
 URIS = {"memory": "memory://", "sqlite": "sqlite:///{folder}/mlflow.db", "postgres": "postgres_uri"}
@@ -55,6 +55,16 @@ def test_the_second_of_two_claims_is_refused_and_names_the_first(store: Store) -
     store.ownership.release(taken)
     with pytest.raises(AlreadyOwned, match="nobody any more"):
         store.ownership.claim(SWEEP, "third", taking_from=taken.token)
+
+
+def test_a_driver_that_was_taken_over_registers_nothing(store: Store) -> None:
+    first = store.ownership.claim(SWEEP, "first", taking_from=None)
+    second = store.ownership.claim(SWEEP, "second", taking_from=first.token)
+    store.registry.register(NewVersion("m", "/models/1", None, "k1", aliases=("champion",), fence=second))
+    with pytest.raises(FencedOff, match="driven by somebody else by now"):
+        store.registry.register(NewVersion("m", "/models/2", None, "k2", aliases=("champion",), fence=first))
+    assert [version.version for version in store.registry.versions("m")] == [1]
+    assert store.registry.get("m", "champion").version == 1
 
 
 def test_of_many_claims_at_once_one_wins(store: Store) -> None:

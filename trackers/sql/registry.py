@@ -129,6 +129,7 @@ class SqlRegistry:
         with self._change(version.name, version.who, version.why, make=True) as change:
             if again and (number := change.done(version)) is not None:
                 return change.read(number)
+            change.check_fence(version.fence)
             change.check_expected(version)
             number = change.known(version)
             if number is None:

@@ -7,10 +7,10 @@ import sqlalchemy as sa
 
 from trackers import registry_rules as rules
 from trackers.failpoints import reach
-from trackers.records import Artifact, ModelVersion, NewVersion, RegistryEvent
+from trackers.records import Artifact, Fence, ModelVersion, NewVersion, RegistryEvent
 from trackers.registry_log import ALIAS, ROLLBACK, unnoted
 from trackers.sql.guard import Layout
-from trackers.sql.own_schema import hpo_artifacts, hpo_registry_events, hpo_registry_keys
+from trackers.sql.own_schema import hpo_artifacts, hpo_owners, hpo_registry_events, hpo_registry_keys
 from trackers.sql.registry_reading import (
     model_names,
     no_such_version,
@@ -51,6 +51,15 @@ class Change:
             raise rules.no_model(self._name, model_names(self._connection))
         times = {"creation_time": self._at, "last_updated_time": self._at}
         self._insert(registered_models, {"name": self._name, **times})
+
+    def check_fence(self, fence: Fence | None) -> None:
+        """FencedOff where its owner no longer drives the sweep; until the end of the transaction it does."""
+        if fence is None:
+            return
+        owners = hpo_owners.c
+        held = sa.select(owners.heartbeat).where(owners.sweep_uuid == fence.sweep_id, owners.token == fence.token)
+        if self._connection.execute(held.with_for_update()).first() is None:
+            raise rules.fenced_off(fence)
 
     def note_what_others_did(self) -> None:
         """Adds to the history what was changed by tools that write none, so that it leads to what is live.
