@@ -73,6 +73,11 @@ def is_installed() -> bool:
     return importlib.util.find_spec("mlflow") is not None
 
 
+def is_imported() -> bool:
+    """Whether MLflow is ready to log in this process."""
+    return _FLUENT in sys.modules
+
+
 def await_mlflow() -> None:
     """From now on MLflow knows of trials, whether it is imported already or later; safe to call twice."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
@@ -89,7 +94,7 @@ def make_ready_if_imported(uri: str) -> None:
     What `upgrade_store` raises.
     """
     mlflow = sys.modules.get("mlflow")
-    if mlflow is None or _FLUENT not in sys.modules:
+    if mlflow is None or not is_imported():
         return
     before = os.environ.get(_URI)
     os.environ[_URI] = uri  # as it will be in trials

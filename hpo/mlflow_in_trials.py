@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo.errors import ObjectiveError
-from hpo.mlflow_hook import Resumable, await_mlflow, is_installed, make_ready_if_imported, of_trial
+from hpo.mlflow_hook import Resumable, await_mlflow, is_imported, is_installed, make_ready_if_imported, of_trial
 from hpo.objective import Surroundings
 from hpo.trial import Outcome, Report, SavedFile, State, Trial
 from trackers.artifacts import ArtifactFolder
@@ -38,9 +38,15 @@ class MlflowInTrials:
     uri: str
 
     def prepare(self, load: Callable[[], None]) -> None:
-        """Waits for MLflow to be imported; where the objective's module does so, the database is made ready for it."""
+        """Waits for MLflow to be imported; where the objective's module does so, the database is made ready for it.
+
+        MLflow that was there before says nothing: many programs import it. Then the first trial that uses it does so.
+        """
         await_mlflow()
+        was_imported = is_imported()
         load()
+        if was_imported:
+            return
         try:
             make_ready_if_imported(self.uri)
         except TrackerError as error:
