@@ -26,6 +26,8 @@ def world(request: pytest.FixtureRequest, world: Any) -> Any:
 def client(mlflow: Any, world: Any) -> Any:
     mlflow.set_tracking_uri(world.uri)
     mlflow.set_registry_uri(world.uri)
+    # MLflow remembers by run id alone where a run's files are, and our worlds have the same ids
+    mlflow.tracking._tracking_service.utils._artifact_repos_cache.clear()
     return mlflow.MlflowClient(world.uri)
 
 
