@@ -3,10 +3,10 @@
 import os
 import urllib.parse
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from trackers.errors import StoreUnavailable
 from trackers.memory_tracker import MemoryTracker
@@ -14,6 +14,9 @@ from trackers.outbox import Outbox
 from trackers.ownership import Ownership
 from trackers.registry import Registry
 from trackers.tracker import Tracker
+
+if TYPE_CHECKING:  # for the type only: it imports SQLAlchemy
+    from trackers.sql.database import Place
 
 SCHEMES = (
     "sqlite:///mlflow.db (a file)",
@@ -114,28 +117,11 @@ def _open_sqlite(uri: str, artifacts: str, *, read_only: bool, query_seconds: fl
     # SQLAlchemy takes a fifth of a second to import; a store in memory does without
     import sqlalchemy as sa
 
-    from trackers.sql.database import Database
-    from trackers.sql.outbox import SqlOutbox
-    from trackers.sql.ownership import SqlOwnership
-    from trackers.sql.query_limit import query_limit
-    from trackers.sql.registry import SqlRegistry
-    from trackers.sql.sql_tracker import SqlTracker
     from trackers.sql.sqlite_place import SqlitePlace, sqlite_path
 
     place = SqlitePlace(sqlite_path(sa.make_url(uri)))
-    database = Database(place, artifacts=artifacts, read_only=read_only)
-    seconds = query_limit(query_seconds, read_only=read_only)
-    tracker = SqlTracker(database, artifacts, query_seconds=seconds)
-    return Store(
-        tracker,
-        SqlRegistry(database),
-        SqlOwnership(database),
-        uri,
-        artifacts,
-        (tracker, database),
-        place.wait_at_most,
-        SqlOutbox(database),
-    )
+    store = _sql_store(place, uri, artifacts, read_only=read_only, query_seconds=query_seconds)
+    return replace(store, _set_patience=place.wait_at_most)
 
 
 def _open_postgres(uri: str, artifacts: str, *, read_only: bool, query_seconds: float | None) -> Store:
@@ -145,6 +131,13 @@ def _open_postgres(uri: str, artifacts: str, *, read_only: bool, query_seconds: 
         if (error.name or "").partition(".")[0] not in ("psycopg", "psycopg_binary", "psycopg_c") and error.name:
             raise
         raise StoreUnavailable("a PostgreSQL store needs psycopg: pip install 'tracked-hpo[postgres]'") from error
+
+    place = PostgresPlace(postgres_url(uri))
+    store = _sql_store(place, uri, artifacts, read_only=read_only, query_seconds=query_seconds)
+    return replace(store, _set_patience=place.wait_at_most, _describe=place.describe)
+
+
+def _sql_store(place: "Place", uri: str, artifacts: str, *, read_only: bool, query_seconds: float | None) -> Store:
     from trackers.sql.database import Database
     from trackers.sql.outbox import SqlOutbox
     from trackers.sql.ownership import SqlOwnership
@@ -152,21 +145,10 @@ def _open_postgres(uri: str, artifacts: str, *, read_only: bool, query_seconds: 
     from trackers.sql.registry import SqlRegistry
     from trackers.sql.sql_tracker import SqlTracker
 
-    place = PostgresPlace(postgres_url(uri))
     database = Database(place, artifacts=artifacts, read_only=read_only)
-    seconds = query_limit(query_seconds, read_only=read_only)
-    tracker = SqlTracker(database, artifacts, query_seconds=seconds)
-    return Store(
-        tracker,
-        SqlRegistry(database),
-        SqlOwnership(database),
-        uri,
-        artifacts,
-        (tracker, database),
-        place.wait_at_most,
-        SqlOutbox(database),
-        place.describe,
-    )
+    tracker = SqlTracker(database, artifacts, query_seconds=query_limit(query_seconds, read_only=read_only))
+    registry, ownership, outbox = SqlRegistry(database), SqlOwnership(database), SqlOutbox(database)
+    return Store(tracker, registry, ownership, uri, artifacts, (tracker, database), outbox=outbox)
 
 
 def _without_password(uri: str) -> str:
