@@ -25,6 +25,14 @@ class Sampler(Protocol):
         """
         ...
 
+    def redraw(self, number: int, attempt: int) -> Params | None:
+        """Another point in the place of the one asked for: attempt 1, 2, ..; None where the sampler has no other.
+
+        As pure as `ask`, and never changes what `ask` answers; attempt 0 is that very answer. Whatever point is run in
+        the end is the one to be told. Attempts may give a point twice.
+        """
+        ...
+
     def tell(self, trial: Trial, result: Result) -> None:
         """Takes in an ended trial. Trials are told once each, in number order; failed ones too."""
         ...

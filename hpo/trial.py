@@ -144,9 +144,13 @@ def curve(values: Iterable[tuple[int, float]]) -> Curve:
     return dict(sorted(found.items()))
 
 
-def derive_seed(seed: int, number: int, purpose: str = "trial") -> int:
-    """A seed from 0 to 2**32 - 1 that depends on nothing but its arguments, equal on every machine."""
-    digest = hashlib.sha256(f"{purpose}:{seed}:{number}".encode()).digest()
+def derive_seed(seed: int, number: int, purpose: str = "trial", attempt: int = 0) -> int:
+    """A seed from 0 to 2**32 - 1 that depends on nothing but its arguments, equal on every machine.
+
+    `attempt` above 0 gives further seeds for the same purpose.
+    """
+    again = f"#{attempt}" if attempt else ""
+    digest = hashlib.sha256(f"{purpose}{again}:{seed}:{number}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
 
 

@@ -32,6 +32,10 @@ class GridSampler:
         """The points of these numbers; those beyond the last point are left out."""
         return [self._point(number) for number in numbers if number < self.size]
 
+    def redraw(self, number: int, attempt: int) -> Params | None:
+        """None: each number has one point."""
+        return self._point(number) if attempt == 0 and number < self.size else None
+
     def tell(self, trial: Trial, result: Result) -> None:
         """Nothing is learnt."""
 

@@ -63,6 +63,11 @@ class HyperoptSampler:
         self._trials.refresh()
         return [self._point(number) for number in numbers]
 
+    def redraw(self, number: int, attempt: int) -> Params:
+        """The point that another seed gives, by the same told trials."""
+        self._trials.refresh()
+        return self._point(number, attempt)
+
     def tell(self, trial: Trial, result: Result) -> None:
         """Takes in an ended trial; one without a finite value is told as failed."""
         value = told_value(result)
@@ -80,12 +85,12 @@ class HyperoptSampler:
         docs[0]["state"] = JOB_STATE_DONE
         self._trials.insert_trial_docs(docs)
 
-    def _point(self, number: int) -> Params:
-        drawn = self._drawn(number) if self._problem else {}
+    def _point(self, number: int, attempt: int = 0) -> Params:
+        drawn = self._drawn(number, attempt) if self._problem else {}
         return self._space.draw(lambda p: _decode(p, drawn[p.name][0]) if p.name in drawn else p.domain.at(0))
 
-    def _drawn(self, number: int) -> Mapping[str, Sequence[float]]:
-        seed = derive_seed(self._seed, number, self._kind)
+    def _drawn(self, number: int, attempt: int) -> Mapping[str, Sequence[float]]:
+        seed = derive_seed(self._seed, number, self._kind, attempt)
         # hyperopt takes the logarithm of weights and likelihoods that may be 0, and sets shapes as numpy 2.5 dislikes
         with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"hyperopt\.")

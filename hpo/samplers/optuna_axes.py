@@ -1,5 +1,6 @@
 """A space in optuna's terms: a distribution for each searched parameter, and which of them are drawn together."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -38,6 +39,17 @@ def axes(space: Space) -> dict[str, Axis]:
 def encode(known: Mapping[str, Axis], params: Params) -> dict[str, object]:
     """The searched ones of these params as optuna knows them."""
     return {name: known[name].encode(value) for name, value in params.items() if name in known}
+
+
+def unit_point(group: Group, encoded: Mapping[str, object]) -> list[float]:
+    """Ranges of one group as cmaes sees them: from 0 at low to 1 at high, in the logarithm where the range has one."""
+    point = []
+    for name, distribution in group.items():
+        if isinstance(distribution, FloatDistribution | IntDistribution):
+            ends = (distribution.low, distribution.high, float(encoded[name]))  # type: ignore[arg-type]  # a range's
+            low, high, value = map(math.log, ends) if distribution.log else ends
+            point.append((value - low) / (high - low))
+    return point
 
 
 def grouped_by_conditions(known: Mapping[str, Axis]) -> list[Group]:

@@ -3,14 +3,22 @@
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 
-from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, QMCSampler, TPESampler
+from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.study import Study
 
 from hpo.errors import EngineError
 from hpo.quiet_optuna import quiet
 from hpo.sampler import Sampler
 from hpo.samplers.options import Option, check_options
-from hpo.samplers.optuna_axes import Group, always_active, axes, everything, grouped_by_conditions
+from hpo.samplers.optuna_axes import (
+    Group,
+    always_active,
+    axes,
+    encode,
+    everything,
+    grouped_by_conditions,
+    unit_point,
+)
 from hpo.samplers.optuna_study import Notes, ToldStudy
 from hpo.space import Parameter, Params, Space
 from hpo.trial import Goal, Result, Trial, derive_seed
@@ -57,7 +65,7 @@ class OptunaSampler:
         self._seed = seed
         self._window = window
         self._axes = axes(space)
-        groups = self._groups(options)
+        groups = self._drawn_together = self._groups(options)
         self._group_of = {name: group for group in groups for name in group}
         self._make = _maker(kind, options, len(self._group_of))
         self._told = ToldStudy(goal)
@@ -70,6 +78,14 @@ class OptunaSampler:
     def ask(self, numbers: range) -> Sequence[Params]:
         """One point a number; never exhausted, points may come twice."""
         return [self._answer(number) for number in numbers]
+
+    def redraw(self, number: int, attempt: int) -> Params:
+        """The point that another seed gives, by the same told trials; for qmc, whose points are fixed, a random one."""
+        if attempt == 0:
+            return self._answer(number)
+        if self._kind == "qmc":
+            return self._draw(RandomSampler(derive_seed(self._seed, number, "qmc", attempt)))
+        return self._draw_with_notes(number, attempt)[0]
 
     def tell(self, trial: Trial, result: Result) -> None:
         """Takes in an ended trial; one without a finite value is told as failed."""
@@ -108,16 +124,17 @@ class OptunaSampler:
             self._ahead[trial.number] = self._draw_with_notes(trial.number)
         params, notes = self._ahead.pop(trial.number)
         if "x_for_tell" in notes and params != trial.params:
-            return {}  # with_margin notes the very point, and this trial is another one: a free window was resumed
+            # with_margin notes the very point, and this trial is another one: drawn again, say
+            return {**notes, "x_for_tell": unit_point(self._drawn_together[0], encode(self._axes, trial.params))}
         return notes
 
-    def _draw_with_notes(self, number: int) -> tuple[Params, Notes]:
+    def _draw_with_notes(self, number: int, attempt: int = 0) -> tuple[Params, Notes]:
         self._told.take_notes()
-        params = self._draw(self._sampler_for(number))
+        params = self._draw(self._sampler_for(number, attempt))
         return params, self._told.take_notes()
 
-    def _sampler_for(self, number: int) -> BaseSampler:
-        return self._make(derive_seed(self._seed, number, self._kind))
+    def _sampler_for(self, number: int, attempt: int = 0) -> BaseSampler:
+        return self._make(derive_seed(self._seed, number, self._kind, attempt))
 
     def _draw(self, sampler: BaseSampler) -> Params:
         study: Study = self._told.look(sampler)

@@ -20,12 +20,17 @@ class RandomSampler:
         """One point a number; never exhausted, points may come twice."""
         return [self._point(number) for number in numbers]
 
+    def redraw(self, number: int, attempt: int) -> Params:
+        """Another point drawn on its own."""
+        return self._point(number, attempt)
+
     def tell(self, trial: Trial, result: Result) -> None:
         """Nothing is learnt."""
 
-    def _point(self, number: int) -> Params:
+    def _point(self, number: int, attempt: int = 0) -> Params:
         # `random` alone is used: the other methods may draw differently in another version of Python
-        fraction = Random(derive_seed(self._seed, number, "random")).random  # noqa: S311  # a search, not a secret
+        seed = derive_seed(self._seed, number, "random", attempt)
+        fraction = Random(seed).random  # noqa: S311  # a search, not a secret
         return self._space.draw(lambda parameter: _spread(parameter.domain, fraction()))
 
 

@@ -230,6 +230,50 @@ def test_a_sweep_broken_off_and_resumed_ends_like_one_that_was_not(engine: str, 
     assert text(params) == text(whole)
 
 
+@pytest.mark.parametrize(("engine", "name", "space"), cases())
+def test_redrawing_gives_other_points_of_the_space_and_never_changes_what_is_asked(
+    engine: str, name: str, space: str
+) -> None:
+    searched = finite(SPACES[space]) if name == "grid" else SPACES[space]
+    make = maker(engine, name, space)
+    told = sweep(make(), trials=12)
+    number = len(told)
+    plain = tell_all(make(), told[: number - WINDOW + 1])
+    asked = text(list(plain.ask(range(number, number + 1))))
+    redrawn = [plain.redraw(number, attempt) for attempt in (1, 2, 3)]
+    fresh = tell_all(make(), told[: number - WINDOW + 1])
+    assert repr([fresh.redraw(number, attempt) for attempt in (3, 2, 1)]) == repr(redrawn[::-1])
+    assert text([point for point in [fresh.redraw(number, 0)] if point is not None]) == asked
+    assert text(list(fresh.ask(range(number, number + 1)))) == asked
+    if name == "grid":
+        assert redrawn == [None] * 3
+        return
+    points = [point for point in redrawn if point is not None]
+    assert len(points) == 3
+    assert all(searched.contains(point) for point in points)
+    if space == "flat":
+        assert len({asked, *(text([point]) for point in points)}) == 4
+
+
+@pytest.mark.parametrize(("engine", "name"), pairs())
+def test_a_point_that_was_redrawn_is_told_like_any_other(engine: str, name: str) -> None:
+    options = {"with_margin": True, "popsize": 4} if name == "cmaes" else {}
+    make = maker(engine, name, "flat", **options)
+
+    def instead(sampler: Sampler, number: int) -> Params:
+        return sampler.redraw(number, 2 if number % 3 == 1 else 0) or sampler.ask(range(number, number + 1))[0]
+
+    running = make()
+    told: list[Params] = []
+    for number in range(TRIALS):
+        if number >= WINDOW:
+            running.tell(Trial(number - WINDOW, told[-WINDOW], seed=0), result(number - WINDOW, told[-WINDOW]))
+        told.append(instead(running, number))
+    for number in (WINDOW, 14, TRIALS - 1):
+        fresh = tell_all(make(), told[: number - WINDOW + 1])
+        assert text([instead(fresh, number)]) == text([told[number]])
+
+
 @pytest.mark.parametrize(("engine", "name"), pairs())
 def test_another_seed_gives_other_trials(engine: str, name: str) -> None:
     make = maker(engine, name, "flat")
