@@ -1,12 +1,17 @@
 """What all tests share."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 NAMED_BY_THE_ENVIRONMENT = ("HPO_TRACKER", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+
+
+# hundreds of processes are started: each of them would compile the project's sources once more
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def _beside(name: str) -> object:
