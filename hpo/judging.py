@@ -2,11 +2,9 @@
 
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from hpo.build import Parts
 from hpo.carrying_out import carry_out
@@ -16,6 +14,7 @@ from hpo.interruption import Interruption
 from hpo.latest_points import latest_points
 from hpo.losses import Losses
 from hpo.promotion import model_of
+from hpo.scratch import new_scratch
 from hpo.stored_model import StoredModel
 from hpo.trial import Metrics, Outcome, State, Trial
 from trackers.errors import NotFound
@@ -60,7 +59,7 @@ class Judging:
         """Scores whatever is not yet on record, and puts it there. BrokenOff where the work is to end."""
         job = _Job(self, finalists, holder)
         if job.waiting:
-            scratch = Path(tempfile.mkdtemp(prefix="hpo-test-"))
+            scratch = new_scratch()
             executor = self.parts.test_executor(scratch, {n: StoredModel(kept) for n, kept in job.models.items()})
             try:
                 carry_out(executor, job.waiting, job, self.interruption)
