@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HPO_LAYERS = [
-    ("hpo.errors", "hpo.masking", "hpo.places", "hpo.space", "hpo.trial"),
+    ("hpo.errors", "hpo.masking", "hpo.places", "hpo.space", "hpo.trial", "hpo.front"),
     (
         "hpo.sampler",
         "hpo.pruner",
@@ -37,6 +37,7 @@ HPO_LAYERS = [
         "hpo.pruning",
         "hpo.sweep",
         "hpo.ranking",
+        "hpo.picking",
         "hpo.trials_table",
         "hpo.trials_parquet",
         "hpo.promotion",
