@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hpo.config.parameters import ChoiceParameter, conditions_of, domain_of
 from hpo.config.schema import SweepConfig
 from hpo.config.secrets_in_file import without_secrets
-from hpo.space import Choice, Domain, FloatRange, IntRange, Parameter, Space
+from hpo.space import Choice, Constant, Domain, FloatRange, IntRange, Parameter, Space, Value
 
 
 def space_of(config: SweepConfig) -> Space:
@@ -15,6 +15,19 @@ def space_of(config: SweepConfig) -> Space:
     return Space(
         tuple(Parameter(name, domain_of(spec), when=conditions_of(spec)) for name, spec in config.parameters.items())
     )
+
+
+def start_of(config: SweepConfig) -> list[dict[str, Value]]:
+    """The points that are run first, typed as the space has them; constants are left out."""
+    space = space_of(config)
+    return [
+        {
+            parameter.name: parameter.domain.conform(point[parameter.name])
+            for parameter in space.parameters
+            if parameter.name in point and not isinstance(parameter.domain, Constant)
+        }
+        for point in config.start
+    ]
 
 
 def components_of(config: SweepConfig) -> Mapping[str, Mapping[str, str]]:
@@ -35,7 +48,7 @@ def canonical(config: SweepConfig) -> str:
     machine, with its results kept elsewhere, and still be the same sweep. Secrets are masked: another password is the
     same sweep. The order of parameters and of choices stays in: samplers draw in that order. What was not always there
     is in where it is given: objective.timeout and .memory, which decide which trials fail, and so what later ones are
-    drawn from; a pruner, and what grows within a trial.
+    drawn from; a pruner, and what grows within a trial; points to start with, earlier sweeps, duplicates, replicates.
     """
     config = without_secrets(config)
     document = {
@@ -45,6 +58,7 @@ def canonical(config: SweepConfig) -> str:
         "parameters": [_parameter(parameter, config) for parameter in space_of(config).parameters],
         "engine": config.engine.model_dump(mode="json"),
         **({"pruner": config.pruner.model_dump(mode="json")} if config.pruner else {}),
+        **_search(config),
         "window": config.parallel.rolling_window or "free",
     }
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -53,6 +67,17 @@ def canonical(config: SweepConfig) -> str:
 def config_hash(config: SweepConfig) -> str:
     """The sha256 of `canonical`, in hex: equal for two files exactly if they make the same trials."""
     return hashlib.sha256(canonical(config).encode()).hexdigest()
+
+
+def _search(config: SweepConfig) -> dict[str, object]:
+    """What else decides trials, as far as it is asked for."""
+    start = start_of(config)
+    return {
+        **({"start": start} if start else {}),
+        **({"warm_start": config.warm_start.model_dump(mode="json")} if config.warm_start else {}),
+        **({"duplicates": config.duplicates} if config.duplicates != "replicate" else {}),
+        **({"replicates": config.replicates.model_dump(mode="json")} if config.replicates else {}),
+    }
 
 
 def _objective(config: SweepConfig) -> dict[str, object]:

@@ -170,8 +170,10 @@ def _facts(data: dict[str, object], wrong: set[tuple[int | str, ...]]) -> Facts:
         limits=objective.limits if objective else (),
         backend=parallel.backend if (parallel := section("parallel", Parallel)) else None,
         prunes=data.get("pruner") is not None if ("pruner",) not in wrong else None,
-        reports=objective.reports if objective else True,
+        reports=objective is None or objective.reports or data.get("replicates") is not None,
         command=tuple(objective.command_texts) if objective else (),
         keeps_folder=objective is not None and objective.model is not None,
         grows=(sklearn.resource.param or "") if sklearn and sklearn.resource else None,
+        start=start if isinstance(start := data.get("start"), list) and ("start",) not in wrong else (),
+        replicates=data.get("replicates") is not None,
     )

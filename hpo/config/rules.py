@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hpo.config.command_rules import Texts, command_faults
 from hpo.config.nearest import did_you_mean, shown
 from hpo.config.parameters import ChoiceParameter, Ranged, conditions_of, domain_of
+from hpo.config.start_rules import start_faults
 from hpo.masking import is_secret_choice
 from hpo.space import Choice, Constant, Domain, Value
 
@@ -61,6 +62,8 @@ class Facts:
     command: Texts = ()
     keeps_folder: bool = False
     grows: str | None = None
+    start: Sequence[Mapping[str, Value]] = ()
+    replicates: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,9 @@ def findings(facts: Facts) -> Iterator[Finding]:
     yield from _secret_choices(facts)
     yield from _pruning(facts)
     yield from _placeholders(facts)
+    yield from _replicates(facts)
+    for at, message, on_key in start_faults(facts.start, facts.parameters, facts.names):
+        yield Finding(at, message, on_key)
     if facts.registers and not facts.keeps_models:
         yield Finding(("register",), "needs the models of trials, but tracker.log_models is none", on_key=True)
     if facts.registers and facts.command and not facts.keeps_folder:
@@ -135,6 +141,17 @@ def _pruning(facts: Facts) -> Iterator[Finding]:
     if facts.grows in facts.names:
         message = "grows within each trial (objective.sklearn.resource.param), so it cannot be searched: remove it here"
         yield Finding(("parameters", facts.grows), message, on_key=True)
+
+
+def _replicates(facts: Facts) -> Iterator[Finding]:
+    if not facts.replicates:
+        return
+    if facts.grows is not None:
+        message = "trials report after each replicate, and a resource has steps of its own: remove one of them"
+        yield Finding(("objective", "sklearn", "resource"), message, on_key=True)
+    if facts.estimator and "random_state" in facts.names:
+        message = "parameters.random_state decides every draw, so other seeds would change nothing: remove one of them"
+        yield Finding(("replicates",), message, on_key=True)
 
 
 def _metric(facts: Facts) -> Iterator[Finding]:

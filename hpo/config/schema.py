@@ -36,6 +36,7 @@ from hpo.config.fields import (
 from hpo.config.nearest import did_you_mean
 from hpo.config.parameters import ParameterSpec
 from hpo.config.rules import Facts, GateFacts, findings
+from hpo.config.search_fields import Duplicates, Replicates, StartPoint, WarmStart
 from hpo.config.words import VALUES
 from hpo.trial import Goal
 
@@ -425,6 +426,14 @@ class SweepConfig(Section):
     """What proposes the trials: settings, or just the name of the library."""
     pruner: Annotated[Pruner, BeforeValidator(_from_name, json_schema_input_type=Pruner | _PruningRule)] | None = None
     """What stops trials that are not worth finishing: settings, or just the rule's name; nothing where left out."""
+    start: Annotated[list[StartPoint], Field(max_length=10_000)] = Field(default=[])
+    """Points that are run first, as trials 0, 1, ..; what a point leaves open is drawn at random."""
+    warm_start: WarmStart | None = None
+    """Earlier sweeps in the same store, whose trials the sampler is told before the first one."""
+    duplicates: Duplicates = "replicate"
+    """What is done about a point that had its trial already: run it again, take over its value, or draw another."""
+    replicates: Replicates | None = None
+    """How many times each trial runs its point, and what of that is its value; once where left out."""
     budget: Budget = Budget()
     """When the sweep ends."""
     parallel: Parallel = Parallel()
@@ -480,8 +489,10 @@ def facts_of(config: SweepConfig) -> Facts:
         limits=config.objective.limits,
         backend=config.parallel.backend,
         prunes=config.pruner is not None,
-        reports=config.objective.reports,
+        reports=config.objective.reports or config.replicates is not None,
         command=tuple(config.objective.command_texts),
         keeps_folder=config.objective.model is not None,
         grows=(sklearn.resource.param or "") if sklearn and sklearn.resource else None,
+        start=config.start,
+        replicates=config.replicates is not None,
     )

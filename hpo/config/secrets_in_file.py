@@ -47,6 +47,7 @@ def without_secrets(config: SweepConfig) -> SweepConfig:
     masked = {name for name, spec in config.parameters.items() if is_secret_constant(name, spec)}
     changes = {
         "parameters": {name: _without(name, spec, masked) for name, spec in config.parameters.items()},
+        "start": [{name: value for name, value in point.items() if name not in masked} for point in config.start],
         "tags": hidden("", config.tags),
         "description": hidden("", config.description),
         "engine": config.engine.model_copy(update={"options": hidden("", config.engine.options)}),
