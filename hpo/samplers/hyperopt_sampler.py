@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
-from hyperopt import JOB_STATE_DONE, STATUS_FAIL, STATUS_OK, Trials, anneal, tpe
+from hyperopt import anneal, tpe
 from hyperopt.base import Domain as Problem
 from hyperopt.pyll import Apply, scope
 
 from hpo.sampler import Sampler
+from hpo.samplers.hyperopt_history import History
 from hpo.samplers.options import Option, check_options
+from hpo.samplers.shortlist import limit_above
 from hpo.samplers.told_value import told_value
 from hpo.space import Choice, Constant, IntRange, Parameter, Params, Space, Value
 from hpo.trial import Goal, Result, Trial, derive_seed
@@ -53,37 +55,25 @@ class HyperoptSampler:
         self._kind = kind
         self._seed = seed
         self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
-        self._suggest = partial(_SUGGEST[kind], **options)
+        self._options = options
         self._searched = {p.name: p for p in space.parameters if p.domain.size != 1}
         self._problem = Problem(lambda params: 0.0, compile_space(space)) if self._searched else None  # noqa: ARG005
-        self._trials = Trials()
+        self._history = History(limit_above(options.get("n_startup_jobs")) if kind == "tpe" else None)
 
     def ask(self, numbers: range) -> Sequence[Params]:
         """One point a number; never exhausted, points may come twice."""
-        self._trials.refresh()
         return [self._point(number) for number in numbers]
 
     def redraw(self, number: int, attempt: int) -> Params:
         """The point that another seed gives, by the same told trials."""
-        self._trials.refresh()
         return self._point(number, attempt)
 
     def tell(self, trial: Trial, result: Result) -> None:
         """Takes in an ended trial; one without a finite value is told as failed."""
         value = told_value(result)
-        outcome: dict[str, object] = {"status": STATUS_FAIL}
-        if value is not None:
-            outcome = {"status": STATUS_OK, "loss": self._sign * value}
         active = {name: _encode(p, trial.params[name]) for name, p in self._searched.items() if name in trial.params}
-        misc = {
-            "tid": trial.number,
-            "cmd": None,
-            "idxs": {name: [trial.number] if name in active else [] for name in self._searched},
-            "vals": {name: [active[name]] if name in active else [] for name in self._searched},
-        }
-        docs = self._trials.new_trial_docs([trial.number], [None], [outcome], [misc])
-        docs[0]["state"] = JOB_STATE_DONE
-        self._trials.insert_trial_docs(docs)
+        vals = {name: [active[name]] if name in active else [] for name in self._searched}
+        self._history.add(trial.number, None if value is None else self._sign * value, vals)
 
     def _point(self, number: int, attempt: int = 0) -> Params:
         drawn = self._drawn(number, attempt) if self._problem else {}
@@ -91,10 +81,13 @@ class HyperoptSampler:
 
     def _drawn(self, number: int, attempt: int) -> Mapping[str, Sequence[float]]:
         seed = derive_seed(self._seed, number, self._kind, attempt)
+        own = dict(self._options)
+        if self._kind == "tpe":
+            own["gamma"] = self._history.gamma(self._options.get("gamma"))
         # hyperopt takes the logarithm of weights and likelihoods that may be 0, and sets shapes as numpy 2.5 dislikes
         with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"hyperopt\.")
-            docs = self._suggest([number], self._problem, self._trials, seed)
+            docs = _SUGGEST[self._kind]([number], self._problem, self._history.trials(), seed, **own)
         misc: Mapping[str, Mapping[str, Sequence[float]]] = docs[0]["misc"]  # type: ignore[assignment]
         return misc["vals"]
 

@@ -20,6 +20,8 @@ from hpo.samplers.optuna_axes import (
     unit_point,
 )
 from hpo.samplers.optuna_study import Notes, ToldStudy
+from hpo.samplers.short_notebook import ShortNotebook
+from hpo.samplers.shortlist import limit_above
 from hpo.space import Parameter, Params, Space
 from hpo.trial import Goal, Result, Trial, derive_seed
 
@@ -68,7 +70,8 @@ class OptunaSampler:
         groups = self._drawn_together = self._groups(options)
         self._group_of = {name: group for group in groups for name in group}
         self._make = _maker(kind, options, len(self._group_of))
-        self._told = ToldStudy(goal)
+        limit = limit_above(options.get("n_startup_trials"))
+        self._told = ToldStudy(goal, ShortNotebook(goal, limit) if kind == "tpe" else None)
         self._told_count = 0
         self._ahead: dict[int, tuple[Params, Notes]] = {}  # cmaes: asked for and not told yet
         self._next_ahead = 0

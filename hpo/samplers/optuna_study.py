@@ -20,8 +20,8 @@ Notes = dict[str, object]
 class ToldStudy:
     """Told trials, and the trial that is being asked for, which is never among them."""
 
-    def __init__(self, goal: Goal) -> None:
-        self._storage = _Notebook()
+    def __init__(self, goal: Goal, notebook: "Notebook | None" = None) -> None:
+        self._storage = notebook or Notebook()
         with quiet():
             self._study = optuna.create_study(study_name=_NAME, storage=self._storage, direction=goal.value)
         self.asked: FrozenTrial = create_trial(state=TrialState.RUNNING)
@@ -54,7 +54,7 @@ class ToldStudy:
         )
 
 
-class _Notebook(InMemoryStorage):
+class Notebook(InMemoryStorage):
     """Keeps what is written about the asked trial, which it does not hold."""
 
     def __init__(self) -> None:
@@ -62,4 +62,5 @@ class _Notebook(InMemoryStorage):
         self.notes: Notes = {}
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: object) -> None:  # noqa: ARG002  # only one is asked for
+        """Keeps the note until it is taken."""
         self.notes[key] = value
