@@ -40,7 +40,8 @@ class Trial:
     """One evaluated point; everything a worker needs to run it.
 
     `directory` is a scratch folder of this attempt (made by the executor), `artifact_uri` the place its kept files go.
-    `bar` is the value a trial has to reach for its models to be kept: None keeps all, NaN keeps none.
+    `bar` is the value a trial has to reach for its models to be kept: None keeps all, NaN keeps none. In a sweep by
+    several metrics `front` holds the values of the best trials instead: none of them may be better in all.
     """
 
     number: int
@@ -51,6 +52,7 @@ class Trial:
     directory: str = ""
     artifact_uri: str = ""
     bar: float | None = None
+    front: Sequence[tuple[float, ...]] = ()
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,15 @@ Curve = Mapping[int, float]
 class Result:
     """What samplers and pruners are told of an ended trial: the value is None unless COMPLETE.
 
-    `reason` as of an Outcome.
+    In a sweep by several metrics `values` has all of them, and `value` is the first; else it is empty. `reason` as of
+    an Outcome.
     """
 
     state: State
     value: float | None = None
     reason: str = ""
     curve: Curve = field(default_factory=dict)
+    values: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

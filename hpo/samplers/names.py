@@ -1,6 +1,6 @@
 """The table of samplers by engine and name; an engine is imported only when one of its samplers is made."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 
 from hpo.errors import EngineError
@@ -11,20 +11,35 @@ from hpo.trial import Goal
 
 Options = Mapping[str, object]
 Make = Callable[[Space, str, int, Goal, int | None, Options], Sampler]
+MakeForSeveral = Callable[[Space, str, int, Sequence[Goal], int | None, Options], Sampler]
 
 
 def make_sampler(
-    engine: str, name: str, space: Space, *, seed: int, goal: Goal, window: int | None, options: Options
+    engine: str,
+    name: str,
+    space: Space,
+    *,
+    seed: int,
+    goal: Goal,
+    window: int | None,
+    options: Options,
+    others: Sequence[Goal] = (),
 ) -> Sampler:
     """A fresh sampler that was told nothing yet.
 
     `window` is the window of the sweep, None where it is free; `options` are the engine's own for this sampler.
-    EngineError for an unknown name or option, a space that the sampler cannot search, or a missing extra.
+    `others` are the goals of the metrics after the first. EngineError for an unknown name or option, a space that the
+    sampler cannot search, several metrics where it cannot serve them, or a missing extra.
     """
     make = SAMPLERS.get((engine, name))
     if make is None:
         raise EngineError(_unknown(engine, name))
-    return make(space, name, seed, goal, window, options)
+    if not others:
+        return make(space, name, seed, goal, window, options)
+    make_for_several = FOR_SEVERAL.get((engine, name))
+    if make_for_several is None:
+        raise EngineError(_by_one_only(engine, name))
+    return make_for_several(space, name, seed, (goal, *others), window, options)
 
 
 def sampler_names(engine: str) -> list[str]:
@@ -52,6 +67,36 @@ def _optuna(space: Space, kind: str, seed: int, goal: Goal, window: int | None, 
     return OptunaSampler(space, kind=kind, seed=seed, goal=goal, window=window, options=options)
 
 
+def _nsga2(space: Space, kind: str, seed: int, goal: Goal, window: int | None, options: Options) -> Sampler:
+    return _nsga2_for_several(space, kind, seed, (goal,), window, options)
+
+
+def _nsga2_for_several(
+    space: Space,
+    kind: str,  # noqa: ARG001  # samplers are all made alike
+    seed: int,
+    goals: Sequence[Goal],
+    window: int | None,
+    options: Options,
+) -> Sampler:
+    from hpo.samplers.nsga2_sampler import Nsga2Sampler
+
+    return Nsga2Sampler(space, seed=seed, goals=goals, window=window, options=options)
+
+
+def _optuna_for_several(
+    space: Space, kind: str, seed: int, goals: Sequence[Goal], window: int | None, options: Options
+) -> Sampler:
+    from hpo.samplers.optuna_sampler import OptunaSampler
+
+    return OptunaSampler(space, kind=kind, seed=seed, goal=goals[0], window=window, options=options, others=goals[1:])
+
+
+def _learns_nothing(make: Make) -> MakeForSeveral:
+    """The same sampler for several metrics."""
+    return lambda space, kind, seed, goals, window, options: make(space, kind, seed, goals[0], window, options)
+
+
 def _hyperopt(space: Space, kind: str, seed: int, goal: Goal, window: int | None, options: Options) -> Sampler:
     from hpo.samplers.hyperopt_sampler import HyperoptSampler
 
@@ -72,11 +117,18 @@ def _unknown(engine: str, name: str) -> str:
     return f"engine {engine} has no sampler {name!r}{hint}; it has {', '.join(names)}"
 
 
+def _by_one_only(engine: str, name: str) -> str:
+    able = ", ".join(known for of, known in FOR_SEVERAL if of == engine)
+    more = "" if engine == "optuna" else "; engine optuna has tpe and nsga2, which learn from all of them"
+    return f"{engine}'s {name} searches by one metric; several metrics are searched by {able}{more}"
+
+
 SAMPLERS: Mapping[tuple[str, str], Make] = {
     ("optuna", "tpe"): _optuna,
     ("optuna", "gp"): _optuna,
     ("optuna", "cmaes"): _optuna,
     ("optuna", "qmc"): _optuna,
+    ("optuna", "nsga2"): _nsga2,
     ("optuna", "random"): _random,
     ("optuna", "grid"): _grid,
     ("hyperopt", "tpe"): _hyperopt,
@@ -84,3 +136,14 @@ SAMPLERS: Mapping[tuple[str, str], Make] = {
     ("hyperopt", "random"): _random,
     ("hyperopt", "grid"): _grid,
 }
+
+FOR_SEVERAL: Mapping[tuple[str, str], MakeForSeveral] = {
+    ("optuna", "tpe"): _optuna_for_several,
+    ("optuna", "nsga2"): _nsga2_for_several,
+    ("optuna", "qmc"): _optuna_for_several,
+    ("optuna", "random"): _learns_nothing(_random),
+    ("optuna", "grid"): _learns_nothing(_grid),
+    ("hyperopt", "random"): _learns_nothing(_random),
+    ("hyperopt", "grid"): _learns_nothing(_grid),
+}
+"""Those that can search by several metrics at once, or learn from none."""

@@ -53,11 +53,20 @@ class OptunaSampler:
     tpe draws parameters under the same conditions together (`group: false`: only those without any, `multivariate:
     false`: each alone). gp models the parameters that are always active, cmaes the numeric ones among them; both draw
     the others at random. qmc spreads its points over all parameters, active or not, and is scrambled by the seed
-    unless `scramble: false`; it learns nothing.
+    unless `scramble: false`; it learns nothing. `others` are the goals of the metrics after the first; tpe learns from
+    all of them.
     """
 
     def __init__(
-        self, space: Space, *, kind: str, seed: int, goal: Goal, window: int | None, options: Mapping[str, object]
+        self,
+        space: Space,
+        *,
+        kind: str,
+        seed: int,
+        goal: Goal,
+        window: int | None,
+        options: Mapping[str, object],
+        others: Sequence[Goal] = (),
     ) -> None:
         check_options(kind, options, _OPTIONS[kind])
         if kind == "gp" and importlib.util.find_spec("torch") is None:

@@ -1,6 +1,6 @@
 """An optuna study of told trials alone, looked at afresh each time, and free of noise."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hpo.quiet_optuna import quiet
 from hpo.samplers.optuna_axes import Axis, encode
-from hpo.samplers.told_value import told_value
+from hpo.samplers.told_value import told_values
 from hpo.trial import Goal, Result, State, Trial
 
 _NAME = "told"
@@ -18,12 +18,17 @@ Notes = dict[str, object]
 
 
 class ToldStudy:
-    """Told trials, and the trial that is being asked for, which is never among them."""
+    """Told trials, and the trial that is being asked for, which is never among them.
 
-    def __init__(self, goal: Goal, notebook: "Notebook | None" = None) -> None:
+    `others` are the goals of the metrics after the first.
+    """
+
+    def __init__(self, goal: Goal, notebook: "Notebook | None" = None, others: Sequence[Goal] = ()) -> None:
         self._storage = notebook or Notebook()
         with quiet():
-            self._study = optuna.create_study(study_name=_NAME, storage=self._storage, direction=goal.value)
+            self._study = optuna.create_study(
+                study_name=_NAME, storage=self._storage, directions=[each.value for each in (goal, *others)]
+            )
         self.asked: FrozenTrial = create_trial(state=TrialState.RUNNING)
 
     def look(self, sampler: BaseSampler) -> Study:
@@ -38,14 +43,14 @@ class ToldStudy:
     def add(self, axes: Mapping[str, Axis], trial: Trial, result: Result, notes: Notes) -> None:
         """Takes in an ended trial together with what its sampler wrote about it when it was asked for."""
         params = encode(axes, trial.params)
-        value = told_value(result)
-        state = TrialState.COMPLETE if value is not None else TrialState.FAIL
+        values = told_values(result)
+        state = TrialState.COMPLETE if values is not None else TrialState.FAIL
         if result.state is State.PRUNED:
             state = TrialState.PRUNED
         self._study.add_trial(
             create_trial(
                 state=state,
-                value=value,
+                values=values,
                 params=params,
                 distributions={name: axes[name].distribution for name in params},
                 system_attrs=notes,

@@ -10,3 +10,11 @@ def told_value(result: Result) -> float | None:
     if result.state is not State.COMPLETE or result.value is None or not math.isfinite(result.value):
         return None
     return float(result.value)
+
+
+def told_values(result: Result) -> tuple[float, ...] | None:
+    """The values of all metrics of a complete trial, one where there is one; None as `told_value` says."""
+    values = result.values or (() if result.value is None else (result.value,))
+    if result.state is not State.COMPLETE or not values or not all(map(math.isfinite, values)):
+        return None
+    return tuple(map(float, values))

@@ -61,6 +61,7 @@ SPACES = {
 EARLY: Mapping[tuple[str, str], Mapping[str, object]] = {  # so that few trials are enough to see an engine work
     ("optuna", "tpe"): {"n_startup_trials": 5},
     ("optuna", "gp"): {"n_startup_trials": 5},
+    ("optuna", "nsga2"): {"population_size": 4},
     ("hyperopt", "tpe"): {"n_startup_jobs": 5},
 }
 REFUSED = [("optuna", "gp", "constant"), ("optuna", "cmaes", "constant")]
@@ -407,6 +408,7 @@ OPTIONS = [
     ("optuna", "cmaes", {"use_separable_cma": True, "popsize": 4}),
     ("optuna", "cmaes", {"lr_adapt": True, "n_startup_trials": 0, "popsize": 4}),
     ("optuna", "qmc", {"qmc_type": "halton", "scramble": False}),
+    ("optuna", "nsga2", {"population_size": 3, "mutation_prob": 0.5, "crossover_prob": 0.5, "swapping_prob": 0.2}),
     ("hyperopt", "tpe", {"gamma": 0.5, "n_EI_candidates": 5, "prior_weight": 0.5}),
     ("hyperopt", "tpe", {"prior_weight": 0}),
     ("hyperopt", "anneal", {"avg_best_idx": 3, "shrink_coef": 0.2}),
