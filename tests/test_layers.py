@@ -9,7 +9,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HPO_LAYERS = [
-    ("hpo.errors", "hpo.masking", "hpo.places", "hpo.space", "hpo.trial", "hpo.front"),
+    (
+        "hpo.errors",
+        "hpo.masking",
+        "hpo.places",
+        "hpo.space",
+        "hpo.trial",
+        "hpo.front",
+        "hpo.expressions",
+        "hpo.constraints",
+    ),
     (
         "hpo.sampler",
         "hpo.pruner",
@@ -63,6 +72,7 @@ HPO_LAYERS = [
         "hpo.difference",
         "hpo.reclaim",
         "hpo.fork",
+        "hpo.warm_start",
         "hpo.registering",
         "hpo.plots",
         "hpo.live_sweeps",

@@ -1,0 +1,1 @@
+"""Small expressions over params and metrics, such as `a < b`: read, checked and evaluated, with no `eval`."""
