@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo.budget import Budget
-from hpo.config.conversion import components_of, space_of
+from hpo.config.conversion import components_of, space_of, start_of
 from hpo.config.schema import SweepConfig
 from hpo.config.secrets_in_file import secrets_of, without_secrets
 from hpo.errors import ConfigError
@@ -27,10 +27,12 @@ from hpo.pruner import Pruner
 from hpo.pruners.names import make_pruner
 from hpo.sampler import Sampler
 from hpo.samplers.names import make_sampler
+from hpo.samplers.started_sampler import StartedSampler
 from hpo.secret_keeping import SecretKeeping, SecretKeepingFiles
 from hpo.space import Space
 from hpo.sweep import Plan
 from hpo.trial import Goal
+from hpo.warm_start import KnownTrial, tell_known
 from trackers.records import Dataset
 
 if TYPE_CHECKING:  # for the type only: the module imports pandas
@@ -80,10 +82,10 @@ class Parts:
         top = self.config.registration.top if self.config.registration else 1
         return {"all": None, "none": 0, "best": top}[self.config.tracker.log_models]
 
-    def sampler(self) -> Sampler:
-        """A fresh sampler; EngineError where the engine cannot serve this space."""
+    def sampler(self, known: Sequence[KnownTrial] = ()) -> Sampler:
+        """A fresh sampler, told `known` trials of earlier sweeps; EngineError where it cannot serve the space."""
         engine, plan = self.config.engine, self.plan
-        return make_sampler(
+        sampler = make_sampler(
             engine.name,
             engine.sampler,
             self.space,
@@ -92,6 +94,11 @@ class Parts:
             window=plan.window,
             options=engine.options,
         )
+        start = start_of(self.config)
+        tell_known(sampler, known, before=len(start) + (plan.window or 0))
+        if not start:
+            return sampler
+        return StartedSampler(sampler, self.space, start, seed=engine.seed, once=engine.sampler == "grid")
 
     def pruner(self) -> Pruner | None:
         """A fresh pruner, None where trials are not stopped early; EngineError where its options are wrong."""

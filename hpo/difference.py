@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 
 LONGEST = 120
 _ABSENT = object()
-_UNCOMPARED = ("budget", "file", "version")
-"""The budget may change; the rest says nothing about trials."""
+_UNCOMPARED = ("budget", "file", "told", "version")
+"""The budget may change; the rest says nothing about trials, or follows from what does."""
 _ORDER = "order of parameters"
 """Samplers draw in that order; it goes without saying where the parameters are not the same anyway."""
 

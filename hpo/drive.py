@@ -36,6 +36,7 @@ from hpo.sweep import Silence, Sweep, Watcher
 from hpo.sweep_records import SweepRecords
 from hpo.trial import Outcome, State, derive_seed
 from hpo.trial_files import StoredFiles
+from hpo.warm_start import KnownTrial, Taken, Today, take_known, told_by, told_of, warm_start_tags
 from hpo.winner import Finals
 from trackers.artifacts import ArtifactFolder
 from trackers.opening import Store
@@ -96,9 +97,12 @@ class Drive:
         run_id = uuid.uuid4().hex
         self.wishes.named(name)
         check_artifacts(self.store, self.parts.config.experiment_name)
+        taken = self._known()
         with self._claimed(run_id, name) as claim, self.wishes.interruption.shielded():
-            more = self._taken_over(run_id, fork_of) if fork_of else ()
-            parent = self._parent().start(self._tracker(run_id), run_id, name, fence=claim.fence, more=more)
+            more = [*(self._taken_over(run_id, fork_of) if fork_of else ()), *warm_start_tags(run_id, taken)]
+            parent = self._parent(told_by(taken)).start(
+                self._tracker(run_id), run_id, name, fence=claim.fence, more=more
+            )
             self._mirror(parent, claim)
             return self._ended(parent, self._search(parent, claim), claim)
 
@@ -123,7 +127,9 @@ class Drive:
             ArtifactFolder().check_writable(root_of(existing))
             if self.wishes.retry_failed:
                 tracker.record(retry_marks(self._history(existing)), claim.fence)
-            parent = self._parent().start(tracker, existing.id, existing.name, fence=claim.fence, existing=existing)
+            parent = self._parent(told_of(existing)).start(
+                tracker, existing.id, existing.name, fence=claim.fence, existing=existing
+            )
             self._mirror(parent, claim)
             return self._ended(parent, self._search(parent, claim, finished), claim)
 
@@ -186,8 +192,16 @@ class Drive:
         whose = f"dead driver {claim.before}" if claim.died else f"{claim.before}, which was driving"
         log.info("reclaimed %d trial%s of %s", len(changes), "s" if len(changes) > 1 else "", whose)
 
-    def _parent(self) -> ParentRun:
-        return ParentRun(self.parts, self.path, self.folder, getpass.getuser(), _now())
+    def _parent(self, told: Sequence[KnownTrial]) -> ParentRun:
+        return ParentRun(self.parts, self.path, self.folder, getpass.getuser(), _now(), told)
+
+    def _known(self) -> Sequence[Taken]:
+        """What is taken of earlier sweeps, where the file asks for that; ConfigError where it cannot be."""
+        parts, wanted, plan = self.parts, self.parts.config.warm_start, self.parts.plan
+        if wanted is None:
+            return ()
+        today = Today(recorded(parts.config), parts.space, plan.metric, plan.goal, data_tags(parts.datasets))
+        return take_known(self.store.tracker, wanted.sources, wanted.top, today)
 
     def _taken_over(self, run_id: str, old: Run) -> Sequence[Change]:
         """What records the trials of another sweep that this one need not run again."""
@@ -215,7 +229,7 @@ class Drive:
         try:
             sweep = Sweep(
                 self.parts.plan,
-                sampler=self.parts.sampler(),
+                sampler=self.parts.sampler(told_of(parent)),
                 executor=executor,
                 tracker=self._tracker(parent.id),
                 records=self._records(parent),

@@ -30,25 +30,25 @@ class Reusable:
 def reusable(old: Run, history: Sequence[Run], config: str, space: Space, sampler: Sampler, n_trials: int) -> Reusable:
     """Which trials of `old` the sweep of `config` can take over: COMPLETE ones whose params are points of `space`.
 
-    They come first and keep their order. A grid is the exception: each of its points has a number of its own, so
-    they take that, and points between them that are still to be run are given as `waiting`.
+    They come first and keep their order. Each point of a grid, and each point to start with, has a number of its own,
+    so they take that, and such points between them that are still to be run are given as `waiting`.
     """
     before, after = json.loads(old.sweep.config if old.sweep else "{}"), json.loads(config)
     for key in ("objective", "metric"):
         if before.get(key) != after.get(key):
             return Reusable(why_not=f"the {key} is another one, so its values cannot be compared")
     complete = [run for run in history if run.trial is not None and run.trial.state == State.COMPLETE]
-    meant = _components(before), _components(after)
+    meant = components_on_record(before), components_on_record(after)
     fitting = [(run, params) for run in complete if (params := _as_point(run, space, *meant)) is not None]
     is_grid = after.get("engine", {}).get("sampler") == "grid"
-    waiting: dict[int, Params] = {}
-    if is_grid:
-        points = sampler.ask(range(n_trials))
-        numbers = {_key(point): number for number, point in enumerate(points)}
-        numbered = {numbers[_key(params)]: (run, params) for run, params in fitting if _key(params) in numbers}
-        waiting = {n: points[n] for n in range(max(numbered, default=-1) + 1) if n not in numbered}
-    else:
-        numbered = dict(enumerate(fitting[:n_trials]))
+    points = sampler.ask(range(n_trials if is_grid else min(n_trials, len(after.get("start", ())))))
+    numbers = {_key(point): number for number, point in enumerate(points)}
+    numbered = {numbers[_key(params)]: (run, params) for run, params in fitting if _key(params) in numbers}
+    if not is_grid:
+        others = [(run, params) for run, params in fitting if _key(params) not in numbers]
+        numbered |= dict(enumerate(others[: n_trials - len(points)], start=len(points)))
+    before_last = range(min(len(points), max(numbered, default=-1) + 1))
+    waiting = {number: points[number] for number in before_last if number not in numbered}
     taken = {run.id for run, _ in numbered.values()}
     return Reusable(
         runs={number: run for number, (run, _) in sorted(numbered.items())},
@@ -121,17 +121,18 @@ def _listed(numbers: Sequence[int], most: int = 20) -> str:
 def _as_point(run: Run, space: Space, before: Mapping[str, object], after: Mapping[str, object]) -> Params | None:
     """The trial's params as that point of the space, typed as the space has them; None where it is no point of it."""
     old = run.trial.params if run.trial else {}
-    if not space.contains(old) or any(before.get(_meaning(p, old)) != after.get(_meaning(p, old)) for p in old):
+    if not space.contains(old) or any(before.get(meaning_of(p, old)) != after.get(meaning_of(p, old)) for p in old):
         return None
     return space.draw(lambda parameter: old[parameter.name])
 
 
-def _meaning(name: str, params: Params) -> str:
+def meaning_of(name: str, params: Params) -> str:
+    """The key under which `components_on_record` has what a parameter's value stands for."""
     return json.dumps([name, params[name]])
 
 
-def _components(config: Mapping[str, object]) -> Mapping[str, object]:
-    """What a choice stands for, where that is an estimator: by name and choice."""
+def components_on_record(config: Mapping[str, object]) -> Mapping[str, object]:
+    """What a choice stands for in a recorded configuration, where that is an estimator: by name and choice."""
     listed = config.get("parameters")
     found: dict[str, object] = {}
     for entry in listed if isinstance(listed, list) else ():

@@ -15,6 +15,7 @@ from hpo.provenance.environment import environment_tags
 from hpo.provenance.git import git_tags
 from hpo.recorded_config import FILE_ARTIFACT, origin_tags, recorded
 from hpo.standing import data_tags
+from hpo.warm_start import KnownTrial, with_told
 from trackers.artifacts import ArtifactFolder
 from trackers.failpoints import reach
 from trackers.records import Change, Fence, Run, RunStarted, RunUpdated, SweepFacts
@@ -30,7 +31,8 @@ TRIAL_TAGS = ("mlflow.source.name", "mlflow.source.type", "mlflow.source.git.com
 class ParentRun:
     """The parent run of a sweep; `now` is milliseconds since 1970.
 
-    `path` is the sweep file, None where the sweep goes on without it; `folder` is where its code lies.
+    `path` is the sweep file, None where the sweep goes on without it; `folder` is where its code lies. `told` are the
+    trials of earlier sweeps that its sampler is told first.
     """
 
     parts: Parts
@@ -38,6 +40,7 @@ class ParentRun:
     folder: Path
     user: str
     now: int
+    told: Sequence[KnownTrial] = ()
 
     def start(
         self, tracker: Tracker, run_id: str, name: str, *, fence: Fence | None, existing: Run | None = None,
@@ -86,7 +89,7 @@ class ParentRun:
     def _facts(self) -> SweepFacts:
         config, plan = self.parts.config, self.parts.plan
         return SweepFacts(
-            config=recorded(config),
+            config=with_told(recorded(config), self.told),
             config_hash=config_hash(config),
             metric=plan.metric,
             goal=plan.goal.value,

@@ -14,7 +14,9 @@ class Sampler(Protocol):
     the order told: never on a clock, a global generator, a process, or on trials that are open. A fresh instance that
     was told the same trials answers the same, so resuming a sweep is telling its history.
 
-    The driver asks for trial n after telling exactly the trials 0..n-window, in number order.
+    The driver asks for trial n after telling exactly the trials 0..n-window, in number order. Before them may come
+    trials that nobody asked the sampler for, under negative numbers, in number order too: known points and trials of
+    earlier sweeps. It learns from them as from any other; trial n is asked knowing just those up to n - window.
     """
 
     def ask(self, numbers: range) -> Sequence[Params]:

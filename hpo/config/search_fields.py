@@ -15,7 +15,7 @@ class WarmStart(Section):
 
     sources: Annotated[
         list[Text],
-        Field(min_length=1, max_length=100, alias="from"),
+        Field(min_length=1, max_length=20, alias="from"),
         BeforeValidator(listed, json_schema_input_type=Text | Annotated[list[Text], Field(min_length=1)]),
     ]
     """The sweeps, by name, by a prefix of the run id, or @latest."""

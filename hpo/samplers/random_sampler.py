@@ -31,10 +31,10 @@ class RandomSampler:
         # `random` alone is used: the other methods may draw differently in another version of Python
         seed = derive_seed(self._seed, number, "random", attempt)
         fraction = Random(seed).random  # noqa: S311  # a search, not a secret
-        return self._space.draw(lambda parameter: _spread(parameter.domain, fraction()))
+        return self._space.draw(lambda parameter: spread(parameter.domain, fraction()))
 
 
-def _spread(domain: Domain, fraction: float) -> Value:
+def spread(domain: Domain, fraction: float) -> Value:
     """The value at a fraction (0 to 1, 1 excluded) of the domain, before it is conformed."""
     if isinstance(domain, FloatRange | IntRange) and domain.log:
         margin = 0.5 if isinstance(domain, IntRange) else 0.0  # so that rounding leaves no number short at the ends

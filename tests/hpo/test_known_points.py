@@ -1,0 +1,113 @@
+"""Sweep files with points to start with and earlier sweeps, run in a real store, interrupted and forked."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from hpo import run
+from hpo.errors import ConfigError
+from hpo.interruption import Interruption
+from hpo.progress import Progress
+from hpo.result import SweepResult
+from hpo.sweep import Silence
+from hpo.trial import Outcome, Trial
+from hpo.warm_start import WARM_START_TAG
+from trackers.opening import open_store
+from trackers.records import Query, RunDeleted
+
+SWEEP = """
+name: bowl
+metric: {name: loss}
+objective: {python: "bowl:objective"}
+parameters:
+  x: {type: float, low: -1, high: 1}
+  k: {type: int, low: 1, high: 4}
+engine: {name: hyperopt, sampler: tpe, seed: 3, options: {n_startup_jobs: 4}}
+start: [{x: 0.5, k: 2}, {k: 3}, {x: -1}]
+budget: {n_trials: 9}
+parallel: {backend: serial, window: 3}
+"""
+OBJECTIVE = """
+def objective(params, trial):
+    return params["x"] ** 2 + params["k"]
+"""
+URI = "sqlite:///mlflow.db"
+Trials = list[tuple[int, dict[str, object]]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("HPO_TRACKER", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "bowl.py").write_text(OBJECTIVE)
+    (tmp_path / "bowl.yaml").write_text(SWEEP)
+    return tmp_path
+
+
+def trials(result: SweepResult) -> Trials:
+    return [(run.trial.number, dict(run.trial.params)) for run in result.trials() if run.trial]
+
+
+def interrupted_after(count: int, overrides: Sequence[str]) -> None:
+    interruption = Interruption()
+
+    class Interrupting(Silence):
+        def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
+            if progress.ended == count:
+                interruption.ask(grace=0.0)
+
+    run("bowl.yaml", overrides=overrides, watcher=Interrupting(), interruption=interruption)
+
+
+def test_known_points_are_the_first_trials_whatever_runs_them_and_when(folder: Path) -> None:
+    golden = trials(run("bowl.yaml"))
+    assert golden[0] == (0, {"x": 0.5, "k": 2})
+    assert golden[1][1]["k"] == 3
+    assert golden[2][1]["x"] == -1.0
+    assert len(golden) == 9
+    threads = ["name=threads", "parallel.n_jobs=3", "parallel.backend=threading"]
+    assert trials(run("bowl.yaml", overrides=threads)) == golden
+    for count in (1, 4):
+        overrides = [f"name=cut-{count}"]
+        interrupted_after(count, overrides)
+        assert trials(run("bowl.yaml", overrides=overrides)) == golden
+
+
+def test_a_fork_runs_the_points_to_start_with_under_their_numbers(folder: Path) -> None:
+    run("bowl.yaml", overrides=["start=[]"])
+    old = [params for _, params in trials(run("bowl.yaml", overrides=["start=[]"]))]
+    second = json.dumps(old[4])
+    forked = trials(run("bowl.yaml", overrides=[f"start=[{{x: 0.25}}, {second}]"], fork=True))
+    assert forked[0][1]["x"] == 0.25
+    assert forked[1][1] == old[4]
+    assert [params for _, params in forked[2:]] == [*old[:4], *old[5:8]]
+
+
+def test_what_was_taken_of_earlier_sweeps_stays_though_they_grow_or_go(folder: Path) -> None:
+    run("bowl.yaml", overrides=["name=before"])
+    warm = ["name=warm", "start=[{x: 0.5}]", "warm_start={from: before, top: 5}"]
+    cold = trials(run("bowl.yaml", overrides=["name=cold", "start=[{x: 0.5}]"]))
+    golden = run("bowl.yaml", overrides=warm)
+    assert trials(golden)[0] == cold[0]
+    assert trials(golden)[1:] != cold[1:]
+    with open_store(URI) as store:
+        tags = store.tracker.get(golden.run_id).tags
+        assert tags[WARM_START_TAG] == "took 5 of 9 trials of before: 4 not among the best 5"
+        before = store.tracker.find(Query(sweeps=True, name="before"))[0].id
+    overrides = ["name=again", *warm[1:]]
+    interrupted_after(4, overrides)
+    run("bowl.yaml", overrides=["name=before", "budget.n_trials=14"])
+    with open_store(URI) as store:
+        gone = [child.id for child in store.tracker.find(Query(parent=before))]
+        store.tracker.record([RunDeleted(run_id, 5) for run_id in [*gone, before]])
+    assert trials(run("bowl.yaml", overrides=overrides)) == trials(golden)
+
+
+def test_a_sweep_that_cannot_be_warm_started_is_not_begun(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="no sweep 'nobody'"):
+        run("bowl.yaml", overrides=["warm_start={from: nobody}"])
+    with open_store(URI) as store:
+        assert store.tracker.find(Query(sweeps=True)) == []
