@@ -26,8 +26,14 @@ def recorded(config: SweepConfig) -> str:
     """What the store keeps of a sweep file, as JSON: what decides its trials, the budget that cuts them, and the
     whole file with its defaults and what options changed."""
     budget = {**config.budget.model_dump(mode="json"), "target": config.metric.target}
-    document = {**json.loads(canonical(config)), "budget": budget, FILE: as_yaml(config)}
+    document = {**json.loads(canonical(config)), **_references(config), "budget": budget, FILE: as_yaml(config)}
     return json.dumps(document, sort_keys=True, allow_nan=False)
+
+
+def _references(config: SweepConfig) -> dict[str, object]:
+    """From where the hypervolume is measured, as far as the file says."""
+    given = {metric.name: metric.reference for metric in config.metrics or [] if metric.reference is not None}
+    return {"references": given} if given else {}
 
 
 def read_back(parent: Run, overrides: Sequence[str] = ()) -> SweepConfig:

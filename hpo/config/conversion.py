@@ -53,7 +53,7 @@ def canonical(config: SweepConfig) -> str:
     config = without_secrets(config)
     document = {
         "version": config.version,
-        "metric": {"name": config.metric.name, "goal": config.metric.goal},
+        **_metrics(config),
         "objective": _objective(config),
         "parameters": [_parameter(parameter, config) for parameter in space_of(config).parameters],
         "engine": config.engine.model_dump(mode="json"),
@@ -69,12 +69,18 @@ def config_hash(config: SweepConfig) -> str:
     return hashlib.sha256(canonical(config).encode()).hexdigest()
 
 
+def _metrics(config: SweepConfig) -> dict[str, object]:
+    """What is searched by; `reference` only measures what came of it."""
+    given = [{"name": name, "goal": goal.value} for name, goal in config.goals.items()]
+    return {"metrics": given} if config.metrics else {"metric": given[0]}
+
+
 def _search(config: SweepConfig) -> dict[str, object]:
     """What else decides trials, as far as it is asked for."""
     start = start_of(config)
     return {
         **({"start": start} if start else {}),
-        **({"warm_start": config.warm_start.model_dump(mode="json")} if config.warm_start else {}),
+        **({"warm_start": config.warm_start.model_dump(mode="json", by_alias=True)} if config.warm_start else {}),
         **({"duplicates": config.duplicates} if config.duplicates != "replicate" else {}),
         **({"replicates": config.replicates.model_dump(mode="json")} if config.replicates else {}),
     }

@@ -67,6 +67,10 @@ class Explainer:
             self._other(error)
         return list(dict.fromkeys(self.problems))
 
+    def is_replaced(self, *keys: str) -> bool:
+        """Whether an unknown key at the top stands for one of these."""
+        return any(((), key) in self._replaced for key in keys)
+
     def _unknown_key(self, location: Location) -> None:
         spot = find(self.root, location)
         key, parent = str(location[-1]), spot.path[:-1]

@@ -11,12 +11,24 @@ from pydantic_core import ErrorDetails
 from hpo.config.encoding import MAX_BYTES, decoded
 from hpo.config.fields import Section
 from hpo.config.messages import Explainer, find
+from hpo.config.metrics_fields import MetricOfSeveral
 from hpo.config.nearest import nearest
 from hpo.config.overrides import override
 from hpo.config.parameters import ParameterSpec
 from hpo.config.problems import Place, Problem, Unreadable
 from hpo.config.rules import Facts, Finding, findings
-from hpo.config.schema import Metric, Objective, Parallel, Registration, SweepConfig, TrackerSettings
+from hpo.config.schema import (
+    Engine,
+    Metric,
+    Objective,
+    Parallel,
+    Registration,
+    SweepConfig,
+    TrackerSettings,
+    from_name,
+    metrics_given,
+)
+from hpo.config.several_rules import UNSERVED, SeveralFacts
 from hpo.config.source import MappingNode, Node, ScalarNode, parse, plain
 from hpo.errors import ConfigError
 
@@ -95,8 +107,9 @@ def _read(text: str, name: str, overrides: Sequence[str], checks: Sequence[Check
         config = SweepConfig.model_validate(data)
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        problems += Explainer(root).explain(errors)
-        problems += _broken_rules(data, errors, root)
+        explainer = Explainer(root)
+        problems += explainer.explain(errors)
+        problems += _broken_rules(data, errors, root, is_replaced=explainer.is_replaced("metric", "metrics"))
         raise SweepFileError(name, set(problems)) from error
     problems += [_placed(finding, root) for check in checks for finding in check(config)]
     if problems:
@@ -128,12 +141,12 @@ def _tree(text: str, name: str) -> tuple[MappingNode, list[Problem]]:
     return root, problems
 
 
-def _broken_rules(data: object, errors: Iterable[ErrorDetails], root: Node) -> Iterable[Problem]:
+def _broken_rules(data: object, errors: Iterable[ErrorDetails], root: Node, *, is_replaced: bool) -> Iterable[Problem]:
     """The rules between sections, judged on what is right by itself: the schema looks at them only if all is."""
     if not isinstance(data, dict):
         return
     wrong = {error["loc"][: 2 if error["loc"][:1] == ("parameters",) else 1] for error in errors}
-    for finding in findings(_facts(data, wrong)):
+    for finding in findings(_facts(data, wrong, is_replaced=is_replaced)):
         yield _placed(finding, root)
 
 
@@ -142,12 +155,17 @@ def _placed(finding: Finding, root: Node) -> Problem:
     return Problem(spot.place(on_key=finding.on_key), spot.name, finding.message)
 
 
-def _facts(data: dict[str, object], wrong: set[tuple[int | str, ...]]) -> Facts:
+def _facts(data: dict[str, object], wrong: set[tuple[int | str, ...]], *, is_replaced: bool) -> Facts:
+    """What is known; `is_replaced` says that a wrong key stands for `metric`, which is not called missing then."""
+
     def section(name: str, model: type[_S]) -> _S | None:
         is_right = (name,) not in wrong and data.get(name) is not None
         return model.model_validate(data[name]) if is_right else None
 
     metric = section("metric", Metric)
+    several = data.get("metrics") if ("metrics",) not in wrong else None
+    metrics = [MetricOfSeveral.model_validate(each) for each in several] if isinstance(several, list) else None
+    engine = None if ("engine",) in wrong else Engine.model_validate(from_name(data.get("engine") or {}))
     objective = section("objective", Objective)
     tracker, registration = section("tracker", TrackerSettings), section("register", Registration)
     parameters = data.get("parameters")
@@ -155,8 +173,16 @@ def _facts(data: dict[str, object], wrong: set[tuple[int | str, ...]]) -> Facts:
     right = {name: spec for name, spec in parameters.items() if ("parameters", name) not in wrong}
     sklearn = objective.sklearn if objective else None
     return Facts(
-        metric=metric.name if metric else None,
-        goal=metric.goal if metric else None,
+        metrics=metrics_given(metric, metrics),
+        several=SeveralFacts(
+            has_metric=is_replaced or data.get("metric") is not None or data.get("metrics") is not None,
+            has_both=data.get("metric") is not None and data.get("metrics") is not None,
+            is_several=data.get("metrics") is not None,
+            engine=engine.name if engine else None,
+            sampler=engine.sampler if engine else None,
+            pick=registration.pick if registration else None,
+            given=[key for key in UNSERVED if data.get(key) is not None],
+        ),
         is_sklearn=sklearn is not None if objective else None,
         scoring=sklearn.scoring if sklearn else None,
         steps=sklearn.steps if sklearn else (),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hpo.config.command_rules import Texts, command_faults
 from hpo.config.nearest import did_you_mean, shown
 from hpo.config.parameters import ChoiceParameter, Ranged, conditions_of, domain_of
+from hpo.config.several_rules import MetricGiven, SeveralFacts, several_faults
 from hpo.config.start_rules import start_faults
 from hpo.masking import is_secret_choice
 from hpo.space import Choice, Constant, Domain, Value
@@ -43,8 +44,7 @@ class GateFacts:
 class Facts:
     """What is known of a file; None or absent where a section is missing or wrong."""
 
-    metric: str | None = None
-    goal: str | None = None
+    metrics: Sequence[MetricGiven] = ()
     is_sklearn: bool | None = None
     scoring: Sequence[str] | None = None
     steps: Sequence[str] = ()
@@ -64,6 +64,7 @@ class Facts:
     grows: str | None = None
     start: Sequence[Mapping[str, Value]] = ()
     replicates: bool = False
+    several: SeveralFacts = SeveralFacts()  # noqa: RUF009  # frozen
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,11 @@ class Finding:
 
 def findings(facts: Facts) -> Iterator[Finding]:
     """Every broken rule."""
-    yield from _metric(facts)
+    better_than = facts.gates.better_than if facts.gates else None
+    for at, message, on_key in several_faults(facts.several, facts.metrics, facts.registers, better_than):
+        yield Finding(at, message, on_key)
+    for metric in facts.metrics if facts.is_sklearn else ():
+        yield from _metric(metric, facts.scoring)
     yield from _names_of_steps(facts)
     yield from _conditions(facts)
     yield from _choices_of_estimators(facts)
@@ -154,19 +159,17 @@ def _replicates(facts: Facts) -> Iterator[Finding]:
         yield Finding(("replicates",), message, on_key=True)
 
 
-def _metric(facts: Facts) -> Iterator[Finding]:
-    name = facts.metric
-    if name is None or not facts.is_sklearn:
-        return
-    if facts.scoring is not None and name not in facts.scoring:
-        hint = did_you_mean(name, facts.scoring)
+def _metric(metric: MetricGiven, scoring: Sequence[str] | None) -> Iterator[Finding]:
+    name = metric.name
+    if scoring is not None and name not in scoring:
+        hint = did_you_mean(name, scoring)
         yield Finding(
-            ("metric", "name"), f"'{name}' is not among objective.sklearn.scoring: {', '.join(facts.scoring)}{hint}"
+            (*metric.at, "name"), f"'{name}' is not among objective.sklearn.scoring: {', '.join(scoring)}{hint}"
         )
-    elif facts.goal == "minimize" and (name in SCORERS or name.startswith(("neg_", "d2_"))):
-        yield Finding(("metric", "goal"), f"scikit-learn's '{name}' is better when higher: write goal: maximize")
-    elif facts.goal == "maximize" and name in ERROR_METRICS:
-        yield Finding(("metric", "goal"), f"'{name}' is better when lower: write goal: minimize")
+    elif metric.goal == "minimize" and (name in SCORERS or name.startswith(("neg_", "d2_"))):
+        yield Finding((*metric.at, "goal"), f"scikit-learn's '{name}' is better when higher: write goal: maximize")
+    elif metric.goal == "maximize" and name in ERROR_METRICS:
+        yield Finding((*metric.at, "goal"), f"'{name}' is better when lower: write goal: minimize")
 
 
 def _names_of_steps(facts: Facts) -> Iterator[Finding]:

@@ -1,9 +1,9 @@
 """The sweep file's keys: what each means, what it may hold, and what it is where the file is silent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import InitErrorDetails
 
 from hpo.config.command_fields import CommandKeys
@@ -33,15 +33,17 @@ from hpo.config.fields import (
     broken,
     listed,
 )
+from hpo.config.metrics_fields import MetricOfSeveral, Pick, SeveralMetrics, pick_from_word
 from hpo.config.nearest import did_you_mean
 from hpo.config.parameters import ParameterSpec
 from hpo.config.rules import Facts, GateFacts, findings
 from hpo.config.search_fields import Duplicates, Replicates, StartPoint, WarmStart
+from hpo.config.several_rules import UNSERVED, MetricGiven, SeveralFacts
 from hpo.config.words import VALUES
 from hpo.trial import Goal
 
 SAMPLERS: Mapping[str, tuple[str, ...]] = {
-    "optuna": ("tpe", "gp", "cmaes", "qmc", "random", "grid"),
+    "optuna": ("tpe", "gp", "cmaes", "qmc", "nsga2", "random", "grid"),
     "hyperopt": ("tpe", "anneal", "random", "grid"),
 }
 """The samplers of each engine; random and grid are the same under both."""
@@ -255,7 +257,7 @@ class Engine(Section):
     sampler: Annotated[
         Text, WithJsonSchema({"enum": sorted({name for names in SAMPLERS.values() for name in names})})
     ] = "tpe"
-    """Its way of searching. optuna: tpe, gp, cmaes, qmc; hyperopt: tpe, anneal; both: random, grid."""
+    """Its way of searching. optuna: tpe, gp, cmaes, qmc, nsga2; hyperopt: tpe, anneal; both: random, grid."""
     seed: Seed = 0
     """Decides every draw of the sweep: the same seed gives the same trials."""
     options: dict[str, Option] = Field(default={})
@@ -360,6 +362,8 @@ class Registration(Section):
     """The registered model's name."""
     top: Annotated[int, Field(ge=1, le=1000), WHOLE] = 1
     """How many of the best trials compete, on the test part where there is one; the best of them is registered."""
+    pick: Annotated[Pick, BeforeValidator(pick_from_word, json_schema_input_type=Pick | Literal["knee"])] | None = None
+    """By several metrics: the rule that puts the trials of the front in an order, and so says which one is meant."""
     when: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
     """A gate: what a trial's record must say for it to compete, such as roc_auc >= 0.98 and seconds < 30."""
     seeds: Annotated[int, Field(ge=2, le=100), WHOLE] | None = None
@@ -397,12 +401,15 @@ class Registration(Section):
         return GateFacts(self.test, self.better_than, self.seeds)
 
 
-def _from_name(value: object) -> object:
+def from_name(value: object) -> object:
+    """The section that a single word stands for."""
     return {"name": value} if isinstance(value, str) else value
 
 
 class SweepConfig(Section):
     """A sweep file."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["metric"]}, {"required": ["metrics"]}]})
 
     version: Literal[1] = 1
     """The version of this file's format."""
@@ -414,17 +421,19 @@ class SweepConfig(Section):
     """A note for people, shown with the sweep."""
     tags: dict[Name, Annotated[str, Field(max_length=5000)]] = Field(default={})
     """Tags of the sweep's run."""
-    metric: Metric
+    one: Metric | None = Field(None, alias="metric")
     """What trials are ranked by."""
+    metrics: SeveralMetrics | None = None
+    """Several metrics instead of one: trials are searched by all of them, and no single one is the best."""
     objective: Objective
     """What a trial does."""
     parameters: Annotated[dict[Name, ParameterSpec], Field(min_length=1)]
     """What is searched, by name. A list is a choice, a single value a constant, a range needs type, low and high."""
     engine: Annotated[
-        Engine, BeforeValidator(_from_name, json_schema_input_type=Engine | Literal["optuna", "hyperopt"])
+        Engine, BeforeValidator(from_name, json_schema_input_type=Engine | Literal["optuna", "hyperopt"])
     ] = Engine()
     """What proposes the trials: settings, or just the name of the library."""
-    pruner: Annotated[Pruner, BeforeValidator(_from_name, json_schema_input_type=Pruner | _PruningRule)] | None = None
+    pruner: Annotated[Pruner, BeforeValidator(from_name, json_schema_input_type=Pruner | _PruningRule)] | None = None
     """What stops trials that are not worth finishing: settings, or just the rule's name; nothing where left out."""
     start: Annotated[list[StartPoint], Field(max_length=10_000)] = Field(default=[])
     """Points that are run first, as trials 0, 1, ..; what a point leaves open is drawn at random."""
@@ -460,22 +469,51 @@ class SweepConfig(Section):
 
     @property
     def goal(self) -> Goal:
-        """Which way the metric is better."""
+        """Which way the sweep's metric is better, the first one where there are several."""
         return Goal(self.metric.goal)
 
     @property
+    def metric(self) -> Metric:
+        """The sweep's metric; the first one where there are several."""
+        if self.one is not None:
+            return self.one
+        name, goal = next(iter(self.goals.items()))
+        return Metric(name=name, goal=goal.value)
+
+    @property
+    def goals(self) -> Mapping[str, Goal]:
+        """Which way each of the sweep's metrics is better."""
+        if self.one is not None:
+            return {self.one.name: Goal(self.one.goal)}
+        return {metric.name: Goal(metric.goal) for metric in self.metrics or []}
+
+    @property
     def scorers(self) -> tuple[str, ...]:
-        """What a scikit-learn objective measures, the sweep's metric among it."""
+        """What a scikit-learn objective measures, the sweep's metrics among it."""
         sklearn = self.objective.sklearn
-        return tuple(sklearn.scoring or [self.metric.name]) if sklearn else ()
+        return tuple(sklearn.scoring or self.goals) if sklearn else ()
+
+
+def metrics_given(one: Metric | None, several: Sequence[MetricOfSeveral] | None) -> list[MetricGiven]:
+    """The metrics, each with its place."""
+    given = [MetricGiven(("metric",), one.name, one.goal)] if one else []
+    return given + [MetricGiven(("metrics", number), each.name, each.goal) for number, each in enumerate(several or [])]
 
 
 def facts_of(config: SweepConfig) -> Facts:
     """What the rules between sections look at."""
     sklearn = config.objective.sklearn
     return Facts(
-        metric=config.metric.name,
-        goal=config.metric.goal,
+        metrics=metrics_given(config.one, config.metrics),
+        several=SeveralFacts(
+            has_metric=config.one is not None or config.metrics is not None,
+            has_both=config.one is not None and config.metrics is not None,
+            is_several=config.metrics is not None,
+            engine=config.engine.name,
+            sampler=config.engine.sampler,
+            pick=config.registration.pick if config.registration else None,
+            given=[key for key in UNSERVED if getattr(config, key) is not None],
+        ),
         is_sklearn=sklearn is not None,
         scoring=sklearn.scoring if sklearn else None,
         steps=sklearn.steps if sklearn else (),

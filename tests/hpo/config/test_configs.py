@@ -62,7 +62,7 @@ def test_the_json_schema_is_a_json_schema_and_describes_every_key() -> None:
     "end",
     [
         "parameters: {x: {type: int, low: 1}}", "parameters: {x: {min: 1}}", "parameters: {}", "parameters: {'a#': 1}",
-        "parameters: {x: [1]}\nbudget: {n_trials: 0}", "parameters: {x: [1]}\nengine: {sampler: nsga2}",
+        "parameters: {x: [1]}\nbudget: {n_trials: 0}", "parameters: {x: [1]}\nengine: {sampler: nsga3}",
         "parameters: {x: [1]}\nparallel: {window: 0}", "parameters: {x: [1]}\nbudget: {timeout: 10 minutes}",
         "parameters: {x: [1]}\ntags: {a: 1}", "parameters: {x: [1]}\nseed: 1", "parameters: {x: [[1]]}",
         "parameters: {x: {choices: [1], when: {y: []}}}", "parameters: {x: [1]}\nengine: {seed: -1}",

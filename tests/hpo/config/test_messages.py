@@ -60,7 +60,7 @@ def test_all_mistakes_of_a_file_are_reported_at_once_in_the_order_they_stand() -
         "f:13:29: error: parameters.alpha.low: must be a number, got '0.1': remove the quotes",
         "f:14:10: error: budget.n_trails: unknown key 'n_trails' - did you mean 'n_trials'?",
         "f:14:33: error: budget.timeout: cannot read '10 minutes' as a time: write 10m",
-        "f:15:33: error: engine.sampler: optuna has no sampler 'tpee'; it has tpe, gp, cmaes, qmc, random, grid"
+        "f:15:33: error: engine.sampler: optuna has no sampler 'tpee'; it has tpe, gp, cmaes, qmc, nsga2, random, grid"
         " - did you mean 'tpe'?",
         "f:16:32: error: parallel.backend: 'loki' is not one of loky, threading, serial - did you mean 'loky'?",
         "12 errors in f; nothing was run",
@@ -152,7 +152,7 @@ def test_a_condition_on_a_parameter_that_is_wrong_itself_is_not_held_against_it(
         ),
         (
             "engine: {sampler: Bayesian}",
-            "5:19: error: engine.sampler: optuna has no sampler 'Bayesian'; it has tpe, gp, cmaes, qmc, random, grid"
+            "5:19: error: engine.sampler: optuna has no sampler 'Bayesian'; it has tpe, gp, cmaes, qmc, nsga2, random, grid"
             " - did you mean 'tpe'?",
         ),
         ("engine: {seed: -1}", "5:16: error: engine.seed: must be at least 0, got -1"),
@@ -183,8 +183,8 @@ def test_a_condition_on_a_parameter_that_is_wrong_itself_is_not_held_against_it(
             "5:28: error: register.alias: MLflow keeps 'Latest' for itself: choose another alias",
         ),
         (
-            "metrics: [a]",
-            "5:1: error: metrics: unknown key 'metrics' - write objective.sklearn.scoring",
+            "metrics: [{name: a}, {name: b}]",
+            "5:1: error: metrics: give metric (one) or metrics (several), not both",
         ),
     ],
 )
@@ -360,7 +360,7 @@ def test_a_foreign_or_misplaced_key_is_answered_with_ours(extra: str, hint: str)
 @pytest.mark.parametrize(
     "extra",
     [
-        "constraints: ['a < b']", "metrics: [a]", "tracker: {mirror: x}",
+        "constraints: ['a < b']", "tracker: {mirror: x}",
         "parallel: {address: x}", "parallel: {backend: dask}", "parallel: {backend: ray}",
     ],
 )  # fmt: skip
