@@ -42,7 +42,7 @@ class Nsga2Sampler:
         self._axes = axes(space)
         self._crossed = {name: each for group in always_active(self._axes) for name, each in group.items()}
         self._told = ToldStudy(goals[0], others=goals[1:])
-        self._told_count = 0
+        self._last_told = -1
         self._notes: dict[int, Notes] = {}  # of trials that are not told yet
         self._next_noted = 0
         self._sampler(0)
@@ -53,22 +53,22 @@ class Nsga2Sampler:
 
     def redraw(self, number: int, attempt: int) -> Params:
         """The point that another seed gives, bred from the same parents."""
-        self._note_ahead()
-        if self._window is None and number not in self._notes:
+        if number not in self._notes and (self._window is None or number <= self._last_told + self._window):
             self._notes[number] = self._look_up(number)
         return self._draw(self._sampler(number, attempt))
 
     def tell(self, trial: Trial, result: Result) -> None:
         """Takes in an ended trial; one without finite values is told as failed."""
-        self._note_ahead()
+        self._note_ahead(trial.number - 1)
         notes = self._notes.pop(trial.number, None) or self._look_up(trial.number)
         self._told.add(self._axes, trial, result, notes)
-        self._told_count += 1
+        self._last_told = trial.number
 
-    def _note_ahead(self) -> None:
-        """Notes the generation of every number whose turn it is."""
-        while self._window is not None and self._next_noted < self._told_count + self._window:
-            self._notes[self._next_noted] = self._look_up(self._next_noted)
+    def _note_ahead(self, told: int) -> None:
+        """Notes the generation of every number whose turn it is once the trials up to `told` are told."""
+        while self._window is not None and self._next_noted <= told + self._window:
+            if self._next_noted not in self._notes:
+                self._notes[self._next_noted] = self._look_up(self._next_noted)
             self._next_noted += 1
 
     def _look_up(self, number: int) -> Notes:

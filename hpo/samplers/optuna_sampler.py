@@ -1,14 +1,17 @@
 """optuna's tpe, gp, cmaes and qmc as pure samplers."""
 
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.study import Study
+from optuna.trial import FrozenTrial
 
 from hpo.errors import EngineError
 from hpo.quiet_optuna import quiet
 from hpo.sampler import Sampler
+from hpo.samplers.cmaes_source import CmaesSource
 from hpo.samplers.options import Option, check_options
 from hpo.samplers.optuna_axes import (
     Group,
@@ -22,6 +25,7 @@ from hpo.samplers.optuna_axes import (
 from hpo.samplers.optuna_study import Notes, ToldStudy
 from hpo.samplers.short_notebook import ShortNotebook
 from hpo.samplers.shortlist import limit_above
+from hpo.samplers.told_value import told_value
 from hpo.space import Parameter, Params, Space
 from hpo.trial import Goal, Result, Trial, derive_seed
 
@@ -44,6 +48,12 @@ _OPTIONS = {
 }
 
 
+class _Make(Protocol):
+    """Makes a seeded optuna sampler; for cmaes `source` is what it begins from."""
+
+    def __call__(self, seed: int, source: Sequence[FrozenTrial] = ()) -> BaseSampler: ...
+
+
 class OptunaSampler:
     """One of optuna's samplers: tpe, gp, cmaes or qmc.
 
@@ -52,9 +62,9 @@ class OptunaSampler:
 
     tpe draws parameters under the same conditions together (`group: false`: only those without any, `multivariate:
     false`: each alone). gp models the parameters that are always active, cmaes the numeric ones among them; both draw
-    the others at random. qmc spreads its points over all parameters, active or not, and is scrambled by the seed
-    unless `scramble: false`; it learns nothing. `others` are the goals of the metrics after the first; tpe learns from
-    all of them.
+    the others at random; cmaes begins round the best of the trials that it did not ask for. qmc spreads its points
+    over all parameters, active or not, and is scrambled by the seed unless `scramble: false`; it learns nothing.
+    `others` are the goals of the metrics after the first; tpe learns from all of them.
     """
 
     def __init__(
@@ -80,10 +90,12 @@ class OptunaSampler:
         self._group_of = {name: group for group in groups for name in group}
         self._make = _maker(kind, options, len(self._group_of))
         limit = limit_above(options.get("n_startup_trials"))
-        self._told = ToldStudy(goal, ShortNotebook(goal, limit) if kind == "tpe" else None)
-        self._told_count = 0
+        self._told = ToldStudy(goal, ShortNotebook(goal, limit) if kind == "tpe" and not others else None, others)
+        self._last_told = -1
         self._ahead: dict[int, tuple[Params, Notes]] = {}  # cmaes: asked for and not told yet
         self._next_ahead = 0
+        can_begin = kind == "cmaes" and not options.get("use_separable_cma")
+        self._source = CmaesSource(goal, self._drawn_together[0]) if can_begin else None
         self._sequence: list[Params] = []  # qmc: its points from the first on
         self._sequence_sampler = self._make(derive_seed(seed, 0, "qmc"))
 
@@ -101,9 +113,9 @@ class OptunaSampler:
 
     def tell(self, trial: Trial, result: Result) -> None:
         """Takes in an ended trial; one without a finite value is told as failed."""
-        notes = self._notes_on(trial) if self._kind == "cmaes" else {}
+        notes = self._notes_on(trial, result) if self._kind == "cmaes" else {}
         self._told.add(self._axes, trial, result, notes)
-        self._told_count += 1
+        self._last_told = trial.number
 
     def _answer(self, number: int) -> Params:
         if self._kind == "qmc":
@@ -112,26 +124,30 @@ class OptunaSampler:
             return self._sequence[number]
         if self._kind != "cmaes":
             return self._draw(self._sampler_for(number))
-        self._go_ahead()
         if number in self._ahead:
             return self._ahead[number][0]
         answer = self._draw_with_notes(number)
-        if self._window is None:
+        if self._window is None or number <= self._last_told + self._window:
             self._ahead[number] = answer
         return answer[0]
 
-    def _go_ahead(self) -> None:
-        """Asks for every number whose turn it is.
+    def _go_ahead(self, told: int) -> None:
+        """Asks for every number whose turn it is once the trials up to `told` are told.
 
         cmaes writes its state onto the trial it is asked for. A fresh instance that is told a history must therefore
-        ask for those trials once more, each at the moment when just 0..number-window are told.
+        ask for those trials once more, each at the moment when just those up to number - window are told.
         """
-        while self._window is not None and self._next_ahead < self._told_count + self._window:
-            self._ahead[self._next_ahead] = self._draw_with_notes(self._next_ahead)
+        while self._window is not None and self._next_ahead <= told + self._window:
+            if self._next_ahead not in self._ahead:
+                self._ahead[self._next_ahead] = self._draw_with_notes(self._next_ahead)
             self._next_ahead += 1
 
-    def _notes_on(self, trial: Trial) -> Notes:
-        self._go_ahead()
+    def _notes_on(self, trial: Trial, result: Result) -> Notes:
+        self._go_ahead(trial.number - 1)
+        if trial.number < 0:  # nobody asked for it
+            if self._source and (value := told_value(result)) is not None:
+                self._source.add(encode(self._axes, trial.params), value)
+            return {}
         if trial.number not in self._ahead:
             self._ahead[trial.number] = self._draw_with_notes(trial.number)
         params, notes = self._ahead.pop(trial.number)
@@ -146,7 +162,8 @@ class OptunaSampler:
         return params, self._told.take_notes()
 
     def _sampler_for(self, number: int, attempt: int = 0) -> BaseSampler:
-        return self._make(derive_seed(self._seed, number, self._kind, attempt))
+        source = self._source.trials if self._source else ()
+        return self._make(derive_seed(self._seed, number, self._kind, attempt), source)
 
     def _draw(self, sampler: BaseSampler) -> Params:
         study: Study = self._told.look(sampler)
@@ -180,20 +197,21 @@ class OptunaSampler:
         return groups
 
 
-def _maker(kind: str, options: Mapping[str, object], dimensions: int) -> Callable[[int], BaseSampler]:
+def _maker(kind: str, options: Mapping[str, object], dimensions: int) -> _Make:
     """What makes a seeded optuna sampler; EngineError at once where optuna has something against the options."""
     if options.get("use_separable_cma") and dimensions < 2:
         raise EngineError("sampler cmaes: use_separable_cma needs two numeric parameters that have no `when`")
     own = {name: value for name, value in options.items() if name not in ("multivariate", "group")}
 
-    def make(seed: int) -> BaseSampler:
+    def make(seed: int, source: Sequence[FrozenTrial] = ()) -> BaseSampler:
         if kind == "tpe":
             return TPESampler(seed=seed, constant_liar=False, **own)  # type: ignore[arg-type]  # types were checked
         with quiet():
             if kind == "gp":
                 return GPSampler(seed=seed, warn_independent_sampling=False, **own)  # type: ignore[arg-type]
             if kind == "cmaes":
-                return CmaEsSampler(seed=seed, warn_independent_sampling=False, **own)  # type: ignore[arg-type]
+                begin = {"source_trials": list(source)} if source else {}
+                return CmaEsSampler(seed=seed, warn_independent_sampling=False, **begin, **own)  # type: ignore[arg-type]
             settings = {"scramble": True, **own}
             return QMCSampler(seed=seed, warn_independent_sampling=False, **settings)  # type: ignore[arg-type]
 
