@@ -4,11 +4,12 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hpo.errors import BrokenOff, TrialFailed, TrialPruned
 from hpo.failure_text import failure_line, failure_traceback, message_line
+from hpo.front import Goals, dominates
 from hpo.gathered import Gathered, SaveFailed
 from hpo.live_trial import Ask, LiveTrial
 from hpo.objective import Objective, TrialFiles
@@ -25,20 +26,22 @@ def run_attempt(
     goal: Goal,
     files: TrialFiles | None,
     ask: Ask | None = None,
+    others: Goals | None = None,
 ) -> Outcome:
     """How the attempt ended, as plain data that can be pickled; whatever the objective raises becomes a FAILED outcome.
 
     The one exception is a KeyboardInterrupt (or a subclass of it) in a main thread that listens to Ctrl-C: that is the
     person at the keyboard, not the trial, so it passes through to the driver.
     `metrics` holds every number of the result, `reports` what was recorded with steps. The sweep's metric must be
-    finite; other metrics may be NaN or infinite. What was gathered before a failure is kept.
+    finite, and so must `others`, the further ones of a sweep by several; all else may be NaN or infinite. What was
+    gathered before a failure is kept.
     With `ask`, reports of the metric ask whether to go on. A trial that was told to stop is PRUNED however it ended,
     and so is one that raised TrialPruned (ours or optuna's) by itself; it keeps its reports, but no final value.
     """
     gathered = Gathered(trial, files)
     live = LiveTrial(trial, gathered, metric=metric, ask=ask)
     started, clock = int(time.time() * 1000), time.perf_counter()
-    verdict = _evaluate(objective, trial, live, gathered, metric, goal)
+    verdict = _evaluate(objective, trial, live, gathered, {metric: goal, **(others or {})})
     outcome = Outcome(
         number=trial.number,
         attempt=trial.attempt,
@@ -88,17 +91,15 @@ class _Verdict:
 _PRUNED = _Verdict({}, is_pruned=True)
 
 
-def _evaluate(
-    objective: Objective, trial: Trial, live: LiveTrial, gathered: Gathered, metric: str, goal: Goal
-) -> _Verdict:
+def _evaluate(objective: Objective, trial: Trial, live: LiveTrial, gathered: Gathered, goals: Goals) -> _Verdict:
     metrics: Metrics = {}
     try:
         result = objective(dict(trial.params), live)
         if live.is_stopped:
             return _PRUNED
-        verdict = _judge(result, metric)
+        verdict = _judge(result, list(goals))
         metrics = verdict.metrics
-        if not verdict.reason and gathered.offered and is_kept(metrics[metric], trial.bar, goal):
+        if not verdict.reason and gathered.offered and _is_kept(metrics, trial, goals):
             gathered.save_models()
         return verdict
     except BaseException as error:
@@ -111,27 +112,38 @@ def _evaluate(
         return _Verdict(metrics, _reason(error), failure_line(error), failure_traceback(error))
 
 
-def _judge(result: object, metric: str) -> _Verdict:
+def _is_kept(metrics: Metrics, trial: Trial, goals: Goals) -> bool:
+    """Whether a trial with these metrics is to keep its models."""
+    values = tuple(metrics[name] for name in goals)
+    ways = tuple(goals.values())
+    return is_kept(values[0], trial.bar, ways[0]) and not any(dominates(best, values, ways) for best in trial.front)
+
+
+def _judge(result: object, wanted: Sequence[str]) -> _Verdict:
     try:
-        metrics = _metrics(result, metric)
+        metrics = _metrics(result, wanted)
     except (TypeError, ValueError, OverflowError) as error:
         return _Verdict({}, "invalid_result", plain_text(str(error)))
-    if metric not in metrics:
-        reported = ", ".join(repr(name) for name in metrics) or "no metric at all"
-        return _Verdict(metrics, "no_result", f"the result must hold the sweep's metric {metric!r}, got {reported}")
-    if not math.isfinite(metrics[metric]):
-        return _Verdict(metrics, "nonfinite", f"the result must be finite, got {metric} = {metrics[metric]}")
+    for name in wanted:
+        if name not in metrics:
+            reported = ", ".join(map(repr, metrics)) or "no metric at all"
+            return _Verdict(metrics, "no_result", f"the result must hold the sweep's metric {name!r}, got {reported}")
+    for name in wanted:
+        if not math.isfinite(metrics[name]):
+            return _Verdict(metrics, "nonfinite", f"the result must be finite, got {name} = {metrics[name]}")
     return _Verdict(metrics)
 
 
-def _metrics(result: object, metric: str) -> dict[str, float]:
+def _metrics(result: object, wanted: Sequence[str]) -> dict[str, float]:
     if isinstance(result, Mapping):
         return {plain_name(name, "metric"): _number(value, f"{name} of the result") for name, value in result.items()}
     if result is None:
         raise TypeError("the result must be a number or a mapping of metrics, got None; does the objective return?")
     if isinstance(result, list | tuple):
         raise TypeError(f"the result must be a number or a mapping of metrics, got {describe(result)}")
-    return {metric: _number(result, "the result")}
+    if len(wanted) > 1:
+        raise TypeError(f"the result must be a mapping of the metrics {', '.join(wanted)}, got {describe(result)}")
+    return {wanted[0]: _number(result, "the result")}
 
 
 def _number(value: object, what: str) -> float:

@@ -1,8 +1,10 @@
 """When a sweep stops asking: the budget's rules, judged in number order on the trials that were told."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hpo.front import FrontSoFar
 from hpo.trial import Goal, Result, State, Trial
 
 LOST = "lost"
@@ -36,21 +38,26 @@ class Judge:
     """Follows the trials told and says when the budget is used up.
 
     Judged on told trials only, so the same trials end a sweep for any number of workers and any timing; the clock
-    of `timeout` is the one exception.
+    of `timeout` is the one exception. `others` are the goals of the metrics after the first; with them patience ends
+    with a trial that makes the front reach farther.
     """
 
-    def __init__(self, budget: Budget, goal: Goal) -> None:
+    def __init__(self, budget: Budget, goal: Goal, others: Sequence[Goal] = ()) -> None:
         self._budget = budget
         self._goal = goal
         self._best: float | None = None
+        self._front = FrontSoFar([goal, *others]) if others else None
         self._since_best = 0
         self._failures = 0
 
-    def tell(self, trial: Trial, result: Result) -> None:  # noqa: ARG002  # the same shape as Sampler.tell
+    def tell(self, trial: Trial, result: Result) -> None:
         """Takes in an ended trial."""
         self._since_best += result.state is not State.PRUNED  # it had no chance to be the best
         self._failures += result.state is State.FAILED and result.reason != LOST
-        if result.value is not None and self._goal.better(result.value, self._best):
+        if self._front is not None:
+            if result.values and self._front.add(trial.number, result.values):
+                self._since_best = 0
+        elif result.value is not None and self._goal.better(result.value, self._best):
             self._best, self._since_best = result.value, 0
 
     def verdict(self, number: int, seconds: float) -> Stop | None:

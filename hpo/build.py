@@ -74,6 +74,7 @@ class Parts:
                 patience=budget.patience,
                 target=config.metric.target,
             ),
+            others=dict(list(config.goals.items())[1:]),
         )
 
     @property
@@ -93,6 +94,7 @@ class Parts:
             goal=plan.goal,
             window=plan.window,
             options=engine.options,
+            others=tuple(plan.others.values()),
         )
         start = start_of(self.config)
         tell_known(sampler, known, before=len(start) + (plan.window or 0))
@@ -160,6 +162,7 @@ class Parts:
             results=results,
             asks=self.config.pruner is not None and objective is self.objective,
             surroundings=surroundings,
+            others=self.plan.others if objective is self.objective else None,
         )
 
 
@@ -263,7 +266,7 @@ def _sklearn_parts(config: SweepConfig, space: Space, folders: Sequence[Path], s
         validation=Validation(folds=cv.folds or 5, holdout=cv.holdout, shuffle=cv.shuffle, seed=cv.seed),
         reporting=_reporting(config),
     )
-    objective.check(space, config.metric.name)
+    objective.check(space, *config.goals)
     datasets = [_dataset(description) for description in objective.describe_data()]
     return Parts(
         config, space, objective, objective if data.test is not None else None, datasets, search_path, Secrets()

@@ -17,7 +17,7 @@ from hpo.build import Parts
 from hpo.executors.result_folder import ResultFolder
 from hpo.fork import FORKED_FROM_TAG, Reusable, Taking, fork_message, reusable
 from hpo.interruption import Interruption
-from hpo.kept_models import KeptModels
+from hpo.kept_models import FrontModels, KeptModels, ModelKeeping
 from hpo.last_step import LastStep, settled, take
 from hpo.left_behind import finished_of, records_of
 from hpo.mirrors.beside import mirrored
@@ -233,9 +233,7 @@ class Drive:
                 executor=executor,
                 tracker=self._tracker(parent.id),
                 records=self._records(parent),
-                models=KeptModels(
-                    self.parts.keep, self.parts.plan.goal, DroppedModels(root_of(parent)), self._is_registered
-                ),
+                models=self._models(parent),
                 interruption=self.wishes.interruption,
                 fence=claim.fence,
                 results=results,
@@ -249,6 +247,12 @@ class Drive:
             if results:
                 results.close()
             shutil.rmtree(scratch, ignore_errors=True)
+
+    def _models(self, parent: Run) -> ModelKeeping:
+        parts, delete = self.parts, DroppedModels(root_of(parent))
+        if parts.plan.others and parts.config.tracker.log_models == "best":
+            return FrontModels(tuple(parts.plan.goals.values()), delete, self._is_registered)
+        return KeptModels(parts.keep, parts.plan.goal, delete, self._is_registered)
 
     def _tracker(self, run_id: str) -> Tracker:
         """The store's tracker, with patience for a store in trouble."""

@@ -34,7 +34,7 @@ def reusable(old: Run, history: Sequence[Run], config: str, space: Space, sample
     so they take that, and such points between them that are still to be run are given as `waiting`.
     """
     before, after = json.loads(old.sweep.config if old.sweep else "{}"), json.loads(config)
-    for key in ("objective", "metric"):
+    for key in ("objective", "metric", "metrics"):
         if before.get(key) != after.get(key):
             return Reusable(why_not=f"the {key} is another one, so its values cannot be compared")
     complete = [run for run in history if run.trial is not None and run.trial.state == State.COMPLETE]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from hpo.artifact_root import root_of
 from hpo.executors.result_folder import ResultFolder
+from hpo.front import front
+from hpo.front_on_record import several_of, values_of
 from hpo.parent_run import TRIAL_TAGS
 from hpo.progress import Progress, seconds_used
 from hpo.reclaim import reclaimed
@@ -74,11 +76,17 @@ def _end_sweep(tracker: Tracker, parent: Run, facts: SweepFacts, records: SweepR
 
 
 def _progress(tracker: Tracker, parent: Run, facts: SweepFacts) -> Progress:
-    trials = [run.trial for run in tracker.find(Query(parent=parent.id)) if run.trial]
+    runs = tracker.find(Query(parent=parent.id))
+    trials = [run.trial for run in runs if run.trial]
     counts = {state: sum(trial.state == state for trial in trials) for state in State}
+    n_trials, seconds = facts.n_trials or len(trials), seconds_used(parent.tags)
+    if goals := several_of(parent):
+        complete = [run.metrics for run in runs if run.trial and run.trial.state == State.COMPLETE]
+        points = [values for metrics in complete if (values := values_of(metrics, goals))]
+        return Progress(counts, n_trials, None, None, seconds, len(front(points, tuple(goals.values()))))
     best: tuple[float, int] | None = None
     for trial in trials:  # by number, so that of equals the lowest is it
         if trial.value is not None and Goal(facts.goal).better(trial.value, best[0] if best else None):
             best = trial.value, trial.number
     value, number = best or (None, None)
-    return Progress(counts, facts.n_trials or len(trials), value, number, seconds_used(parent.tags))
+    return Progress(counts, n_trials, value, number, seconds)

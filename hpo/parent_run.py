@@ -103,6 +103,7 @@ class ParentRun:
         return {
             "metric": plan.metric,
             "goal": plan.goal.value,
+            **({"metrics": ", ".join(f"{name} ({goal})" for name, goal in plan.goals.items())} if plan.others else {}),
             "engine": engine.name,
             "sampler": engine.sampler,
             **({"pruner": pruner.name} if pruner else {}),

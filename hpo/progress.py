@@ -16,13 +16,22 @@ def seconds_used(tags: Mapping[str, str]) -> float:
 
 @dataclass(frozen=True)
 class Progress:
-    """A moment of a sweep; `seconds` are counted over all its drivers. `n_trials` is the budget."""
+    """A moment of a sweep; `seconds` are counted over all its drivers. `n_trials` is the budget.
+
+    Of a sweep by several metrics `front` is the size of the front, and there is no best; else it is None.
+    """
 
     counts: Mapping[State, int]
     n_trials: int
     best: float | None
     best_number: int | None
     seconds: float
+    front: int | None = None
+
+    @property
+    def has_result(self) -> bool:
+        """Whether a trial has a value."""
+        return self.best is not None or bool(self.front)
 
     @property
     def ended(self) -> int:
@@ -32,7 +41,8 @@ class Progress:
     def tags(self) -> dict[str, str]:
         """The parent run's tag that changes with every trial: one, because each tag costs every trial a write."""
         counts = {state.lower(): self.counts[state] for state in State}
-        text = json.dumps({**counts, "n_trials": self.n_trials, "seconds": round(self.seconds, 3)})
+        front = {} if self.front is None else {"front": self.front}
+        text = json.dumps({**counts, "n_trials": self.n_trials, "seconds": round(self.seconds, 3), **front})
         return {PROGRESS_TAG: text}
 
     def best_tags(self) -> dict[str, str]:

@@ -3,20 +3,21 @@
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from hpo.budget import Budget, Judge, Stop
 from hpo.executor import Executor, FinishedResults
+from hpo.front import FrontSoFar, Goals
 from hpo.interruption import Interruption
-from hpo.kept_models import KeptModels
+from hpo.kept_models import ModelKeeping
 from hpo.losses import LossCount, Losses, lost_for_good
 from hpo.progress import Progress
 from hpo.pruner import Pruner
 from hpo.pruning import Pruning, recorded_curve
 from hpo.sampler import Sampler
 from hpo.sweep_records import SweepRecords, next_attempt
-from hpo.trial import Goal, Outcome, Question, Result, State, Trial, derive_seed
+from hpo.trial import Goal, Metrics, Outcome, Question, Result, State, Trial, derive_seed
 from hpo.window import Window
 from trackers.errors import NotFound, StoreUnavailable
 from trackers.failpoints import reach
@@ -67,13 +68,19 @@ _: type[Watcher] = Silence
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep is to do: settings that do not change while it runs."""
+    """What a sweep is to do: settings that do not change while it runs. `others` are the metrics after the first."""
 
     metric: str
     goal: Goal
     seed: int
     window: int | None
     budget: Budget
+    others: Goals = field(default_factory=dict)
+
+    @property
+    def goals(self) -> Goals:
+        """Which way each metric is better."""
+        return {self.metric: self.goal, **self.others}
 
 
 class Sweep:
@@ -87,7 +94,7 @@ class Sweep:
         executor: Executor,
         tracker: Tracker,
         records: SweepRecords,
-        models: KeptModels,
+        models: ModelKeeping,
         interruption: Interruption,
         fence: Fence | None = None,
         results: FinishedResults | None = None,
@@ -98,7 +105,7 @@ class Sweep:
         self._executor = executor
         self._tracker = tracker
         self._records = records
-        self._judge = Judge(plan.budget, plan.goal)
+        self._judge = Judge(plan.budget, plan.goal, tuple(plan.others.values()))
         self._window = Window(plan.window, self._tell)
         self._pruning = Pruning(pruner, plan.metric)
         self._models = models
@@ -108,6 +115,7 @@ class Sweep:
         self._fence = fence
         self._counts = dict.fromkeys(State, 0)
         self._best: tuple[float, int] | None = None
+        self._front = FrontSoFar(tuple(plan.goals.values())) if plan.others else None
         self._open: dict[int, Trial] = {}
         self._starting: list[Trial] = []  # these three are not on record yet
         self._ended: list[tuple[Trial, Outcome, Progress]] = []
@@ -138,8 +146,10 @@ class Sweep:
             if state in (State.WAITING, State.RUNNING):
                 self._again.append(next_attempt(trial))
                 continue
-            self._end(trial, Result(state, value, reason, recorded_curve(run.points, state)))
-            self._changes += self._models.add(trial, value, run.models)
+            values = self._values(run.metrics, state)
+            value = None if self._plan.others and not values else value
+            self._end(trial, Result(state, value, reason, recorded_curve(run.points, state), values))
+            self._changes += self._models.add(trial, value, run.models, values)
         self._take([outcome for outcome in finished if outcome.number in self._open])
         reach("take_up.done")
 
@@ -174,7 +184,8 @@ class Sweep:
         running = len(self._open) + len(self._starting) - len(self._ended)
         counts = {**self._counts, State.RUNNING: running, State.WAITING: len(self._again)}
         seconds = self._used + time.monotonic() - self._began
-        return Progress(counts, self._plan.budget.n_trials, value, number, seconds)
+        front = None if self._front is None else len(self._front)
+        return Progress(counts, self._plan.budget.n_trials, value, number, seconds, front)
 
     def _run(self, watcher: Watcher) -> Stop:
         while True:
@@ -205,7 +216,7 @@ class Sweep:
                 trial = None if stop else self._ask()
                 if trial is None:
                     return stop or Stop.EXHAUSTED
-            self._starting.append(replace(trial, bar=self._models.bar()))
+            self._starting.append(self._models.place(trial))
         return None
 
     def _may_run_again(self, trial: Trial) -> bool:
@@ -245,9 +256,10 @@ class Sweep:
             outcome = self._records.recordable(trial, outcome)
             value = outcome.metrics.get(self._plan.metric) if outcome.state is State.COMPLETE else None
             curve = self._pruning.curve_of(outcome)
-            best_is_new = self._end(trial, Result(outcome.state, value, outcome.reason, curve))
+            values = self._values(outcome.metrics, outcome.state)
+            best_is_new = self._end(trial, Result(outcome.state, value, outcome.reason, curve, values))
             change = self._records.trial_ended(trial, outcome, value)
-            self._changes += [change, *self._models.add(trial, value, change.models)]
+            self._changes += [change, *self._models.add(trial, value, change.models, values)]
             if best_is_new:
                 self._changes.append(self._records.best_found(self.progress()))
             self._ended.append((trial, outcome, self.progress()))
@@ -287,11 +299,19 @@ class Sweep:
         self._window.end(trial, result)
         if value is None:
             return False
+        if self._front is not None:  # which has no best trial
+            self._front.add(trial.number, result.values)
+            return False
         best, number = self._best if self._best else (None, -1)
         if self._plan.goal.better(value, best) or (value == best and trial.number < number):
             self._best = (value, trial.number)
             return True
         return False
+
+    def _values(self, metrics: Metrics, state: State) -> tuple[float, ...]:
+        """The values of all metrics of a trial, where there are several and it has them."""
+        is_wanted = self._plan.others and state is State.COMPLETE and self._plan.goals.keys() <= metrics.keys()
+        return tuple(metrics[name] for name in self._plan.goals) if is_wanted else ()
 
     def _tell(self, trial: Trial, result: Result) -> None:
         self._sampler.tell(trial, result)

@@ -117,7 +117,7 @@ class SweepRecords:
 
     def sweep_ended(self, progress: Progress, stop: Stop) -> RunEnded:
         """The sweep is over; FAILED where failures stopped it or no trial gave a value."""
-        failed = stop is Stop.FAILURES or progress.best is None
+        failed = stop is Stop.FAILURES or not progress.has_result
         status = Status.FAILED if failed else Status.FINISHED
         return RunEnded(self.parent_id, status, self.clock(), tags={**progress.tags(), "hpo.stopped_by": stop})
 

@@ -47,6 +47,7 @@ HPO_LAYERS = [
         "hpo.sweep",
         "hpo.ranking",
         "hpo.picking",
+        "hpo.front_on_record",
         "hpo.trials_table",
         "hpo.trials_parquet",
         "hpo.promotion",

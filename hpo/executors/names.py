@@ -8,6 +8,7 @@ from hpo.executor import Executor
 from hpo.executors.limits import Limits
 from hpo.executors.result_folder import ResultFolder
 from hpo.executors.work import Work
+from hpo.front import Goals
 from hpo.objective import Objective, Surroundings, TrialFiles
 from hpo.trial import Goal
 
@@ -62,12 +63,13 @@ def make_executor(
     results: ResultFolder | None = None,
     asks: bool = False,
     surroundings: Surroundings | None = None,
+    others: Goals | None = None,
 ) -> Executor:
     """An executor whose workers have the objective ready; ObjectiveError where they cannot.
 
     `scratch` is a folder for this driver alone, made if needed and not removed. Close the executor when done.
     `results` is a folder of the sweep that outlives this driver. With `asks`, trials that report wait for the answer
-    given to `wait`.
+    given to `wait`. `others` are the further metrics of a sweep by several.
     """
     if backend not in EXECUTORS:
         raise ConfigError(f"parallel.backend must be one of {', '.join(EXECUTORS)}, got {backend!r}")
@@ -82,5 +84,6 @@ def make_executor(
         results=results,
         asks=asks,
         surroundings=surroundings,
+        others=others or {},
     )
     return EXECUTORS[backend](work, slots, limits)

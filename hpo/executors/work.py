@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from hpo.attempt import run_attempt
 from hpo.errors import HpoError, ObjectiveError
 from hpo.executors.result_folder import ResultFolder
 from hpo.failure_text import failure_line, failure_traceback
+from hpo.front import Goals
 from hpo.live_trial import Ask
 from hpo.objective import Objective, Surroundings, TrialFiles
 from hpo.search_path import search_first
@@ -22,7 +23,7 @@ class Work:
 
     `scratch` is a folder of this sweep's driver alone; each attempt gets `<scratch>/<number>-<attempt>`, made when the
     objective asks for it and removed afterwards. `search_path` comes first when modules are imported.
-    `asks`: trials that report ask whether to go on, and wait for the reply.
+    `asks`: trials that report ask whether to go on, and wait for the reply. `others` are the metrics after the first.
     `inner_threads` limits the threads of BLAS and OpenMP in each slot; None leaves them alone. `results` is where a
     worker writes down how a trial ended before it tells the driver, which may be dead by then.
     """
@@ -37,6 +38,7 @@ class Work:
     results: ResultFolder | None = None
     asks: bool = False
     surroundings: Surroundings | None = None
+    others: Goals = field(default_factory=dict)
 
     def prepare(self) -> None:
         """Gets ready for trials; ObjectiveError where the objective cannot be."""
@@ -69,6 +71,7 @@ class Work:
             goal=self.goal,
             files=self.files,
             ask=ask if self.asks else None,
+            others=self.others,
         )
         try:
             return attempt() if self.surroundings is None else self.surroundings.around(placed, attempt)

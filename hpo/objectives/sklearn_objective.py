@@ -52,10 +52,13 @@ class SklearnObjective:
         spread = self.validation.holdout is None
         return (*self.scoring, *(f"{name}_std" for name in self.scoring if spread))
 
-    def check(self, space: Space, metric: str | None = None) -> None:
-        """Reads the data and tries the estimator under every choice; ObjectiveError that lists all mistakes."""
+    def check(self, space: Space, *wanted: str) -> None:
+        """Reads the data and tries the estimator under every choice; ObjectiveError that lists all mistakes.
+
+        `wanted` are the sweep's metrics.
+        """
         data.forget()
-        problems = list(dict.fromkeys(self._problems(space, metric)))
+        problems = list(dict.fromkeys(self._problems(space, wanted)))
         if problems:
             raise ObjectiveError("\n".join(problems))
 
@@ -154,16 +157,16 @@ class SklearnObjective:
     def _splits(self, train: Table) -> Sequence[Split]:
         return self.validation.splits(train, stratify=self.model.is_classifier())
 
-    def _problems(self, space: Space, metric: str | None) -> Iterator[str]:
-        for check in (self._scoring_problems(metric), self._parameter_problems(space), self._data_problems()):
+    def _problems(self, space: Space, wanted: Sequence[str]) -> Iterator[str]:
+        for check in (self._scoring_problems(wanted), self._parameter_problems(space), self._data_problems()):
             try:
                 yield from check
             except ObjectiveError as error:
                 yield str(error)
 
-    def _scoring_problems(self, metric: str | None) -> Iterator[str]:
+    def _scoring_problems(self, wanted: Sequence[str]) -> Iterator[str]:
         scorers_of(self.scoring)
-        if metric is not None and metric not in self.metrics:
+        for metric in (name for name in wanted if name not in self.metrics):
             yield f"metric.name: {metric!r} is not measured{did_you_mean(metric, self.metrics)}; add it to scoring"
 
     def _parameter_problems(self, space: Space) -> Iterator[str]:

@@ -328,7 +328,7 @@ def test_a_right_sweep_passes_the_check() -> None:
 
 def problems(objective: SklearnObjective, *parameters: Parameter, metric: str | None = None) -> list[str]:
     with pytest.raises(ObjectiveError) as caught:
-        objective.check(Space(parameters), metric)
+        objective.check(Space(parameters), *([metric] if metric else []))
     return str(caught.value).splitlines()
 
 
