@@ -95,6 +95,10 @@ class Outbox(Protocol):
         """At most so many trials from that number on, by number, also deleted ones."""
         ...
 
+    def again(self, trial_ids: Sequence[str]) -> Sequence[Parcel]:
+        """The runs below these trials, in which they were run again with other seeds; also deleted ones."""
+        ...
+
     def points(self, run_id: str) -> Iterator[Sequence[Point]]:
         """All points of a run, some thousands at a time; no transaction stays open in between."""
         ...

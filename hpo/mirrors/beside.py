@@ -95,7 +95,7 @@ class MirrorProcess:
         packages = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), packages]))
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "hpo.mirrors.worker"],
+            [sys.executable, "-P", "-m", "hpo.mirrors"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from hpo.errors import HpoError
 from hpo.executors.lifeline import Lifeline
 from hpo.mirrors.sending import outbox_of
+from hpo.processes.priority import step_forward
 from trackers.errors import MirrorUnavailable, TrackerError
 from trackers.mirroring import Mirroring
 from trackers.mlflow_asking import prepare_environment
@@ -36,8 +37,6 @@ LAST_NOTE_EVERY = 1.0
 """The same once the sweep has ended: the driver waits for a while only."""
 LONGEST_PAUSE = 60.0
 KNOCK_SECONDS = 5.0
-NICE, NICE_VARIABLE = 19, "HPO_MIRROR_NICE"
-"""How little of the processor this process gets where others want it; the variable overrides it."""
 
 Say = Callable[[Mapping[str, object]], None]
 
@@ -66,7 +65,6 @@ def main() -> None:
     ended = threading.Event()
     threading.Thread(target=_listen, args=(sys.stdin, ended), name="hpo-mirror-listen", daemon=True).start()
     say = _sayer()
-    os.nice(int(os.environ.get(NICE_VARIABLE) or NICE))
     prepare_environment()
     try:
         follow(errand, ended, say)
@@ -117,6 +115,10 @@ class SayingOutbox:
     def trials(self, sweep_id: str, first: int, limit: int) -> Sequence[Parcel]:
         """See `Outbox`."""
         return self._outbox.trials(sweep_id, first, limit)
+
+    def again(self, trial_ids: Sequence[str]) -> Sequence[Parcel]:
+        """See `Outbox`."""
+        return self._outbox.again(trial_ids)
 
     def points(self, run_id: str) -> Iterator[Sequence[Point]]:
         """See `Outbox`."""
@@ -190,6 +192,7 @@ class _Patience:
 def _listen(source: TextIO, ended: threading.Event) -> None:
     for line in source:
         if line.strip() == "end":
+            step_forward()  # from now on somebody waits for it
             ended.set()
     os._exit(1)  # the driver is dead: what was sent and not noted is found again by its tag
 
@@ -207,6 +210,3 @@ def _sayer() -> Say:
 
 
 _: type[Outbox] = SayingOutbox
-
-if __name__ == "__main__":
-    main()

@@ -46,7 +46,7 @@ def mirror_processes(folder: Path, living: Callable[[Path], list[int]]) -> list[
     found = []
     for pid in living(folder):
         command = Path(f"/proc/{pid}/cmdline")
-        if command.exists() and b"hpo.mirrors.worker" in command.read_bytes():
+        if command.exists() and b"hpo.mirrors" in command.read_bytes():
             found.append(pid)
     return found
 

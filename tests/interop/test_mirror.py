@@ -186,6 +186,49 @@ def test_what_a_server_lost_is_sent_again(mirrored: Any, mlflow_proxy: Any) -> N
     assert sum(run["tags"]["hpo.run_id"] != "another" for run in runs) == 2
 
 
+def test_re_runs_are_nested_below_their_trials_and_there_once(mirrored: Any, tmp_path: Path) -> None:
+    mirrored.start()
+    trials = [mirrored.trial(number, {"x": number}) for number in range(2)]
+    for number, trial in enumerate(trials):
+        mirrored.end(trial)
+        for index in range(2):
+            again = mirrored.trial(index, {"x": number}, name=f"trial-{number}-seed-{index}", parent_id=trial)
+            mirrored.end(again, points=[Point("acc", 0.5, 0, STARTED)])
+    mirrored.end_sweep()
+    assert mirrored.pending() == mirrored.send().runs == 7
+    runs = mirrored.runs()
+    for number in range(2):
+        below = {name for name, run in runs.items() if is_below(run, runs[f"trial-{number}"])}
+        assert below == {f"trial-{number}-seed-0", f"trial-{number}-seed-1"}
+
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        database.execute("DELETE FROM hpo_mirrored")
+        database.commit()
+    mirrored.send()
+    assert {name: remote_id(run) for name, run in mirrored.runs().items()} == {
+        name: remote_id(run) for name, run in runs.items()
+    }
+    assert mirrored.pending() == 0
+
+
+def test_a_re_run_whose_answer_was_lost_is_not_there_twice(mirrored: Any, mlflow_proxy: Any) -> None:
+    mirrored.start()
+    trial = mirrored.trial(0, {"x": 0})
+    mirrored.end(trial)
+    mirrored.end(mirrored.trial(0, {"x": 0}, name="trial-0-seed-0", parent_id=trial))
+    mirrored.end_sweep()
+    made = iter(["pass", "pass", "lose"])
+    mlflow_proxy.rule = lambda path: next(made, "pass") if path.endswith("runs/create") else "pass"
+    with pytest.raises(MirrorUnavailable):
+        mirrored.send(mlflow_proxy.uri)
+    mirrored.send(mlflow_proxy.uri)
+    assert sorted(mirrored.runs()) == sorted(["trial-0", "trial-0-seed-0", mirrored.name])
+
+
+def is_below(run: Any, parent: Any) -> bool:
+    return bool(run["tags"].get("mlflow.parentRunId") == remote_id(parent))
+
+
 def test_a_trial_that_ran_again_stays_one_run(mirrored: Any) -> None:
     mirrored.start()
     trial = mirrored.trial(0, {"x": 1})

@@ -67,6 +67,18 @@ def test_trials_come_by_number_a_page_at_a_time_also_deleted_ones(store: Store) 
     ]
 
 
+def test_what_was_run_again_comes_by_its_trials_and_is_none_of_the_sweep(store: Store) -> None:
+    for trial, index in ((3, 1), (3, 0), (1, 0)):
+        facts = TrialFacts(index, {"x": trial})
+        name = f"trial-{trial}-seed-{index}"
+        store.tracker.record([RunStarted(_id(10 * trial + index), name, "e", 2, _id(trial), trial=facts)])
+
+    found = outbox(store).again([_id(number) for number in range(5)])
+    assert [parcel.run.name for parcel in found] == ["trial-1-seed-0", "trial-3-seed-0", "trial-3-seed-1"]
+    assert outbox(store).again([_id(0), _id(2)]) == outbox(store).again([]) == []
+    assert len(outbox(store).trials(SWEEP, 0, 100)) == 5
+
+
 def test_a_sweep_comes_with_its_data_sets_and_one_that_is_not_there_is_an_error(store: Store) -> None:
     assert outbox(store).sweep(SWEEP).datasets == [Dataset("iris", "d1", schema="{}", context="training")]
     with pytest.raises(NotFound, match="no run"):

@@ -18,7 +18,7 @@ from trackers.sql.upserts import insert
 POINTS = 20_000
 """Points read at a time."""
 
-_marks = hpo_mirrored.c
+_marks, _trials = hpo_mirrored.c, hpo_trials.c
 
 
 class SqlOutbox:
@@ -40,12 +40,19 @@ class SqlOutbox:
         """See `Outbox`."""
         if not self._database.layout().is_ours:
             return []
-        table = hpo_trials.c
-        there = hpo_trials.join(runs, runs.c.run_uuid == table.run_uuid)  # MLflow's gc leaves our row behind
-        statement = sa.select(table.run_uuid).select_from(there)
-        statement = statement.where(table.sweep_uuid == sweep_id, table.number >= first)
+        statement = _ids().where(_trials.sweep_uuid == sweep_id, _trials.number >= first)
         with self._database.read() as connection:
-            ids = connection.execute(statement.order_by(table.number).limit(limit)).scalars().all()
+            ids = connection.execute(statement.limit(limit)).scalars().all()
+            return self._parcels(connection, ids)
+
+    def again(self, trial_ids: Sequence[str]) -> Sequence[Parcel]:
+        """See `Outbox`."""
+        if not trial_ids or not self._database.layout().is_ours:
+            return []
+        ids: list[str] = []
+        with self._database.read() as connection:
+            for chunk in chunks(trial_ids):
+                ids += connection.execute(_ids().where(_trials.sweep_uuid.in_(chunk))).scalars()
             return self._parcels(connection, ids)
 
     def points(self, run_id: str) -> Iterator[Sequence[Point]]:
@@ -99,6 +106,12 @@ class SqlOutbox:
             Parcel(run, run.id in deleted, counts.get(run.id, 0), files.get(run.id, []), data.get(run.id, []))
             for run in load_runs(connection, self._database.layout(), ids)
         ]
+
+
+def _ids() -> sa.Select[str]:
+    """The ids of runs that are trials: MLflow's gc leaves our row behind."""
+    there = hpo_trials.join(runs, runs.c.run_uuid == _trials.run_uuid)
+    return sa.select(_trials.run_uuid).select_from(there).order_by(_trials.sweep_uuid, _trials.number)
 
 
 def _files(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, list[Artifact]]:
