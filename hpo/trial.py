@@ -74,7 +74,8 @@ class Result:
     """What samplers and pruners are told of an ended trial: the value is None unless COMPLETE.
 
     In a sweep by several metrics `values` has all of them, and `value` is the first; else it is empty. `reason` as of
-    an Outcome.
+    an Outcome. `violation` says how far a complete trial is from the constraints on its metrics, 0 where it satisfies
+    them, infinite where that cannot be told; None where there are none.
     """
 
     state: State
@@ -82,6 +83,7 @@ class Result:
     reason: str = ""
     curve: Curve = field(default_factory=dict)
     values: tuple[float, ...] = ()
+    violation: float | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ class Outcome:
     `reason` of a failure is one of exception, timeout, oom, signal:N, exit:N, no_result, nonfinite, invalid_result,
     lost, artifact; `error` its first line for people, `traceback` the rest. `started` is milliseconds since 1970, UTC;
     `seconds` the measured (monotonic) duration. `metrics` holds the final values, `reports` the values with steps.
+    `replicates` are the outcomes that it is made of, in their order, where the point was run several times.
     """
 
     number: int
@@ -134,6 +137,7 @@ class Outcome:
     traceback: str = ""
     started: int = 0
     seconds: float = 0.0
+    replicates: Sequence["Outcome"] = ()
 
 
 def curve(values: Iterable[tuple[int, float]]) -> Curve:

@@ -53,10 +53,15 @@ class ToldStudy:
                 values=values,
                 params=params,
                 distributions={name: axes[name].distribution for name in params},
-                system_attrs=notes,
+                system_attrs={**notes, **_constraint(result)},
                 intermediate_values=dict(result.curve) if state is TrialState.PRUNED else None,
             )
         )
+
+
+def _constraint(result: Result) -> Notes:
+    """How far the trial is from its constraints, where optuna's samplers look for it."""
+    return {} if result.violation is None else {"constraints:violation": result.violation}
 
 
 class Notebook(InMemoryStorage):
