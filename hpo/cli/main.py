@@ -24,6 +24,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "show": ("hpo.cli.show_command", "Show a sweep, or one trial with all that is known of it."),
     "trials": ("hpo.cli.trials_command", "List the trials of a sweep."),
     "best": ("hpo.cli.best_command", "Rank the trials of a sweep, best first."),
+    "importance": ("hpo.cli.importance_command", "Say which parameters of a sweep matter."),
     "logs": ("hpo.cli.logs_command", "Print the traceback and the output of a trial."),
     "register": ("hpo.cli.register_command", "Register the model of a sweep's best trial, or of one trial."),
     "models": ("hpo.cli.models_command", "List registered models and their versions."),

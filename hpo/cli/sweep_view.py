@@ -2,10 +2,11 @@
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hpo import ranking
+from hpo.branches import NEEDED
 from hpo.budget import Stop
 from hpo.cli.fields_view import Fields
 from hpo.cli.models_command import model_objects
@@ -119,7 +120,13 @@ class SweepView:
             commands.append(f"hpo show {name}#{self.best.trial.number}")
         if self.best and not self.registered:
             commands.append(f"hpo register {name}")
+        if self._complete() >= NEEDED:
+            commands.append(f"hpo importance {name}")
         return commands
+
+    def _complete(self) -> int:
+        counts = self.fields["trials"]
+        return int(counts.get("COMPLETE", 0)) if isinstance(counts, Mapping) else 0
 
     def _to_go_on(self, name: str) -> list[str]:
         """The command that goes on with a sweep which nobody drives and which has not ended."""
