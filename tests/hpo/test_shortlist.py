@@ -5,10 +5,11 @@ import random
 from itertools import pairwise
 
 import pytest
-from hyperopt.tpe import ap_split_trials
+from hyperopt.tpe import ap_split_trials, build_posterior_wrapper
 from optuna.samplers import TPESampler
 from optuna.samplers._tpe.sampler import _split_trials, default_gamma
-from optuna.trial import TrialState
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
 
 from hpo.sampler import Sampler
 from hpo.samplers.hyperopt_history import History
@@ -161,3 +162,34 @@ def test_the_good_trials_are_those_that_hyperopt_would_choose_from_all(gamma: fl
         assert good == every_good
         assert rest < every_rest
         assert len(good | rest) == LIMIT
+
+
+def sampler_told(engine: str, count: int) -> Sampler:
+    sampler = make_sampler(engine, "tpe", SPACE, seed=3, goal=Goal.MINIMIZE, window=1, options={})
+    for number in range(count):
+        sampler.tell(*told(number, Goal.MINIMIZE))
+    return sampler
+
+
+def test_optunas_tpe_splits_no_more_trials_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def watched(study: Study, trials: list[FrozenTrial], n_below: int) -> object:
+        seen.append(len(trials))
+        return _split_trials(study, trials, n_below)
+
+    monkeypatch.setattr("optuna.samplers._tpe.sampler._split_trials", watched)
+    sampler_told("optuna", LIMIT + 100).ask(range(LIMIT + 100, LIMIT + 101))
+    assert seen == [LIMIT]
+
+
+def test_hyperopts_tpe_is_given_the_gamma_of_all_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+
+    def watched(domain: object, prior_weight: float, gamma: float) -> object:
+        seen.append(gamma)
+        return build_posterior_wrapper(domain, prior_weight, gamma)
+
+    monkeypatch.setattr("hyperopt.tpe.build_posterior_wrapper", watched)
+    sampler_told("hyperopt", 900).ask(range(900, 901))
+    assert [math.ceil(gamma * math.sqrt(LIMIT)) for gamma in seen] == [math.ceil(0.25 * math.sqrt(900))]
