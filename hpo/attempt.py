@@ -27,6 +27,7 @@ def run_attempt(
     files: TrialFiles | None,
     ask: Ask | None = None,
     others: Goals | None = None,
+    gathered: Gathered | None = None,
 ) -> Outcome:
     """How the attempt ended, as plain data that can be pickled; whatever the objective raises becomes a FAILED outcome.
 
@@ -37,8 +38,9 @@ def run_attempt(
     gathered before a failure is kept.
     With `ask`, reports of the metric ask whether to go on. A trial that was told to stop is PRUNED however it ended,
     and so is one that raised TrialPruned (ours or optuna's) by itself; it keeps its reports, but no final value.
+    Who hands in `gathered` finds there what the attempt made.
     """
-    gathered = Gathered(trial, files)
+    gathered = gathered or Gathered(trial, files)
     live = LiveTrial(trial, gathered, metric=metric, ask=ask)
     started, clock = int(time.time() * 1000), time.perf_counter()
     verdict = _evaluate(objective, trial, live, gathered, {metric: goal, **(others or {})})
@@ -99,7 +101,7 @@ def _evaluate(objective: Objective, trial: Trial, live: LiveTrial, gathered: Gat
             return _PRUNED
         verdict = _judge(result, list(goals))
         metrics = verdict.metrics
-        if not verdict.reason and gathered.offered and _is_kept(metrics, trial, goals):
+        if not verdict.reason and gathered.offered and keeps_models(metrics, trial, goals):
             gathered.save_models()
         return verdict
     except BaseException as error:
@@ -112,7 +114,7 @@ def _evaluate(objective: Objective, trial: Trial, live: LiveTrial, gathered: Gat
         return _Verdict(metrics, _reason(error), failure_line(error), failure_traceback(error))
 
 
-def _is_kept(metrics: Metrics, trial: Trial, goals: Goals) -> bool:
+def keeps_models(metrics: Metrics, trial: Trial, goals: Goals) -> bool:
     """Whether a trial with these metrics is to keep its models."""
     values = tuple(metrics[name] for name in goals)
     ways = tuple(goals.values())

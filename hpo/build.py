@@ -25,6 +25,7 @@ from hpo.objectives.held_out import HeldOutScore
 from hpo.places import URI_VARIABLES, Places, places_of
 from hpo.pruner import Pruner
 from hpo.pruners.names import make_pruner
+from hpo.replication import Replication
 from hpo.sampler import Sampler
 from hpo.samplers.names import make_sampler
 from hpo.samplers.started_sampler import StartedSampler
@@ -121,9 +122,33 @@ class Parts:
 
     def executor(self, files: TrialFiles, scratch: Path, results: ResultFolder | None = None) -> Executor:
         """Workers for the trials of the search; `results` is where they write down how trials ended."""
+        return self._for_trials(files, scratch, results, self._replication)
+
+    def executor_of_replicates(self, files: TrialFiles, scratch: Path) -> Executor:
+        """Workers that run the point of a trial once."""
+        return self._for_trials(files, scratch, None, None)
+
+    def _for_trials(
+        self, files: TrialFiles, scratch: Path, results: ResultFolder | None, replication: Replication | None
+    ) -> Executor:
         limits = Limits(self.config.objective.timeout, self.config.objective.memory)
         metric = self.config.metric.name
-        return self._executor(self.objective, metric, files, scratch, limits, results, self.surroundings)
+        return self._executor(
+            self.objective, metric, files, scratch, limits, results, self.surroundings, replication=replication
+        )
+
+    @property
+    def replicate_count(self) -> int:
+        """How many runs of its point lie below each trial of the search."""
+        return self.config.replicates.seeds if self.config.replicates else 0
+
+    @property
+    def _replication(self) -> Replication | None:
+        """How often each trial runs its point; None for once."""
+        wanted = self.config.replicates
+        if wanted is None:
+            return None
+        return Replication(wanted.seeds, wanted.aggregate, wanted.margin, each=_is_paired(self.config))
 
     def test_executor(self, scratch: Path, models: Mapping[int, ModelSource]) -> Executor:
         """Workers that judge finalists on the held-out test data; `models` holds those that are judged as they are."""
@@ -146,6 +171,8 @@ class Parts:
         limits: Limits = Limits(),  # noqa: B008  # frozen
         results: ResultFolder | None = None,
         surroundings: Surroundings | None = None,
+        *,
+        replication: Replication | None = None,
     ) -> Executor:
         parallel = self.config.parallel
         return make_executor(
@@ -163,6 +190,7 @@ class Parts:
             asks=self.config.pruner is not None and objective is self.objective,
             surroundings=surroundings,
             others=self.plan.others if objective is self.objective else None,
+            replication=replication,
         )
 
 
@@ -281,9 +309,14 @@ def _reporting(config: SweepConfig) -> "Reporting | None":
         return None
     grows = config.objective.sklearn.resource if config.objective.sklearn else None
     resource = Resource(grows.min, grows.most, grows.factor, grows.param or "") if grows else None
-    of = config.pruner.options.get("of")
-    is_paired = "wilcoxon" in (config.pruner.name, of, of.get("name") if isinstance(of, dict) else None)
-    return Reporting(config.metric.name, each_fold=is_paired, resource=resource)
+    return Reporting(config.metric.name, each_fold=_is_paired(config), resource=resource)
+
+
+def _is_paired(config: SweepConfig) -> bool:
+    """Whether the pruner compares the same step of trials in pairs."""
+    of = config.pruner.options.get("of") if config.pruner else None
+    named = of.get("name") if isinstance(of, dict) else of
+    return config.pruner is not None and "wilcoxon" in (config.pruner.name, named)
 
 
 def _found(path: str, folders: Sequence[Path]) -> str:

@@ -15,7 +15,7 @@ from hpo.interruption import Interruption
 from hpo.latest_points import latest_points
 from hpo.losses import LossCount, Losses
 from hpo.reclaim import reclaimed, retry_marks, to_run_again
-from hpo.sweep_records import SweepRecords, next_attempt
+from hpo.sweep_records import REPLICATE_TAG, SweepRecords, next_attempt
 from hpo.trial import Outcome, State, Trial, derive_seed
 from trackers.failpoints import reach
 from trackers.records import Change, Fence, Query, Run, RunUpdated
@@ -23,8 +23,6 @@ from trackers.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
-REPLICATE_TAG = "hpo.replicate"
-"""On a re-run: which one of its trial, from 0."""
 HUGE = 1e150
 """Metrics of this size (and NaN) have no spread that a float can hold."""
 SEEDS_TAG = "hpo.seeds"
@@ -35,7 +33,8 @@ SEEDS_TAG = "hpo.seeds"
 class ReRuns:
     """What running finalists again takes. `records` makes the changes for the runs below one trial.
 
-    `is_lost` says that the driver which left re-runs open died while they ran.
+    `is_lost` says that the driver which left re-runs open died while they ran. `first` counts the replicates of the
+    search below each trial: finalists were picked for those, so they are not taken for re-runs.
     """
 
     tracker: Tracker
@@ -48,6 +47,12 @@ class ReRuns:
     fence: Fence | None = None
     is_lost: bool = False
     retry_failed: bool = False
+    first: int = 0
+
+    @property
+    def indices(self) -> range:
+        """The re-runs of a trial among all runs of its point, those of the search being counted first."""
+        return range(self.first, self.first + self.count)
 
     def of(self, finalists: Sequence[Run]) -> Mapping[str, str]:
         """Why not, for each finalist of which a re-run failed; the others have `seeds_` metrics on record after this.
@@ -83,11 +88,12 @@ class ReRuns:
         return {again.trial.number: again for again in to_run_again(known) if again.trial}
 
     def _below(self, run: Run) -> Sequence[Run]:
-        return [again for again in self.tracker.find(Query(parent=run.id)) if REPLICATE_TAG in again.tags]
+        found = [again for again in self.tracker.find(Query(parent=run.id)) if REPLICATE_TAG in again.tags]
+        return [again for again in found if again.trial and again.trial.number in self.indices]
 
     def _summarize(self, run: Run) -> None:
         """The mean and the sample standard deviation of every metric that all re-runs have."""
-        ended = [again for again in self._below(run) if again.trial and again.trial.number < self.count]
+        ended = self._below(run)
         summary = {
             f"seeds_{kind}_{name}": value
             for name, values in _common(ended)
@@ -113,12 +119,12 @@ class _Job:
 
     def plan(self, run: Run) -> None:
         """Adds what is still to be run of one finalist."""
-        for index in range(self.settings.count):
+        for position, index in enumerate(self.settings.indices):
             again = self.known[run.id].get(index)
             facts = again.trial if again else None
             if facts and facts.state == State.FAILED:
-                self.failures[run.id] = _failure(index, self.settings.count, facts.reason, facts.error)
-        for index in range(self.settings.count) if run.id not in self.failures else ():
+                self.failures[run.id] = _failure(position, self.settings.count, facts.reason, facts.error)
+        for index in self.settings.indices if run.id not in self.failures else ():
             again = self.known[run.id].get(index)
             if again is None or (again.trial and again.trial.state not in (State.COMPLETE, State.FAILED)):
                 number = len(self.waiting)
@@ -142,16 +148,16 @@ class _Job:
         """It is on record before anybody is told."""
         run, index = self._of[trial.number]
         records, metric, count = self._records(trial), self.settings.metric, self.settings.count
-        own = replace(trial, number=index)
+        own, position = replace(trial, number=index), index - self.settings.first
         outcome = records.recordable(own, outcome)
         value = outcome.metrics.get(metric) if outcome.state is State.COMPLETE else None
         reach("replicate.before_commit")
         self.settings.record(records.trial_ended(own, outcome, value))
         reach("replicate.after_commit")
         if outcome.state is not State.COMPLETE:
-            self.failures[run.id] = _failure(index, count, outcome.reason, outcome.error)
+            self.failures[run.id] = _failure(position, count, outcome.reason, outcome.error)
         seen = f"{metric}={value:.6g}" if value is not None else f"{outcome.state} {outcome.reason} {outcome.error}"
-        log.info("%s again with seed %d (%d of %d) %s", run.name, trial.seed, index + 1, count, seen)
+        log.info("%s again with seed %d (%d of %d) %s", run.name, trial.seed, position + 1, count, seen)
 
     def put_back(self, trial: Trial, losses: Losses | None) -> None:
         """It will run again, now or when the sweep goes on."""

@@ -129,11 +129,12 @@ class Finals:
                 self.parts.plan.seed,
                 count,
                 lambda run: replace(self.records, parent_id=run.id),
-                lambda: self.parts.executor(StoredFiles(ArtifactFolder()), scratch),
+                lambda: self.parts.executor_of_replicates(StoredFiles(ArtifactFolder()), scratch),
                 self.interruption,
                 self.fence,
                 self.is_lost,
                 self.retry_failed,
+                self.parts.replicate_count,
             )
             failures = runs.of(finalists.left)
         finally:

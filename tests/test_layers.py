@@ -28,6 +28,7 @@ HPO_LAYERS = [
         "hpo.executor",
         "hpo.live_trial",
         "hpo.attempt",
+        "hpo.replication",
         "hpo.gathered",
         "hpo.failure_text",
         "hpo.plain",

@@ -10,6 +10,7 @@ from hpo.executors.result_folder import ResultFolder
 from hpo.executors.work import Work
 from hpo.front import Goals
 from hpo.objective import Objective, Surroundings, TrialFiles
+from hpo.replication import Replication
 from hpo.trial import Goal
 
 
@@ -64,12 +65,14 @@ def make_executor(
     asks: bool = False,
     surroundings: Surroundings | None = None,
     others: Goals | None = None,
+    replication: Replication | None = None,
 ) -> Executor:
     """An executor whose workers have the objective ready; ObjectiveError where they cannot.
 
     `scratch` is a folder for this driver alone, made if needed and not removed. Close the executor when done.
     `results` is a folder of the sweep that outlives this driver. With `asks`, trials that report wait for the answer
-    given to `wait`. `others` are the further metrics of a sweep by several.
+    given to `wait`. `others` are the further metrics of a sweep by several. With `replication` each
+    trial runs its point several times.
     """
     if backend not in EXECUTORS:
         raise ConfigError(f"parallel.backend must be one of {', '.join(EXECUTORS)}, got {backend!r}")
@@ -85,5 +88,6 @@ def make_executor(
         asks=asks,
         surroundings=surroundings,
         others=others or {},
+        replication=replication,
     )
     return EXECUTORS[backend](work, slots, limits)

@@ -91,7 +91,13 @@ def _outcome(facts: dict[str, object]) -> Outcome:
         items = facts[name]
         return tuple(kind(**item) for item in items) if isinstance(items, list) else ()
 
-    made = {"reports": each(Report, "reports"), "files": each(SavedFile, "files"), "models": each(SavedModel, "models")}
+    replicates = facts.get("replicates")
+    made = {
+        "reports": each(Report, "reports"),
+        "files": each(SavedFile, "files"),
+        "models": each(SavedModel, "models"),
+        "replicates": tuple(map(_outcome, replicates)) if isinstance(replicates, list) else (),
+    }
     return Outcome(**{**facts, **made, "state": State(str(facts["state"]))})  # type: ignore[arg-type]  # as saved
 
 

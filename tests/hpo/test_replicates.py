@@ -13,9 +13,9 @@ from hpo.executors.serial_executor import SerialExecutor
 from hpo.executors.work import Work
 from hpo.interruption import Interruption
 from hpo.objective import TrialContext
-from hpo.replicates import REPLICATE_TAG, ReRuns
+from hpo.replicates import ReRuns
 from hpo.space import Params
-from hpo.sweep_records import SweepRecords
+from hpo.sweep_records import REPLICATE_TAG, SweepRecords
 from hpo.trial import Goal, Metrics, State, Trial, derive_seed
 from trackers.memory_tracker import MemoryTracker
 from trackers.records import Point, Query, Run, RunEnded, RunStarted, Status, SweepFacts, TrialFacts
