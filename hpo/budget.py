@@ -39,7 +39,8 @@ class Judge:
 
     Judged on told trials only, so the same trials end a sweep for any number of workers and any timing; the clock
     of `timeout` is the one exception. `others` are the goals of the metrics after the first; with them patience ends
-    with a trial that makes the front reach farther.
+    with a trial that makes the front reach farther. Trials that violate constraints are never the best, nor of the
+    front.
     """
 
     def __init__(self, budget: Budget, goal: Goal, others: Sequence[Goal] = ()) -> None:
@@ -54,6 +55,8 @@ class Judge:
         """Takes in an ended trial."""
         self._since_best += result.state is not State.PRUNED  # it had no chance to be the best
         self._failures += result.state is State.FAILED and result.reason != LOST
+        if not result.is_feasible:
+            return
         if self._front is not None:
             if result.values and self._front.add(trial.number, result.values):
                 self._since_best = 0

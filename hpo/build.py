@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo.budget import Budget
-from hpo.config.conversion import components_of, space_of, start_of
+from hpo.config.conversion import components_of, constraints_of, space_of, start_of
 from hpo.config.schema import SweepConfig
 from hpo.config.secrets_in_file import secrets_of, without_secrets
 from hpo.errors import ConfigError
@@ -17,6 +17,7 @@ from hpo.executor import Executor
 from hpo.executors.limits import Limits
 from hpo.executors.names import make_executor
 from hpo.executors.result_folder import ResultFolder
+from hpo.feasibility import allows, constrained
 from hpo.gates import when_findings
 from hpo.masking import Secrets, remember
 from hpo.mlflow_in_trials import mlflow_in_trials
@@ -97,11 +98,14 @@ class Parts:
             options=engine.options,
             others=tuple(plan.others.values()),
         )
+        sampler = constrained(sampler, self.config, self.space)
         start = start_of(self.config)
         tell_known(sampler, known, before=len(start) + (plan.window or 0))
         if not start:
             return sampler
-        return StartedSampler(sampler, self.space, start, seed=engine.seed, once=engine.sampler == "grid")
+        may_run = allows(constraints_of(self.config))
+        once = engine.sampler == "grid"
+        return StartedSampler(sampler, self.space, start, seed=engine.seed, once=once, allows=may_run)
 
     def pruner(self) -> Pruner | None:
         """A fresh pruner, None where trials are not stopped early; EngineError where its options are wrong."""

@@ -10,6 +10,7 @@ from hpo.config.conversion import config_hash
 from hpo.config.reading import read_sweep
 from hpo.drive import Drive, Driven, Wishes
 from hpo.errors import NothingFound
+from hpo.feasibility import feasibility_findings
 from hpo.gates import when_findings
 from hpo.interruption import Interruption
 from hpo.mirrors.beside import check_mirrors
@@ -53,7 +54,7 @@ def run(
     Raises ConfigError (nothing was run), StoreUnavailable, SweepOwned; a failing trial is on record and not raised.
     """
     path = Path(source)
-    config = read_sweep(path, overrides, checks=(when_findings,))
+    config = read_sweep(path, overrides, checks=(when_findings, feasibility_findings))
     parts = parts_of(config, path.parent)
     parts.sampler()  # what the engine refuses is to be known before anything is written
     parts.pruner()

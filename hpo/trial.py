@@ -85,6 +85,11 @@ class Result:
     values: tuple[float, ...] = ()
     violation: float | None = None
 
+    @property
+    def is_feasible(self) -> bool:
+        """Whether the trial may be the best: it satisfies the constraints on its metrics."""
+        return not self.violation
+
 
 @dataclass(frozen=True)
 class Question:

@@ -43,6 +43,7 @@ HPO_LAYERS = [
         "hpo.window",
         "hpo.progress",
         "hpo.kept_models",
+        "hpo.constraints_on_record",
         "hpo.sweep_records",
         "hpo.pruning",
         "hpo.sweep",
@@ -83,6 +84,7 @@ HPO_LAYERS = [
     ),
     (
         "hpo.build",
+        "hpo.feasibility",
         "hpo.patience",
         "hpo.search",
         "hpo.drive",

@@ -8,6 +8,7 @@ from hpo.config.expanded import as_yaml
 from hpo.config.reading import read_sweep
 from hpo.config.schema import SweepConfig
 from hpo.errors import ConfigError
+from hpo.feasibility import feasibility_findings, feasible_text
 from hpo.gates import when_findings
 
 BAD = 2
@@ -29,7 +30,7 @@ def command(context: click.Context, files: Sequence[str], expand: bool) -> None:
 
 def _check(file: str, *, expand: bool) -> bool:
     try:
-        config = read_sweep(file, checks=(when_findings,))
+        config = read_sweep(file, checks=(when_findings, feasibility_findings))
     except ConfigError as error:
         click.echo(str(error), err=True)
         return False
@@ -50,7 +51,7 @@ def summary(config: SweepConfig) -> str:
         f"{engine.name} {engine.sampler}",
         f"{config.metric.goal} {config.metric.name}",
     ]
-    return ", ".join(parts)
+    return ", ".join([*parts, *([text] if (text := feasible_text(config)) else [])])
 
 
 def _count(number: int, noun: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from hpo.config.parameters import ChoiceParameter, conditions_of, domain_of
 from hpo.config.schema import SweepConfig
 from hpo.config.secrets_in_file import without_secrets
+from hpo.constraints import Constraint, constraint_of
 from hpo.space import Choice, Constant, Domain, FloatRange, IntRange, Parameter, Space, Value
 
 
@@ -30,6 +31,11 @@ def start_of(config: SweepConfig) -> list[dict[str, Value]]:
     ]
 
 
+def constraints_of(config: SweepConfig) -> tuple[Constraint, ...]:
+    """The sweep's constraints, on params and on metrics."""
+    return tuple(map(constraint_of, config.constraints))
+
+
 def components_of(config: SweepConfig) -> Mapping[str, Mapping[str, str]]:
     """For each parameter whose choices stand for estimators: the dotted path of each choice."""
     return {
@@ -48,7 +54,8 @@ def canonical(config: SweepConfig) -> str:
     machine, with its results kept elsewhere, and still be the same sweep. Secrets are masked: another password is the
     same sweep. The order of parameters and of choices stays in: samplers draw in that order. What was not always there
     is in where it is given: objective.timeout and .memory, which decide which trials fail, and so what later ones are
-    drawn from; a pruner, and what grows within a trial; points to start with, earlier sweeps, duplicates, replicates.
+    drawn from; a pruner, and what grows within a trial; constraints; points to start with, earlier sweeps, duplicates,
+    replicates.
     """
     config = without_secrets(config)
     document = {
@@ -79,6 +86,7 @@ def _search(config: SweepConfig) -> dict[str, object]:
     """What else decides trials, as far as it is asked for."""
     start = start_of(config)
     return {
+        **({"constraints": list(config.constraints)} if config.constraints else {}),
         **({"start": start} if start else {}),
         **({"warm_start": config.warm_start.model_dump(mode="json", by_alias=True)} if config.warm_start else {}),
         **({"duplicates": config.duplicates} if config.duplicates != "replicate" else {}),

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -162,6 +162,10 @@ def _facts(data: dict[str, object], wrong: set[tuple[int | str, ...]], *, is_rep
         is_right = (name,) not in wrong and data.get(name) is not None
         return model.model_validate(data[name]) if is_right else None
 
+    def items(name: str) -> list[Any]:
+        value = data.get(name)
+        return value if isinstance(value, list) and (name,) not in wrong else []
+
     metric = section("metric", Metric)
     several = data.get("metrics") if ("metrics",) not in wrong else None
     metrics = [MetricOfSeveral.model_validate(each) for each in several] if isinstance(several, list) else None
@@ -200,6 +204,7 @@ def _facts(data: dict[str, object], wrong: set[tuple[int | str, ...]], *, is_rep
         command=tuple(objective.command_texts) if objective else (),
         keeps_folder=objective is not None and objective.model is not None,
         grows=(sklearn.resource.param or "") if sklearn and sklearn.resource else None,
-        start=start if isinstance(start := data.get("start"), list) and ("start",) not in wrong else (),
+        constraints=items("constraints"),
+        start=items("start"),
         replicates=data.get("replicates") is not None,
     )

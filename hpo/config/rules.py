@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hpo.config.command_rules import Texts, command_faults
+from hpo.config.constraint_rules import constraint_faults
 from hpo.config.nearest import did_you_mean, shown
 from hpo.config.parameters import ChoiceParameter, Ranged, conditions_of, domain_of
 from hpo.config.several_rules import MetricGiven, SeveralFacts, several_faults
@@ -62,6 +63,7 @@ class Facts:
     command: Texts = ()
     keeps_folder: bool = False
     grows: str | None = None
+    constraints: Sequence[str] = ()
     start: Sequence[Mapping[str, Value]] = ()
     replicates: bool = False
     several: SeveralFacts = SeveralFacts()  # noqa: RUF009  # frozen
@@ -90,6 +92,8 @@ def findings(facts: Facts) -> Iterator[Finding]:
     yield from _pruning(facts)
     yield from _placeholders(facts)
     yield from _replicates(facts)
+    for at, message in constraint_faults(facts.constraints, facts.parameters, facts.names, _measured(facts)):
+        yield Finding(at, message)
     for at, message, on_key in start_faults(facts.start, facts.parameters, facts.names):
         yield Finding(at, message, on_key)
     if facts.registers and not facts.keeps_models:
@@ -101,6 +105,14 @@ def findings(facts: Facts) -> Iterator[Finding]:
     for limit in facts.limits if facts.backend in ("threading", "serial") else ():
         message = f"only a process can be ended, and parallel.backend is {facts.backend}: write backend: loky"
         yield Finding(("objective", limit), message, on_key=True)
+
+
+def _measured(facts: Facts) -> Sequence[str] | None:
+    """The metrics of a trial, where they are known: a Python objective or a program gives what it likes."""
+    if not facts.is_sklearn or not facts.metrics:
+        return None
+    scorers = facts.scoring or [metric.name for metric in facts.metrics]
+    return [*scorers, *(f"{name}_std" for name in scorers)]
 
 
 def _placeholders(facts: Facts) -> Iterator[Finding]:

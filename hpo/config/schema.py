@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJs
 from pydantic_core import InitErrorDetails
 
 from hpo.config.command_fields import CommandKeys
+from hpo.config.constraint_rules import Constraints
 from hpo.config.fields import (
     WHOLE,
     Alias,
@@ -435,6 +436,8 @@ class SweepConfig(Section):
     """What proposes the trials: settings, or just the name of the library."""
     pruner: Annotated[Pruner, BeforeValidator(from_name, json_schema_input_type=Pruner | _PruningRule)] | None = None
     """What stops trials that are not worth finishing: settings, or just the rule's name; nothing where left out."""
+    constraints: Constraints = Field(default=[])
+    """Conditions such as `a < b`, which params satisfy before they are run, or metrics.latency <= 100, afterwards."""
     start: Annotated[list[StartPoint], Field(max_length=10_000)] = Field(default=[])
     """Points that are run first, as trials 0, 1, ..; what a point leaves open is drawn at random."""
     warm_start: WarmStart | None = None
@@ -531,6 +534,7 @@ def facts_of(config: SweepConfig) -> Facts:
         command=tuple(config.objective.command_texts),
         keeps_folder=config.objective.model is not None,
         grows=(sklearn.resource.param or "") if sklearn and sklearn.resource else None,
+        constraints=config.constraints,
         start=config.start,
         replicates=config.replicates is not None,
     )
