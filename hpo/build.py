@@ -159,7 +159,7 @@ class Parts:
         if self.held_out is None:
             raise ConfigError("there is no test data to judge by")
         judging = HeldOutScore(self.held_out, models)
-        return self._executor(judging, f"test_{self.config.metric.name}", None, scratch)
+        return self._executor(judging, f"test_{self.config.decisive}", None, scratch)
 
     @property
     def refits(self) -> bool:
@@ -184,7 +184,7 @@ class Parts:
             slots=parallel.slots(os.cpu_count() or 1),
             objective=SecretKeeping(objective, self.secrets) if self.secrets else objective,
             metric=metric,
-            goal=Goal(self.config.metric.goal),
+            goal=self.config.goals[self.config.metric.name if objective is self.objective else self.config.decisive],
             files=SecretKeepingFiles(files, self.secrets) if files else None,
             scratch=scratch,
             inner_threads=parallel.inner_threads,
@@ -226,7 +226,7 @@ def _judge(config: SweepConfig, own: HeldOut | ModelJudge | None, search_path: S
         return None if wanted is False else own
     from hpo.objectives.python_judge import PythonJudge
 
-    judge = PythonJudge(wanted, config.metric.name, tuple(search_path))
+    judge = PythonJudge(wanted, config.decisive, tuple(search_path))
     judge.resolve()
     return judge
 

@@ -15,7 +15,6 @@ from hpo.on_record import parts_on_record
 from hpo.promotion import Promotion, promote
 from hpo.recorded_config import read_back
 from hpo.replicates import SEEDS_TAG
-from hpo.trial import Goal
 from trackers.artifacts import ArtifactFolder
 from trackers.opening import Store
 from trackers.records import ModelVersion, Run
@@ -85,7 +84,7 @@ def _unasked(
     store: Store, run: Run, sweep: Run, config: SweepConfig, wanted: Registration, name: str
 ) -> Iterator[Verdict]:
     """What the gates would say, as far as the record tells; one that was never asked is not passed."""
-    metric, number = config.metric.name, number_of(run)
+    metric, number = config.decisive, number_of(run)
     if wanted.when is not None:
         yield judge_when(wanted.when, run)
     if wanted.seeds is not None:
@@ -96,7 +95,7 @@ def _unasked(
         known = f"test_{metric}" in run.metrics
         yield judge_test(run, metric, "" if known else "it was not judged on it")
     if wanted.better_than is not None:
-        comparing = Comparing(name, wanted.better_than, metric, Goal(config.metric.goal), wanted.margin)
+        comparing = Comparing(name, wanted.better_than, metric, config.goals[metric], wanted.margin)
         holder = comparing.find(store.registry)
         decision = Decision.from_json(sweep.tags.get(DECISION_TAG, ""))
         said = [v for v in decision.verdicts if v.gate == "better_than" and v.trial == number] if decision else []

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpo.errors import HpoError
+from hpo.front_on_record import goals_of
 from hpo.gates import Verdict, judge_better, number_of
 from hpo.trial import Goal
 from trackers.errors import NotFound
@@ -116,7 +117,7 @@ def _check_same_validation(ours: Run, theirs: Run | None, metric: str) -> None:
     hint = "; give objective.sklearn.data.test, then both models are scored on that"
     if theirs is None or theirs.sweep is None or ours.sweep is None:
         raise NotComparable(f"it came from no sweep of ours, so nobody knows how it was validated{hint}")
-    if theirs.sweep.metric != metric:
+    if metric not in goals_of(theirs.sweep):
         raise NotComparable(f"its sweep {theirs.name} was ranked by {theirs.sweep.metric}, not by {metric}{hint}")
     digests = [run.tags.get("hpo.data.train") for run in (ours, theirs)]
     if digests[0] is None or digests[0] != digests[1]:

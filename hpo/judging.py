@@ -172,7 +172,7 @@ class _Job:
         return {name: value for name, value in run.metrics.items() if name.startswith("test_")}
 
     def _is_scored(self, run: Run) -> bool:
-        name = f"test_{self.judging.parts.plan.metric}"
+        name = f"test_{self.judging.parts.config.decisive}"
         return run.tags.get(SCORED_TAG) == self._mark(run) and name in run.metrics
 
     def _mark(self, run: Run) -> str:

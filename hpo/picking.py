@@ -19,6 +19,11 @@ class Rule(Protocol):
         """The metric that counts most, by which one trial can be compared with another alone."""
         ...
 
+    @property
+    def text(self) -> str:
+        """What it goes by, in words."""
+        ...
+
     def order(self, rows: Sequence[Row]) -> list[int]:
         """Positions, the picked one first; what a rule holds for equal keeps its order."""
         ...
@@ -30,6 +35,11 @@ class ByMetric:
 
     metric: str
     goals: Goals
+
+    @property
+    def text(self) -> str:
+        """See `Rule`."""
+        return self.metric
 
     def order(self, rows: Sequence[Row]) -> list[int]:
         """See `Rule`."""
@@ -55,6 +65,11 @@ class Knee:
         """The first one."""
         return next(iter(self.goals))
 
+    @property
+    def text(self) -> str:
+        """See `Rule`."""
+        return f"the knee of {' and '.join(self.goals)}"
+
     def order(self, rows: Sequence[Row]) -> list[int]:
         """See `Rule`; the scale is that of all rows given."""
         columns = {name: [_loss(row, name, self.goals) for row in rows] for name in self.goals}
@@ -78,6 +93,17 @@ class Lexicographic:
         """The first one."""
         return next(iter(self.tolerances))
 
+    @property
+    def text(self) -> str:
+        """See `Rule`."""
+        within = [f"{name} (within {far:g})" if far else name for name, far in self.tolerances.items()]
+        return ", then ".join([*within[:-1], self.last])
+
+    @property
+    def last(self) -> str:
+        """The metric that decides in the end."""
+        return list(self.tolerances)[-1]
+
     def order(self, rows: Sequence[Row]) -> list[int]:
         """See `Rule`: each next one is what is picked among the rest."""
         left, found = list(range(len(rows))), []
@@ -90,8 +116,8 @@ class Lexicographic:
         for name, tolerance in self.tolerances.items():
             losses = {position: _loss(rows[position], name, self.goals) for position in left}
             best = min(losses.values())
-            is_last = name == list(self.tolerances)[-1]
-            left = [position for position in left if losses[position] - best <= (0 if is_last else tolerance)]
+            far = 0.0 if name == self.last else tolerance
+            left = [position for position in left if losses[position] - best <= far]
         return left[0]
 
 

@@ -14,6 +14,12 @@ def seconds_used(tags: Mapping[str, str]) -> float:
     return float(json.loads(tags.get(PROGRESS_TAG, "{}")).get("seconds", 0.0))
 
 
+def front_size(tags: Mapping[str, str]) -> int | None:
+    """The size of a sweep's front, as its parent run's tags tell; None where they do not."""
+    size = json.loads(tags.get(PROGRESS_TAG, "{}")).get("front")
+    return size if isinstance(size, int) else None
+
+
 @dataclass(frozen=True)
 class Progress:
     """A moment of a sweep; `seconds` are counted over all its drivers. `n_trials` is the budget.

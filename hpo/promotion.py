@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hpo.decision import GATES_TAG, as_fields
 from hpo.errors import HpoError, NothingFound
+from hpo.front_on_record import goals_of
 from hpo.gates import Verdict
 from hpo.provenance.environment import ENVIRONMENT_TAG, PYTHON_TAG
 from hpo.replicates import SEEDS_TAG
@@ -109,8 +110,12 @@ def describe(run: Run, sweep: Run | None, verdicts: Sequence[Verdict] = (), note
     """The version's description, made from the facts on record and what the gates said, and the note below them."""
     facts = sweep.sweep if sweep else None
     lines = [f"{label(run)[0].upper()}{label(run)[1:]}" + (f" of sweep {sweep.name}." if sweep else ".")]
-    if facts and facts.metric in run.metrics:
-        lines.append(f"{facts.metric} {run.metrics[facts.metric]:.6g} by validation ({facts.goal}).")
+    goals = goals_of(facts) if facts else {}
+    values = [f"{name} {run.metrics[name]:.6g}" for name in goals if name in run.metrics]
+    if values:
+        lines.append(f"{', '.join(values)} by validation ({', '.join(goals.values())}).")
+    if len(goals) > 1:
+        lines.append("One of the front of its sweep: no other trial is better in all of these.")
     tests = [f"{name} {value:.6g}" for name, value in run.metrics.items() if name.startswith("test_")]
     if tests:
         lines.append(f"Held-out test data: {', '.join(tests)}.")

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from hpo import ranking
 from hpo.budget import Stop
 from hpo.decision import Decision
-from hpo.errors import NothingFound
+from hpo.errors import EngineError, NothingFound
+from hpo.front import Goals
+from hpo.front_on_record import FrontOnRecord, front_of
+from hpo.picked import picked
 from hpo.space import Value
 from hpo.trial import Goal
 from trackers.opening import Store, open_store
@@ -26,6 +29,8 @@ class SweepResult:
     `stop` says why the driver ended (None where the sweep was only loaded), `stopped_before` why an earlier one did
     where there was nothing to do, `registered` what this call registered, `not_registered` why nothing was, `decision`
     what the gates of `register` said. `stands` says that the winner is registered, now or since an earlier call.
+    `others` are the metrics after the first, where there are several: then no trial is the best of all, `front` has
+    those that no other one beats, and `best_trial` is the one that the rule of the file, `register.pick`, picks.
     """
 
     uri: str = field(repr=False)  # with its password, where it has one
@@ -39,10 +44,31 @@ class SweepResult:
     decision: Decision | None = None
     stands: bool = False
     stopped_before: Stop | None = None
+    others: Goals = field(default_factory=dict)
+
+    @property
+    def goals(self) -> Goals:
+        """Which way each metric is better."""
+        return {self.metric: self.goal, **self.others}
+
+    def front(self, where: str = "") -> FrontOnRecord:
+        """The trials that no other one beats, among those that `where` lets pass; its `members` are their runs.
+
+        EngineError where the sweep has one metric.
+        """
+        if not self.others:
+            raise EngineError(
+                f"sweep {self.name} is searched by one metric, {self.metric}: it has a best trial, no front"
+            )
+        with self._store() as store:
+            return front_of(store.tracker, store.tracker.get(self.run_id), where)
 
     @property
     def best_trial(self) -> Run:
-        """The run of the best trial; NothingFound where no trial has a finite value."""
+        """The run of the best trial; NothingFound where no trial has a finite value, or several are on the front."""
+        if self.others:
+            with self._store() as store:
+                return picked(store.tracker, store.tracker.get(self.run_id))
         runs = self.best_runs(1)
         if not runs:
             raise NothingFound(f"no trial of sweep {self.name} has a finite {self.metric}; see: hpo trials {self.name}")
@@ -56,11 +82,16 @@ class SweepResult:
 
     @property
     def best_value(self) -> float:
-        """The best trial's value of the sweep's metric."""
+        """The best trial's value of the sweep's metric; NothingFound where it has several."""
+        if self.others:
+            names = ", ".join(self.goals)
+            raise NothingFound(f"sweep {self.name} has several metrics ({names}); see best_trial.metrics, or front()")
         return self.best_trial.metrics[self.metric]
 
     def best_runs(self, n: int = 10, where: str = "") -> Sequence[Run]:
-        """The runs of the best n trials, best first."""
+        """The runs of the best n trials, best first; of several metrics the front, best in the first metric first."""
+        if self.others:
+            return self.front(where).members[:n]
         with self._store() as store:
             return ranking.best(store.tracker, self.run_id, self.metric, self.goal, limit=n, where=where)
 
@@ -68,7 +99,7 @@ class SweepResult:
         """The best n trials as a table, best first; `where` filters, as in "params.lr < .01"."""
         from hpo.trials_table import table
 
-        return table(self.best_runs(n, where))
+        return table(self.best_runs(n, where), has_value=not self.others)
 
     def trials(self) -> Sequence[Run]:
         """The runs of all trials, by number."""
@@ -79,7 +110,7 @@ class SweepResult:
         """All trials as a table, by number."""
         from hpo.trials_table import table
 
-        return table(self.trials())
+        return table(self.trials(), has_value=not self.others)
 
     def counts(self) -> Mapping[str, int]:
         """How many trials are in each state."""
@@ -87,14 +118,17 @@ class SweepResult:
             return store.tracker.counts([self.run_id])[self.run_id]
 
     def plot(self, kind: str = "history") -> "Figure":
-        """A matplotlib figure: `history` (values and the best so far) or `parallel` (parallel coordinates)."""
+        """A matplotlib figure: `history` (values and the best so far) or `parallel` (parallel coordinates).
+
+        Of several metrics the first one is drawn.
+        """
         from hpo.plots import plot
 
         return plot(kind, self.trials(), metric=self.metric, goal=self.goal)
 
     def _repr_html_(self) -> str:
         """Name, best value and the first five trials, for notebooks; everything from trials is escaped."""
-        summary = f"sweep {self.name}: {self.metric} ({self.goal})"
+        summary = f"sweep {self.name}: " + ", ".join(f"{name} ({goal})" for name, goal in self.goals.items())
         frame = self.best(5)
         return f"<p>{html.escape(summary)}</p>" + str(frame.to_html(index=False, escape=True))
 

@@ -11,6 +11,7 @@ from hpo.config.reading import read_sweep
 from hpo.drive import Drive, Driven, Wishes
 from hpo.errors import NothingFound
 from hpo.feasibility import feasibility_findings
+from hpo.front_on_record import goals_of
 from hpo.gates import when_findings
 from hpo.interruption import Interruption
 from hpo.mirrors.beside import check_mirrors
@@ -113,7 +114,8 @@ def load(sweep: str = "@latest", *, tracker: str | None = None) -> SweepResult:
         parent = find_sweep(store.tracker, sweep)
     if parent.sweep is None:
         raise NothingFound(f"run {parent.name!r} is no sweep of ours; rank it with: hpo best {sweep} --metric METRIC")
-    return SweepResult(uri, parent.id, parent.name, parent.sweep.metric, Goal(parent.sweep.goal))
+    others = dict(list(goals_of(parent.sweep).items())[1:])
+    return SweepResult(uri, parent.id, parent.name, parent.sweep.metric, Goal(parent.sweep.goal), others=others)
 
 
 def _run(drive: Drive, *, new: bool, fork: bool) -> Driven:
@@ -172,6 +174,7 @@ def _result(uri: str, parts: Parts, driven: Driven) -> SweepResult:
         decision=driven.last.decision,
         stands=driven.last.stands,
         stopped_before=driven.stopped_before,
+        others=plan.others,
     )
 
 

@@ -7,9 +7,12 @@ import pandas
 from trackers.records import Run
 
 
-def table(runs: Sequence[Run]) -> pandas.DataFrame:
-    """One row a trial: number, state, value, seconds, then a column for each param and metric (NaN where absent)."""
-    rows = [_row(run) for run in runs]
+def table(runs: Sequence[Run], *, has_value: bool = True) -> pandas.DataFrame:
+    """One row a trial: number, state, value, seconds, then a column for each param and metric (NaN where absent).
+
+    Trials by several metrics have no single value.
+    """
+    rows = [{name: cell for name, cell in _row(run).items() if has_value or name != "value"} for run in runs]
     return pandas.DataFrame(rows, columns=list(dict.fromkeys(name for row in rows for name in row)))
 
 

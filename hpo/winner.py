@@ -12,13 +12,17 @@ from hpo.champion import Comparing
 from hpo.config.schema import Registration
 from hpo.decision import DECISION_TAG, GATES_TAG, Decision, verdicts_on
 from hpo.errors import HpoError, NothingFound
+from hpo.front_on_record import front_of
 from hpo.gates import Verdict, condition_of, is_late, judge_seeds, judge_test, judge_when, number_of
 from hpo.interruption import Interruption
 from hpo.judging import Judging
+from hpo.picked import in_order, rule_of
+from hpo.picking import Rule
 from hpo.promotion import Promotion, promote
 from hpo.replicates import ReRuns
 from hpo.scratch import new_scratch, remove
 from hpo.sweep_records import SweepRecords
+from hpo.trial import Goal
 from hpo.trial_files import StoredFiles
 from trackers.artifacts import ArtifactFolder
 from trackers.errors import AliasMoved, NotFound, TrackerError
@@ -34,7 +38,8 @@ REGISTERED_TAG = "hpo.registered"
 
 def settings_of(wanted: Registration) -> str:
     """A digest of what a `register` section asks for: another one is another decision."""
-    return hashlib.sha256(wanted.model_dump_json().encode()).hexdigest()[:16]
+    absent = {"pick"} if wanted.pick is None else set()  # so that older decisions are what they were
+    return hashlib.sha256(wanted.model_dump_json(exclude=absent).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -86,13 +91,32 @@ class Finals:
 
     @cached_property
     def _comparing(self) -> Comparing | None:
-        wanted, plan = self._wanted, self.parts.plan
+        wanted = self._wanted
         if wanted.better_than is None:
             return None
-        return Comparing(wanted.name, wanted.better_than, plan.metric, plan.goal, wanted.margin)
+        return Comparing(wanted.name, wanted.better_than, self._metric, self._goal, wanted.margin)
+
+    @property
+    def _metric(self) -> str:
+        return self.parts.config.decisive
+
+    @property
+    def _goal(self) -> Goal:
+        return self.parts.plan.goals[self._metric]
+
+    @cached_property
+    def _rule(self) -> Rule | None:
+        """What picks one of a front; None where the sweep has one metric."""
+        pick = self._wanted.pick
+        return rule_of(pick, self.parts.plan.goals) if pick is not None and self.parts.plan.others else None
 
     def _candidates(self) -> Sequence[Run]:
         plan = self.parts.plan
+        if self._rule is not None:
+            members = in_order(self._rule, front_of(self.tracker, self.parent).members)
+            if not members:
+                raise NothingFound(f"no trial has finite values of {', '.join(plan.goals)}: nothing to register")
+            return [self.tracker.get(run.id) for run in members[: self._wanted.top]]
         found = ranking.best(self.tracker, self.parent.id, plan.metric, plan.goal, limit=self._wanted.top)
         if not found:
             raise NothingFound(f"no trial has a finite {plan.metric}, so there is nothing to register")
@@ -125,7 +149,7 @@ class Finals:
         try:
             runs = ReRuns(
                 self.tracker,
-                self.parts.plan.metric,
+                self._metric,
                 self.parts.plan.seed,
                 count,
                 lambda run: replace(self.records, parent_id=run.id),
@@ -140,7 +164,7 @@ class Finals:
         finally:
             remove([scratch])
         finalists.refresh(self.tracker)
-        finalists.ask(lambda run: judge_seeds(run, self.parts.plan.metric, count, failures.get(run.id, "")))
+        finalists.ask(lambda run: judge_seeds(run, self._metric, count, failures.get(run.id, "")))
 
     def _ask_test(self, finalists: "_Finalists") -> None:
         if self.parts.held_out is None or not finalists.left:
@@ -148,7 +172,7 @@ class Finals:
         holder = self._comparing.find(self.store.registry) if self._comparing else None
         failures = self._judging.judge(finalists.left, holder).failures  # the holder goes along, in the same workers
         finalists.refresh(self.tracker)
-        finalists.ask(lambda run: judge_test(run, self.parts.plan.metric, failures.get(run.id, "")))
+        finalists.ask(lambda run: judge_test(run, self._metric, failures.get(run.id, "")))
 
     @cached_property
     def _judging(self) -> Judging:
@@ -156,7 +180,9 @@ class Finals:
 
     def _pick(self, left: Sequence[Run]) -> tuple[Run, str]:
         """The winner, and what picked it: the mean over seeds, else the test data, else validation. Ties: the first."""
-        metric, goal = self.parts.plan.metric, self.parts.plan.goal
+        metric, goal = self._metric, self._goal
+        if self._rule is not None:
+            return self._pick_of_front(self._rule, left)
         if self._wanted.seeds is not None:
             name, picked_by = f"seeds_mean_{metric}", f"the mean {metric} of {self._wanted.seeds} seeds"
         elif self.parts.held_out is not None:
@@ -168,6 +194,18 @@ class Finals:
             if goal.better(run.metrics[name], than=best.metrics[name]):
                 best = run
         return best, picked_by
+
+    def _pick_of_front(self, rule: Rule, left: Sequence[Run]) -> tuple[Run, str]:
+        """The same by the rule; a metric that was measured once more counts as it came out then."""
+        again, where = ("", "by validation")
+        if self._wanted.seeds is not None:
+            again, where = "seeds_mean_", f"by the mean of {self._wanted.seeds} seeds"
+        elif self.parts.held_out is not None:
+            again, where = "test_", "on the held-out test data"
+        rows = [
+            {name: run.metrics.get(again + name, run.metrics[name]) for name in self.parts.plan.goals} for run in left
+        ]
+        return left[rule.order(rows)[0]], f"{rule.text} {where}"
 
     def _known(self, winner: Run, decision: Decision) -> tuple[ModelVersion, Decision] | None:
         """The winner as it was registered before, if that still stands: a killed driver may have had no last word."""

@@ -21,23 +21,35 @@ def command(shared: Shared, sweep: str, limit: int, metric: str | None, goal: st
     """Rank the trials of SWEEP (the latest if not named), best first.
 
     Only COMPLETE trials with a finite value are ranked; trials with the same value stand in the order of their numbers.
+    Of a sweep by several metrics the front is shown: the trials that no other one beats.
     """
     from hpo import ranking
     from hpo.cli import output
+    from hpo.cli.front_view import front_text
     from hpo.cli.rank_question import asked_goal, asked_metric, why_none
     from hpo.cli.stores import check_filter, open_to_read, store_name
     from hpo.cli.trial_rows import trial_object, trials_table
+    from hpo.front_on_record import front_of, several_of
     from hpo.naming import find_sweep
 
     check_filter(where)
     with open_to_read(shared) as store:
         parent = find_sweep(store.tracker, sweep, store_name(shared))
         ranked = metric or asked_metric(store.tracker, parent)
-        wanted = asked_goal(parent, goal)
-        runs = ranking.best(store.tracker, parent.id, ranked, wanted, limit=limit, where=where)
+        several = several_of(parent)
+        if several and metric is None:
+            if goal is not None:
+                raise click.UsageError("--goal says which way --metric is better: name one of the metrics too")
+            front = front_of(store.tracker, parent, where)
+            runs, heading = front.members[:limit], front_text(front, limit)
+        else:
+            wanted = asked_goal(parent, goal, ranked)
+            runs = ranking.best(store.tracker, parent.id, ranked, wanted, limit=limit, where=where)
+            heading = f"best by {ranked} ({wanted})"
         if not runs:
             raise why_none(store.tracker, parent, ranked, where)
-    log.info("%s: best by %s (%s)", parent.name, ranked, wanted)
+    log.info("%s: %s", parent.name, heading)
     own = parent.sweep.metric if parent.sweep else ranked
-    table = trials_table(runs, own, first=None if ranked == own else ranked, short=shared.format == "table")
-    output.show([trial_object(run, own) for run in runs], table, shared)
+    first = None if ranked == own else ranked
+    table = trials_table(runs, own, first=first, short=shared.format == "table", several=several)
+    output.show([trial_object(run, own, several) for run in runs], table, shared)

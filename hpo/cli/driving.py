@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hpo.budget import Stop
@@ -27,21 +27,24 @@ Run = Callable[[Watcher, Interruption, Callable[[str], None]], "SweepResult"]
 class Driving:
     """One sweep that this command drives in the store at `uri`; `name` is how it is called as long as nobody says.
 
-    `require_register`: it is a failure where nothing is registered.
+    `require_register`: it is a failure where nothing is registered. `metrics` are the sweep's, the first one first.
     """
 
-    def __init__(self, shared: Shared, uri: str, *, name: str, metric: str, require_register: bool = False) -> None:
+    def __init__(
+        self, shared: Shared, uri: str, *, name: str, metrics: Sequence[str], require_register: bool = False
+    ) -> None:
         self._shared = shared
         self._store = "" if uri == tracker_uri()[0] else f" --tracker {shlex.quote(uri)}"
         self._name = name
-        self._metric = metric
+        self._metrics = metrics
         self._require_register = require_register
 
     def drive(self, run: Run) -> None:
         """Runs the sweep, prints what came of it, and ends the process where that is not exit 0."""
         interruption = Interruption()
         shared = self._shared
-        shown = display(self._name, self._metric, quiet=shared.quiet, color=shared.color)
+        metric, others = self._metrics[0], self._metrics[1:]
+        shown = display(self._name, metric, quiet=shared.quiet, color=shared.color, others=others)
         with watched(interruption) as signals:
             try:
                 with shown:

@@ -1,7 +1,7 @@
 """`hpo export`: the trials of a sweep as a file."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import click
@@ -37,6 +37,7 @@ def _ending(_: click.Context, parameter: click.Parameter, path: Path) -> Path:
 def command(shared: Shared, sweep: str, file: Path, where: str) -> None:
     """Write the trials of SWEEP (the latest if not named) to a file, which appears whole or not at all."""
     from hpo.cli.stores import check_filter, open_to_read, store_name
+    from hpo.front_on_record import several_of
     from hpo.naming import find_sweep
     from trackers.records import Query
 
@@ -44,19 +45,19 @@ def command(shared: Shared, sweep: str, file: Path, where: str) -> None:
     with open_to_read(shared) as store:
         parent = find_sweep(store.tracker, sweep, store_name(shared))
         runs = store.tracker.find(Query(parent=parent.id, where=where))
-    _write(file, runs, parent.sweep.metric if parent.sweep else None)
+    _write(file, runs, parent.sweep.metric if parent.sweep else None, several_of(parent))
     log.info("wrote %d trials of %s to %s", len(runs), parent.name, file)
 
 
-def _write(file: Path, runs: Sequence[Run], metric: str | None) -> None:
+def _write(file: Path, runs: Sequence[Run], metric: str | None, several: Collection[str]) -> None:
     from hpo.cli import formats, output
     from hpo.cli.trial_rows import trial_object, whole_table
 
     ending = file.suffix.lower()
     if ending == ".json":
-        output.write_file(file, formats.as_json([trial_object(run, metric) for run in runs]) + "\n")
+        output.write_file(file, formats.as_json([trial_object(run, metric, several) for run in runs]) + "\n")
         return
-    table = whole_table(runs, metric)
+    table = whole_table(runs, metric, several)
     if ending == ".csv":
         output.write_file(file, formats.as_csv(table) + "\n")
         return

@@ -6,6 +6,7 @@ from hpo.cli.sort_key import metric_names
 from hpo.cli.sweep_rows import counts_text, sweep_state
 from hpo.config.nearest import did_you_mean
 from hpo.errors import ConfigError, NothingFound
+from hpo.front_on_record import goals_of
 from hpo.trial import Goal
 from trackers.records import Run
 from trackers.tracker import Tracker
@@ -25,13 +26,15 @@ def asked_metric(tracker: Tracker, parent: Run) -> str:
     return names[0]
 
 
-def asked_goal(parent: Run, given: str | None) -> Goal:
-    """The goal as given, else the sweep's, else minimize."""
+def asked_goal(parent: Run, given: str | None, metric: str | None = None) -> Goal:
+    """The goal as given, else that of this metric in the sweep, else the sweep's, else minimize."""
+    if given is None and parent.sweep:
+        return goals_of(parent.sweep).get(metric or "", Goal(parent.sweep.goal))
     if given is None and parent.sweep is None:
         log.warning(
             "%r says not which way is better; taken to be minimize (--goal maximize turns it round)", parent.name
         )
-    return Goal(given or (parent.sweep.goal if parent.sweep else "minimize"))
+    return Goal(given or "minimize")
 
 
 def why_none(tracker: Tracker, parent: Run, metric: str, where: str) -> NothingFound:

@@ -22,13 +22,14 @@ def command(
     """
     from hpo.cli.driving import Driving
     from hpo.cli.stores import open_to_read, store_name
+    from hpo.front_on_record import goals_of
     from hpo.naming import find_sweep
     from hpo.search import resume
 
     with open_to_read(shared) as store:
         found = find_sweep(store.tracker, sweep, store_name(shared))
-    metric = found.sweep.metric if found.sweep else ""
-    Driving(shared, shared.tracker, name=found.name, metric=metric, require_register=require_register).drive(
+    metrics = list(goals_of(found.sweep)) if found.sweep else [""]
+    Driving(shared, shared.tracker, name=found.name, metrics=metrics, require_register=require_register).drive(
         lambda watcher, interruption, named: resume(
             found.id,
             more=more or 0,

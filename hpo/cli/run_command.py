@@ -83,7 +83,7 @@ def _run(
     uri = places(config, os.environ, shared.given).store
     if require_register and config.registration is None:
         raise click.UsageError(f"--require-register: {file} has no register: section, so nothing can be registered")
-    Driving(shared, uri, name=config.name, metric=config.metric.name, require_register=require_register).drive(
+    Driving(shared, uri, name=config.name, metrics=list(config.goals), require_register=require_register).drive(
         lambda watcher, interruption, named: run(
             file,
             overrides=overrides,

@@ -2,20 +2,23 @@
 
 import shlex
 from collections.abc import Sequence
+from functools import partial
 
+from hpo.cli.front_view import front_object, front_text
 from hpo.cli.text import hide_passwords, one_line
 from hpo.cli.trial_line import params_text
 from hpo.cli.trial_rows import trial_object
 from hpo.decision import Decision, as_fields
 from hpo.gates import Verdict
 from hpo.result import SweepResult
+from hpo.trial import Goal
 from trackers.records import ModelVersion, Run
 
 
 def summary_text(result: SweepResult) -> str:
     """A few lines for people."""
     best = result.best_runs(1)
-    lines = [_head(result), _winner(result, best[0]) if best else f"no trial has a finite {result.metric}"]
+    lines = [_head(result), _reached(result)]
     lines += last_lines(result.registered, result.not_registered, result.decision)
     name = shlex.quote(result.name)
     lines.append(
@@ -27,15 +30,19 @@ def summary_text(result: SweepResult) -> str:
 
 def summary_data(result: SweepResult) -> dict[str, object]:
     """The same for programs."""
-    best = result.best_runs(1)
+    front = result.front() if result.others else None
+    best = [] if front else result.best_runs(1)
+    several = {"metrics": {name: goal.value for name, goal in result.goals.items()}}
     return {
         "sweep": result.name,
         "run_id": result.run_id,
         "metric": result.metric,
         "goal": result.goal.value,
+        **(several if front else {}),
         "stopped_by": result.stop.value if result.stop else None,
         "trials": dict(result.counts()),
         "best": trial_object(best[0], result.metric) if best else None,
+        **({"front": front_object(front)} if front else {}),
         "registered": version_object(result.registered),
         "not_registered": result.not_registered or None,
         "promotion": decision_object(result.decision),
@@ -108,8 +115,27 @@ def _how_picked(decision: Decision) -> str:
     return f"  trial {decision.winner}: the best of {number} finalist{'' if number == 1 else 's'} by {by}"
 
 
+def _reached(result: SweepResult) -> str:
+    """The best trial, or the front and the best in each metric."""
+    if not result.others:
+        best = result.best_runs(1)
+        return _winner(result, best[0]) if best else f"no trial has a finite {result.metric}"
+    front = result.front()
+    if not front.members:
+        return f"no trial has finite values of {', '.join(result.goals)}"
+    ends = {name: min(front.members, key=partial(_loss, name, goal)) for name, goal in result.goals.items()}
+    reached = [f"{name} {run.metrics[name]:.6g} by {_name(run)}" for name, run in ends.items()]
+    return f"{front_text(front)}; best {', '.join(reached)}"
+
+
+def _loss(name: str, goal: Goal, run: Run) -> float:
+    return run.metrics[name] if goal is Goal.MINIMIZE else -run.metrics[name]
+
+
+def _name(run: Run) -> str:
+    return f"trial {run.trial.number}" if run.trial else run.name
+
+
 def _winner(result: SweepResult, run: Run) -> str:
-    number = f"trial {run.trial.number}" if run.trial else run.name
-    return (
-        f"best {result.metric} {run.metrics[result.metric]:.6g} by {number}: {params_text((run.trial or run).params)}"
-    )
+    value = run.metrics[result.metric]
+    return f"best {result.metric} {value:.6g} by {_name(run)}: {params_text((run.trial or run).params)}"

@@ -4,6 +4,7 @@ import re
 
 from hpo.config.nearest import did_you_mean
 from hpo.errors import NothingFound
+from hpo.front_on_record import several_of
 from trackers.conditions import ATTRIBUTES
 from trackers.records import Order, Query, Run
 from trackers.tracker import Tracker
@@ -15,10 +16,12 @@ _SORT = re.compile(r"(-?)(.+?)(?:\s+(asc|desc))?", re.IGNORECASE)
 def order_of(tracker: Tracker, parent: Run, text: str) -> list[Order]:
     """The order of `value`, `-metrics.rmse`, `lr desc`; a plain name is an attribute, else a metric, else a param.
 
-    NothingFound for a plain name that no trial of the sweep has.
+    NothingFound for a plain name that no trial of the sweep has, and for the value of one that has several.
     """
     match = _SORT.fullmatch(text.strip())
     minus, key, direction = match.groups("") if match else ("", text, "")
+    if key == "value" and (several := several_of(parent)):
+        raise NothingFound(f"trials of {parent.name!r} have several values; sort by one of: {', '.join(several)}")
     descending = bool(minus) or direction.lower() == "desc"
     if key not in ATTRIBUTES and not key.startswith(("metrics.", "params.", "tags.")):
         key = _found(tracker, parent, key)

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from hpo.cli.formats import Table, finite
 from hpo.cli.text import duration, iso_time
+from hpo.front_on_record import several_of
+from hpo.progress import front_size
 from hpo.trial import State
 from trackers.records import Run, Status
 
@@ -12,8 +14,12 @@ COLUMNS = ("name", "state", "trials", "best", "trial", "metric", "started", "too
 
 
 def sweep_object(run: Run, counts: Mapping[str, int], now: float) -> dict[str, object]:
-    """The fields of a sweep; `best_value` is what the parent run says, `now` in milliseconds since 1970."""
-    facts = run.sweep
+    """The fields of a sweep; `best_value` is what the parent run says, `now` in milliseconds since 1970.
+
+    A sweep by several metrics has `metrics` and the size of its front, and no best value.
+    """
+    facts, several = run.sweep, several_of(run)
+    more = {"metrics": {name: goal.value for name, goal in several.items()}, "front": front_size(run.tags)}
     ended = run.ended if run.ended is not None else now
     return {
         "name": run.name,
@@ -22,6 +28,7 @@ def sweep_object(run: Run, counts: Mapping[str, int], now: float) -> dict[str, o
         "n_trials": facts.n_trials if facts else None,
         "metric": facts.metric if facts else None,
         "goal": facts.goal if facts else None,
+        **(more if several else {}),
         "best_value": finite(_number(run.tags.get("hpo.best_value"))),
         "best_trial": _whole(run.tags.get("hpo.best_trial")),
         "started": iso_time(run.started),
@@ -53,10 +60,12 @@ def counts_text(counts: object, n_trials: object = None) -> str:
 
 def _row(sweep: Mapping[str, object], *, short: bool) -> dict[str, object]:
     started, seconds, run_id = sweep["started"], sweep["seconds"], str(sweep["run_id"])
+    front, metrics = sweep.get("front"), sweep.get("metrics")
     return {
         **sweep,
         "trials": counts_text(sweep["trials"], sweep["n_trials"]),
-        "best": sweep["best_value"],
+        "best": f"front of {front}" if front else sweep["best_value"],
+        "metric": ", ".join(metrics) if isinstance(metrics, Mapping) else sweep["metric"],
         "trial": sweep["best_trial"],
         "started": _minute(started),
         "deleted": _minute(sweep.get("deleted")),

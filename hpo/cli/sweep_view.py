@@ -9,11 +9,13 @@ from hpo import ranking
 from hpo.branches import NEEDED
 from hpo.budget import Stop
 from hpo.cli.fields_view import Fields
+from hpo.cli.front_view import front_object, front_text, goals_text
 from hpo.cli.models_command import model_objects
 from hpo.cli.sweep_rows import counts_text, sweep_object
 from hpo.cli.text import cell, duration, short_time
 from hpo.cli.trial_rows import trial_object
 from hpo.driver import Driver, Life, life_of
+from hpo.front_on_record import FrontOnRecord, front_of, goals_of, several_of
 from hpo.mirrors.recorded import mirrors_in
 from hpo.mirrors.sending import standing_of
 from hpo.standing import STOPPED_TAG
@@ -39,6 +41,7 @@ class SweepView:
     driver: str
     may_go_on: bool
     mirrors: Sequence[dict[str, object]] = ()
+    front: FrontOnRecord | None = None
 
     @classmethod
     def read(cls, opened: Store, run: Run, *, store: str, now: float) -> "SweepView":
@@ -46,7 +49,8 @@ class SweepView:
         tracker, registry, holder = opened.tracker, opened.registry, opened.ownership.holder(run.id)
         counts = tracker.counts([run.id]).get(run.id, {})
         facts = run.sweep
-        best = ranking.best(tracker, run.id, facts.metric, Goal(facts.goal), limit=1) if facts else ()
+        front = front_of(tracker, run) if several_of(run) else None
+        best = ranking.best(tracker, run.id, facts.metric, Goal(facts.goal), limit=1) if facts and not front else ()
         versions = [version for version in registry.versions() if _is_of(version, run, tracker)]
         fields = sweep_object(run, counts, now)
         driver = Driver.parse(holder.owner) if holder else None
@@ -61,6 +65,7 @@ class SweepView:
             driver=f"{driver}{', which is dead' if is_dead else ''}" if driver else "",
             may_go_on=facts is not None and not ended and (driver is None or is_dead),
             mirrors=_mirrors(opened, run),
+            front=front,
         )
 
     def details(self) -> dict[str, object]:
@@ -74,6 +79,7 @@ class SweepView:
             "stopped_by": self.run.tags.get("hpo.stopped_by"),
             "driver": self.driver or None,
             "best": trial_object(self.best, facts.metric) if self.best and facts else None,
+            **({"front": front_object(self.front)} if self.front else {}),
             "registered": list(self.registered),
             "mirrors": list(self.mirrors),
             "store": self.store,
@@ -91,8 +97,8 @@ class SweepView:
             "stopped by": run.tags.get("hpo.stopped_by"),
             "driver": self.driver or None,
             "trials": counts_text(self.fields["trials"], self.fields["n_trials"]),
-            "metric": f"{facts.metric} ({facts.goal})" if facts else None,
-            "best": self._best_text(),
+            "metric": goals_text(goals_of(facts)) if facts else None,
+            "best": front_text(self.front) if self.front else self._best_text(),
             "best params": (self.best.trial or self.best).params if self.best else None,
             "registered": [_version_text(version) for version in self.registered],
             "mirrors": [_mirror_text(mirror) for mirror in self.mirrors],

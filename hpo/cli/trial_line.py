@@ -1,5 +1,7 @@
 """A trial that ended, as one line."""
 
+from collections.abc import Collection
+
 from hpo.cli.text import cell, one_line
 from hpo.progress import Progress
 from hpo.space import Params
@@ -8,18 +10,21 @@ from hpo.trial import Outcome, State, Trial
 LONGEST = 300
 
 
-def trial_line(trial: Trial, outcome: Outcome, progress: Progress, metric: str) -> str:
+def trial_line(trial: Trial, outcome: Outcome, progress: Progress, metric: str, others: Collection[str] = ()) -> str:
     """Such as `trial 17 COMPLETE roc_auc=0.9958 best=0.9958(#17) 0.4s clf=svc clf__C=3.1`.
 
     Of a pruned one, in the place of its value, the last step and what it had reached: `PRUNED step 3 roc_auc=0.71`.
+    `others` are the metrics after the first; with them the size of the front stands in the place of the best.
     """
     words = [f"trial {trial.number} {outcome.state}"]
     if outcome.state is State.FAILED:
         words.append(f"{outcome.reason}: {outcome.error}" if outcome.error else outcome.reason)
     elif outcome.state is State.PRUNED:
         words += _last_report(outcome, metric)
-    elif metric in outcome.metrics:
-        words.append(f"{metric}={outcome.metrics[metric]:.6g}")
+    else:
+        words += [f"{name}={outcome.metrics[name]:.6g}" for name in (metric, *others) if name in outcome.metrics]
+    if progress.front:
+        words.append(f"front {progress.front}")
     if progress.best is not None:
         words.append(f"best={progress.best:.6g}(#{progress.best_number})")
     words.append(f"{outcome.seconds:.1f}s")

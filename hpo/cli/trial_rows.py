@@ -1,6 +1,6 @@
 """A trial as the object that `-f json` prints, and trials as a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from hpo.cli.formats import Table, finite
 from hpo.cli.text import iso_time
@@ -11,10 +11,14 @@ from trackers.records import STATUS_OF_STATE, Run
 STATE_OF_STATUS = {status: state for state, status in STATUS_OF_STATE.items()}
 
 
-def trial_object(run: Run, metric: str | None) -> dict[str, object]:
-    """The documented fields of a trial; `metric` is the sweep's, whose finite value is the trial's value."""
+def trial_object(run: Run, metric: str | None, several: Collection[str] = ()) -> dict[str, object]:
+    """The documented fields of a trial; `metric` is the sweep's, whose finite value is the trial's value.
+
+    Where a sweep has `several`, there is none, and `values` has the finite ones by name.
+    """
     facts = run.trial
     value = facts.value if facts else run.metrics.get(metric or "")
+    values = {"values": {name: finite(run.metrics.get(name)) for name in several}} if several else {}
     return {
         "number": facts.number if facts else None,
         "state": state_of(run),
@@ -22,7 +26,8 @@ def trial_object(run: Run, metric: str | None) -> dict[str, object]:
         "attempt": facts.attempt if facts else None,
         "params": dict(run.params),
         "metrics": finite(run.metrics),
-        "value": finite(value),
+        "value": None if several else finite(value),
+        **values,
         "seconds": seconds_of(run),
         "run_id": run.id,
         "started": iso_time(run.started),
@@ -44,24 +49,43 @@ def seconds_of(run: Run) -> float | None:
     return (run.ended - run.started) / 1000
 
 
-def trials_table(runs: Sequence[Run], metric: str | None, *, first: str | None = None, short: bool = False) -> Table:
+def trials_table(
+    runs: Sequence[Run],
+    metric: str | None,
+    *,
+    first: str | None = None,
+    short: bool = False,
+    several: Collection[str] = (),
+) -> Table:
     """One row a trial; `first` is a metric to show right after the value, `short` cuts run ids to 8 digits.
+
+    The metrics of a sweep by `several` stand in the place of the value.
 
     Columns: number (and the name of runs that MLflow wrote), state, value, then `params.x`, `metrics.x`, seconds,
     reason, run_id.
     """
     rows = [_row(run, trial_object(run, metric), short=short) for run in runs]
     params, metrics = _named(rows, "params."), _named(rows, "metrics.")
-    leading = [f"metrics.{first}"] if f"metrics.{first}" in metrics else []
+    leading = [f"metrics.{name}" for name in (first, *several) if f"metrics.{name}" in metrics]
     reason = ["reason"] if any(row["reason"] for row in rows) else []
     names = ["number"] if any(run.trial for run in runs) or not runs else []
     if not all(run.trial for run in runs):
         names.append("name")
-    order = [*names, "state", "value", *leading, *params, *metrics, "seconds", *reason, "run_id"]
+    order = [
+        *names,
+        "state",
+        *([] if several else ["value"]),
+        *leading,
+        *params,
+        *metrics,
+        "seconds",
+        *reason,
+        "run_id",
+    ]
     return Table(list(dict.fromkeys(order)), rows)
 
 
-def whole_table(runs: Sequence[Run], metric: str | None) -> Table:
+def whole_table(runs: Sequence[Run], metric: str | None, several: Collection[str] = ()) -> Table:
     """All fields of trials, one row each, for files."""
     rows = [_row(run, trial_object(run, metric), short=False) for run in runs]
     names = [
@@ -70,7 +94,7 @@ def whole_table(runs: Sequence[Run], metric: str | None) -> Table:
         "state",
         "reason",
         "attempt",
-        "value",
+        *([] if several else ["value"]),
         *_named(rows, "params."),
         *_named(rows, "metrics."),
     ]

@@ -3,6 +3,7 @@
 from hpo.cli.fields_view import Fields
 from hpo.cli.text import duration, short_time
 from hpo.cli.trial_rows import trial_object
+from hpo.front_on_record import several_of
 from trackers.records import Run
 from trackers.tracker import Tracker
 
@@ -17,7 +18,7 @@ def trial_details(tracker: Tracker, run: Run) -> dict[str, object]:
     return {
         "name": run.name,
         "sweep": parent.name if parent else None,
-        **trial_object(run, metric),
+        **trial_object(run, metric, several_of(parent) if parent else ()),
         "metric": metric,
         "error": (facts.error or None) if facts else None,
         "traceback": (facts.traceback or None) if facts else None,
@@ -41,13 +42,13 @@ def trial_fields(tracker: Tracker, run: Run) -> Fields:
     data = trial_details(tracker, run)
     number, sweep = data["number"], data["sweep"]
     address = f"{sweep}#{run.name if number is None else number}" if sweep else run.name
-    seconds, metric = data["seconds"], data["metric"]
+    seconds, metric, values = data["seconds"], data["metric"], data.get("values")
     return {
         "trial": address,
         "state": data["state"],
         "reason": data["reason"],
         "error": data["error"],
-        f"value ({metric})" if metric else "value": data["value"],
+        **(values if isinstance(values, dict) else {f"value ({metric})" if metric else "value": data["value"]}),
         "attempt": data["attempt"] if data["attempt"] != 1 else None,
         "started": short_time(run.started),
         "took": duration(seconds if isinstance(seconds, float) else None),

@@ -35,6 +35,7 @@ def command(
     from hpo.cli.sort_key import order_of
     from hpo.cli.stores import check_filter, open_to_read, store_name
     from hpo.cli.trial_rows import trial_object, trials_table, with_columns
+    from hpo.front_on_record import several_of
     from hpo.naming import find_sweep
     from trackers.records import Query
 
@@ -45,11 +46,11 @@ def command(
         query = Query(parent=parent.id, where=_condition(where, states), order=order, limit=limit)
         runs = store.tracker.find(query)
         counts = store.tracker.counts([parent.id]).get(parent.id, {}) if not runs else {}
-    metric = parent.sweep.metric if parent.sweep else None
+    metric, several = parent.sweep.metric if parent.sweep else None, several_of(parent)
     if not runs:
         log.info("%s: no trial fits, of %d", parent.name, sum(counts.values()))
-    table = trials_table(runs, metric, short=shared.format == "table")
-    objects = [trial_object(run, metric) for run in runs] if shared.format in ("json", "yaml") else []
+    table = trials_table(runs, metric, short=shared.format == "table", several=several)
+    objects = [trial_object(run, metric, several) for run in runs] if shared.format in ("json", "yaml") else []
     output.show(objects, with_columns(table, columns), shared)
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections import deque
+from collections.abc import Collection
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
@@ -35,9 +36,10 @@ class Display(Watcher, Protocol):
 class Lines:
     """One line a trial on stderr; `quiet` shows failures only."""
 
-    def __init__(self, name: str, metric: str, *, quiet: bool) -> None:
+    def __init__(self, name: str, metric: str, *, quiet: bool, others: Collection[str] = ()) -> None:
         self._name = name
         self._metric = metric
+        self._others = others
         self._quiet = quiet
 
     def __enter__(self) -> Self:
@@ -56,7 +58,7 @@ class Lines:
     def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
         """Prints the trial's line."""
         if not self._quiet or outcome.state is State.FAILED:
-            output.message(trial_line(trial, outcome, progress, self._metric))
+            output.message(trial_line(trial, outcome, progress, self._metric, self._others))
 
     def waiting(self, progress: Progress) -> None:
         """Nothing: a log should not fill while nothing happens."""
@@ -65,7 +67,7 @@ class Lines:
 class Panel:
     """A live panel for terminals, at most 12 lines, drawn four times a second."""
 
-    def __init__(self, name: str, metric: str, *, color: bool) -> None:
+    def __init__(self, name: str, metric: str, *, color: bool, others: Collection[str] = ()) -> None:
         from rich.console import Console  # rich takes 0.1 s to import: only a terminal pays
         from rich.live import Live
         from rich.text import Text
@@ -73,6 +75,7 @@ class Panel:
         self._text = Text
         self._name = name
         self._metric = metric
+        self._others = others
         self._progress: Progress | None = None
         self._recent: deque[str] = deque(maxlen=RECENT)
         console = Console(stderr=True, no_color=not color, highlight=False)
@@ -95,7 +98,7 @@ class Panel:
     def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
         """Shows the trial among the recent ones."""
         self._progress = progress
-        self._recent.append(trial_line(trial, outcome, progress, self._metric))
+        self._recent.append(trial_line(trial, outcome, progress, self._metric, self._others))
 
     def waiting(self, progress: Progress) -> None:
         """Shows what runs and the time."""
@@ -112,14 +115,15 @@ class Panel:
         done = round(width * min(progress.ended / max(progress.n_trials, 1), 1))
         counts = ", ".join(f"{count} {state}" for state, count in progress.counts.items() if count)
         best = f"{progress.best:.6g} (#{progress.best_number})" if progress.best is not None else "none yet"
+        reached = f"best {self._metric} {best}" if progress.front is None else f"front {progress.front}"
         return [
             f"sweep {self._name}  [{'#' * done}{'.' * (width - done)}] {progress.ended}/{progress.n_trials}",
-            f"best {self._metric} {best}   {counts or 'nothing yet'}   {duration(progress.seconds)}",
+            f"{reached}   {counts or 'nothing yet'}   {duration(progress.seconds)}",
         ]
 
 
-def display(name: str, metric: str, *, quiet: bool, color: bool) -> Display:
+def display(name: str, metric: str, *, quiet: bool, color: bool, others: Collection[str] = ()) -> Display:
     """A panel where stderr is a terminal, lines elsewhere."""
     if sys.stderr.isatty() and not quiet:
-        return Panel(name, metric, color=color)
-    return Lines(name, metric, quiet=quiet)
+        return Panel(name, metric, color=color, others=others)
+    return Lines(name, metric, quiet=quiet, others=others)

@@ -71,6 +71,11 @@ class Pick(Section):
         return self
 
     @property
+    def decisive(self) -> str | None:
+        """The metric it puts first; None where it puts none first."""
+        return next((name for _, name in self.names), None)
+
+    @property
     def names(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """The metrics it names, each with the place that does."""
         if self.metric is not None:
