@@ -238,6 +238,7 @@ class Drive:
                 fence=claim.fence,
                 results=results,
                 pruner=self.parts.pruner(),
+                duplicates=self.parts.config.duplicates,
             )
             sweep.take_up(to_run_again(self._history_with_reports(parent)), seconds_used(parent.tags), finished)
             with resumable(parent.name, self.store.uri, os.environ):

@@ -4,9 +4,11 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from hpo.budget import Budget, Judge, Stop
+from hpo.duplicates import REPLICATE, Duplicates, final_metrics, own_metrics
 from hpo.executor import Executor, FinishedResults
 from hpo.front import FrontSoFar, Goals
 from hpo.interruption import Interruption
@@ -32,6 +34,10 @@ TICK = 0.2
 
 SLOW_ASK = 0.002
 """Seconds of an ask from which on results are put on record before the next one and not together with it."""
+
+
+AT_ONCE = 100
+"""Trials that are taken over in a row before they are put on record."""
 
 
 class Watcher(Protocol):
@@ -99,6 +105,7 @@ class Sweep:
         fence: Fence | None = None,
         results: FinishedResults | None = None,
         pruner: Pruner | None = None,
+        duplicates: str = REPLICATE,
     ) -> None:
         self._plan = plan
         self._sampler = sampler
@@ -112,6 +119,7 @@ class Sweep:
         self._interruption = interruption
         self._results = results
         self._losses = LossCount()
+        self._duplicates = Duplicates(duplicates)
         self._fence = fence
         self._counts = dict.fromkeys(State, 0)
         self._best: tuple[float, int] | None = None
@@ -140,6 +148,8 @@ class Sweep:
             trial, (state, value, reason) = self._records.trial_of(run), _end_of(run)
             self._next = max(self._next, number + 1)
             self._losses.remember(number, run.tags)
+            self._duplicates.asked(trial.params)
+            self._duplicates.ended(trial, partial(own_metrics, run.metrics))
             if state is State.RUNNING and number in adopted:
                 self._open[number] = trial
                 continue
@@ -194,7 +204,9 @@ class Sweep:
             if self._interruption.over or (self._interruption.asked and not self._open):
                 return Stop.INTERRUPTED
             if not self._open and not self._again:
-                return stop or Stop.N_TRIALS
+                if stop is None:  # all trials there could be were taken over, and there may be more of them
+                    continue
+                return stop
             with self._interruption.waiting():
                 outcomes = self._executor.wait(TICK, self._answer)
             self._take(outcomes)
@@ -216,6 +228,10 @@ class Sweep:
                 trial = None if stop else self._ask()
                 if trial is None:
                     return stop or Stop.EXHAUSTED
+            if self._take_over(trial):
+                if len(self._ended) >= AT_ONCE:
+                    return None
+                continue
             self._starting.append(self._models.place(trial))
         return None
 
@@ -235,7 +251,20 @@ class Sweep:
         if not asked:
             return None
         self._next += 1
-        return self._records.new_trial(number, asked[0], derive_seed(self._plan.seed, number))
+        params = self._duplicates.fresh(number, asked[0], self._sampler.redraw)
+        self._ask_seconds = time.monotonic() - began
+        self._duplicates.asked(params)
+        return self._records.new_trial(number, params, derive_seed(self._plan.seed, number))
+
+    def _take_over(self, trial: Trial) -> bool:
+        """Ends a new trial at once where its point is known; whether it did."""
+        earlier = self._duplicates.earlier(trial)
+        if earlier is None:
+            return False
+        self._changes.append(self._records.trial_started(trial))
+        self._open[trial.number] = trial
+        self._take([earlier.outcome(trial, self._records.clock())])
+        return True
 
     def _take(self, outcomes: Sequence[Outcome]) -> None:
         """Takes in what ended; it counts at once, and stands on record after the next commit."""
@@ -254,6 +283,7 @@ class Sweep:
                     continue
                 outcome = lost_for_good(outcome, losses)
             outcome = self._records.recordable(trial, outcome)
+            self._duplicates.ended(trial, partial(final_metrics, outcome))
             value = outcome.metrics.get(self._plan.metric) if outcome.state is State.COMPLETE else None
             curve = self._pruning.curve_of(outcome)
             values = self._values(outcome.metrics, outcome.state)
@@ -315,6 +345,7 @@ class Sweep:
         return tuple(metrics[name] for name in self._plan.goals) if is_wanted else ()
 
     def _tell(self, trial: Trial, result: Result) -> None:
+        self._duplicates.tell(trial, result)
         self._sampler.tell(trial, result)
         self._pruning.tell(trial, result)
         self._judge.tell(trial, result)

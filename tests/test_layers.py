@@ -46,6 +46,7 @@ HPO_LAYERS = [
         "hpo.constraints_on_record",
         "hpo.sweep_records",
         "hpo.pruning",
+        "hpo.duplicates",
         "hpo.sweep",
         "hpo.ranking",
         "hpo.picking",

@@ -1,0 +1,182 @@
+"""Points that come twice: taken over, drawn again or run again, alike for any workers and after interruptions."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from hpo.budget import Budget, Stop
+from hpo.duplicates import REUSED_TAG, Duplicates
+from hpo.executors.names import make_executor
+from hpo.interruption import Interruption
+from hpo.kept_models import KeptModels
+from hpo.objective import TrialContext
+from hpo.progress import Progress
+from hpo.samplers.names import make_sampler
+from hpo.space import Choice, IntRange, Parameter, Params, Space
+from hpo.sweep import AT_ONCE, Plan, Silence, Sweep
+from hpo.sweep_records import SweepRecords
+from hpo.trial import Goal, Outcome, Trial
+from trackers.memory_tracker import MemoryTracker
+from trackers.records import Query, Run, RunStarted, SweepFacts
+
+SPACE = Space((Parameter("x", IntRange(1, 4)), Parameter("same", Choice((True, 1, 1.0)))))
+ONE = Space((Parameter("x", Choice(("only",))),))
+
+
+def odd_fail(params: Params, trial: TrialContext) -> Mapping[str, float]:
+    if params["x"] == 3:
+        raise ValueError("three")
+    trial.log_metric("reported", 7.0, step=2)
+    return {"loss": float(trial.number), "other": -1.5}
+
+
+class Bench:
+    """A sweep on a tracker that outlives it."""
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
+        self.tracker = MemoryTracker()
+        self.tracker.experiment("bench")
+        self.ids = 0
+        self.parent = "f" * 32
+        facts = SweepFacts("{}", "hash", "loss", "minimize", 1, 1)
+        self.tracker.record([RunStarted(self.parent, "bench", "bench", started=1, sweep=facts)])
+        self.ran: list[int] = []
+
+    def new_id(self) -> str:
+        self.ids += 1
+        return f"{self.ids:032x}"
+
+    def run(
+        self,
+        duplicates: str,
+        *,
+        n_trials: int = 30,
+        slots: int = 1,
+        cut: int = 0,
+        sampler: str = "random",
+        space: Space = SPACE,
+        window: int | None = 3,
+    ) -> Stop:
+        plan = Plan("loss", Goal.MINIMIZE, 7, window, Budget(n_trials))
+        interruption = Interruption()
+
+        class Interrupting(Silence):
+            def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
+                if progress.ended == cut:
+                    interruption.ask(grace=0.0)
+
+        def objective(params: Params, trial: TrialContext) -> Mapping[str, float]:
+            self.ran.append(trial.number)
+            return odd_fail(params, trial) if "same" in params else {"loss": 1.0}
+
+        executor = make_executor(
+            "threading" if slots > 1 else "serial", slots=slots, objective=objective, metric="loss", goal=plan.goal,
+            files=None, scratch=self.scratch, inner_threads=None,
+        )  # fmt: skip
+        try:
+            sweep = Sweep(
+                plan,
+                sampler=make_sampler("optuna", sampler, space, seed=7, goal=plan.goal, window=window, options={}),
+                executor=executor,
+                tracker=self.tracker,
+                records=SweepRecords(self.parent, "bench", "loss", "mem", "me", lambda: 1000, self.new_id),
+                models=KeptModels(1, plan.goal, lambda uri, path: None),
+                interruption=interruption,
+                duplicates=duplicates,
+            )
+            sweep.take_up(self.trials(), 0.0)
+            return sweep.run(Interrupting())
+        finally:
+            executor.close()
+
+    def trials(self) -> list[Run]:
+        return list(self.tracker.find(Query(parent=self.parent)))
+
+    def facts(self) -> list[tuple[object, ...]]:
+        source = {run.id: run.trial.number for run in self.trials() if run.trial}
+        return [
+            (t.number, repr(t.params), t.state, t.value, source.get(run.tags.get(REUSED_TAG, "")), dict(run.metrics))
+            for run in self.trials()
+            if (t := run.trial)
+        ]
+
+
+def point(run: Run) -> str:
+    return repr(run.trial.params) if run.trial else ""
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_known_point_takes_the_metrics_of_the_first_trial_that_ran_it(bench: Bench) -> None:
+    assert bench.run("reuse") is Stop.N_TRIALS
+    runs = bench.trials()
+    reused = [run for run in runs if REUSED_TAG in run.tags]
+    assert len(runs) == 30
+    assert sorted(bench.ran) == [run.trial.number for run in runs if run.trial and run not in reused]
+    assert len(reused) > 5
+    by_id = {run.id: run for run in runs}
+    for run in reused:
+        source = by_id[run.tags[REUSED_TAG]]
+        assert run.trial
+        assert source.trial
+        assert run.trial.number - source.trial.number >= 3
+        assert point(run) == point(source)
+        assert REUSED_TAG not in source.tags
+        assert run.metrics == source.metrics == {"loss": source.trial.value, "other": -1.5, "reported": 7.0}
+        assert (run.trial.state, run.trial.seconds) == ("COMPLETE", 0.0)
+    failed = [run for run in runs if run.trial and run.trial.state == "FAILED"]
+    assert len(failed) > 4
+    assert not any(REUSED_TAG in run.tags for run in failed)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+@pytest.mark.parametrize("rule", ["reuse", "resample"])
+def test_the_trials_are_the_same_for_any_workers_and_after_any_interruption(
+    bench: Bench, tmp_path: Path, rule: str, sampler: str
+) -> None:
+    bench.run(rule, sampler=sampler)
+    golden = [facts[:5] if facts[4] is None else facts for facts in bench.facts()]
+    for slots, cut in ((3, 0), (2, 9), (1, 1), (1, 17)):
+        again = Bench(tmp_path)
+        again.run(rule, slots=slots, cut=cut, sampler=sampler)
+        if cut:
+            assert len(again.trials()) < 30
+            again.run(rule, slots=slots, sampler=sampler)
+        assert [facts[:5] if facts[4] is None else facts for facts in again.facts()] == golden
+
+
+def test_points_are_drawn_again_until_they_are_new_as_far_as_there_are_any(bench: Bench) -> None:
+    bench.run("resample", n_trials=11)
+    assert set(Counter(map(point, bench.trials())).values()) == {1}
+    bench.run("resample", n_trials=40)
+    assert len(bench.trials()) == 40
+    assert len(set(map(point, bench.trials()))) == 12
+
+
+def test_points_are_run_again_where_nothing_else_is_asked_for(bench: Bench) -> None:
+    bench.run("replicate")
+    assert sorted(bench.ran) == list(range(30))
+    assert len(set(map(point, bench.trials()))) < 13
+
+
+@pytest.mark.parametrize("window", [1, 3, None])
+def test_a_space_of_one_point_is_run_as_often_as_the_window_asks(bench: Bench, window: int | None) -> None:
+    count = 2 * AT_ONCE + 50
+    assert bench.run("reuse", n_trials=count, space=ONE, window=window) is Stop.N_TRIALS
+    assert len(bench.trials()) == count
+    assert bench.ran == list(range(window or 1))
+    assert all(run.trial and run.trial.state == "COMPLETE" for run in bench.trials())
+
+
+def test_a_sampler_that_has_no_other_point_is_taken_at_its_word() -> None:
+    rule = Duplicates("resample")
+    rule.asked({"x": 1})
+    assert rule.fresh(1, {"x": 1}, lambda number, attempt: None) == {"x": 1}
+    assert rule.fresh(1, {"x": 1}, lambda number, attempt: {"x": attempt}) == {"x": 2}
+    assert rule.fresh(1, {"x": 1.0}, lambda number, attempt: None) == {"x": 1.0}
