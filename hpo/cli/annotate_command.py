@@ -1,6 +1,7 @@
 """`hpo annotate`: edit description and tags of a version of a model, or note and tags of a sweep or trial."""
 
 import getpass
+import os
 from collections.abc import Sequence
 
 import click
@@ -37,6 +38,7 @@ def command(
     from hpo.annotating import Annotation, annotate_run, annotate_version
     from hpo.cli import output
     from hpo.cli.stores import require_store, store_name
+    from hpo.mirrors.by_hand import send_model, send_sweeps
     from hpo.naming import find_run
     from trackers.opening import open_store
 
@@ -53,9 +55,11 @@ def command(
         if version is None:
             run = annotate_run(store.tracker, find_run(store.tracker, what, store_name(shared)), annotation)
             output.message(f"annotated {run.name}; see: hpo show {what}")
+            send_sweeps(store, [run.parent_id or run.id], os.environ)
         else:
             found = annotate_version(store.registry, what, version, annotation, who=getpass.getuser(), why=why)
             output.message(f"annotated version {found.version} of {what}; see: hpo models {what}")
+            send_model(store, what, os.environ)
 
 
 def _pair(text: str) -> tuple[str, str]:

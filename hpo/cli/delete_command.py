@@ -1,6 +1,7 @@
 """`hpo delete`: delete sweeps or trials, so that they can still be restored."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ def command(shared: Shared, *, names: Sequence[str], yes: bool, keep_registered:
     from hpo.cli import output
     from hpo.cli.stores import require_store, store_name
     from hpo.deletion import Doomed, delete
+    from hpo.mirrors.by_hand import send_sweeps
     from hpo.naming import find_run
     from trackers.opening import open_store
 
@@ -48,7 +50,8 @@ def command(shared: Shared, *, names: Sequence[str], yes: bool, keep_registered:
             sys.exit(EXIT_NOT_DELETED)
         now = time.time_ns() // 1_000_000
         found = delete(store, list(runs.values()), now=now, keep_registered=keep_registered)
-    for doomed in found:
-        for run_id, version in doomed.registered:
-            log.info("kept run %s, which version %d of %s came from", run_id, version.version, version.name)
-        output.message(f"deleted {doomed.label}; back with: hpo restore {doomed.run.id[:8]}")
+        for doomed in found:
+            for run_id, version in doomed.registered:
+                log.info("kept run %s, which version %d of %s came from", run_id, version.version, version.name)
+            output.message(f"deleted {doomed.label}; back with: hpo restore {doomed.run.id[:8]}")
+        send_sweeps(store, [doomed.sweep.id for doomed in found], os.environ)

@@ -1,6 +1,7 @@
 """`hpo promote`: point an alias at a version of a model, or move the version to a stage."""
 
 import getpass
+import os
 
 import click
 
@@ -24,6 +25,7 @@ def command(shared: Shared, *, name: str, version: str, alias: str | None, stage
     from hpo.alias_moves import Moves
     from hpo.cli.move_view import show_moves
     from hpo.cli.stores import require_store
+    from hpo.mirrors.by_hand import send_model
     from trackers.artifacts import ArtifactFolder
     from trackers.opening import open_store
 
@@ -37,4 +39,5 @@ def command(shared: Shared, *, name: str, version: str, alias: str | None, stage
             done.append(("alias", alias, moves.point(alias, version)))
         if stage is not None:
             done.append(("stage", stage, moves.move(version, stage)))
-    show_moves(name, done, shared)
+        show_moves(name, done, shared)
+        send_model(store, name, os.environ)

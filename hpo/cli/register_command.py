@@ -1,6 +1,7 @@
 """`hpo register`: register the winner of a sweep, as its file says, or the model of one trial."""
 
 import getpass
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,7 @@ def command(
     """
     from hpo.by_hand import ByHand, has_gates
     from hpo.cli.stores import require_store
+    from hpo.mirrors.by_hand import send_model, send_sweeps
     from hpo.naming import find_sweep
     from trackers.opening import open_store
 
@@ -59,7 +61,12 @@ def command(
         is_asked = "#" not in what and not (metric or goal or force)
         sweep = find_sweep(store.tracker, what) if is_asked else None
         if sweep is not None and has_gates(sweep):
-            _show_decision(_by_gates(store, sweep, by_hand), shared, require_register=require_register)
+            last = _by_gates(store, sweep, by_hand)
+            _show_decision(last, shared)
+            send_sweeps(store, [sweep.id], os.environ)
+            if last.version:  # whoever held its stage has lost it
+                send_model(store, last.version.name, os.environ)
+            _end(last, require_register=require_register)
         else:
             _register_one(store, what, by_hand, shared, metric=metric, goal=goal)
 
@@ -83,7 +90,7 @@ def _by_gates(store: "Store", sweep: "Run", by_hand: "ByHand") -> "LastStep":
             signals.leave()
 
 
-def _show_decision(last: "LastStep", shared: Shared, *, require_register: bool) -> None:
+def _show_decision(last: "LastStep", shared: Shared) -> None:
     from hpo.cli.run_summary import decision_object, last_lines, version_object
     from hpo.cli.text import one_line
 
@@ -94,6 +101,9 @@ def _show_decision(last: "LastStep", shared: Shared, *, require_register: bool) 
         fields = version_object(last.version) or {"name": None, "version": None, "aliases": []}
         why_not, promotion = last.why_not or None, decision_object(last.decision)
         output.show_data({**fields, "not_registered": why_not, "promotion": promotion}, shared)
+
+
+def _end(last: "LastStep", *, require_register: bool) -> None:
     if not last.stands:
         sys.exit(EXIT_REFUSED if require_register and last.is_refused else EXIT_NOTHING)
 
@@ -104,6 +114,7 @@ def _register_one(
     from hpo.by_hand import register_trial
     from hpo.cli.run_summary import version_object
     from hpo.decision import as_fields
+    from hpo.mirrors.by_hand import send_model
     from hpo.registering import chosen
 
     run, _ = chosen(store.tracker, what, metric=metric, goal=goal)
@@ -118,3 +129,4 @@ def _register_one(
         output.write(f"registered {version.name} version {version.version}{pointed}\n{version.description}", shared)
     else:
         output.show_data({**(version_object(version) or {}), "gates": [as_fields(v) for v in verdicts]}, shared)
+    send_model(store, version.name, os.environ)

@@ -1,5 +1,6 @@
 """`hpo restore`: bring deleted sweeps or trials back."""
 
+import os
 from collections.abc import Sequence
 
 import click
@@ -20,13 +21,17 @@ def command(shared: Shared, *, names: Sequence[str]) -> None:
     from hpo.cli import output
     from hpo.cli.stores import require_store, store_name
     from hpo.deletion import restore
+    from hpo.mirrors.by_hand import send_sweeps
     from hpo.naming import find_deleted
     from trackers.opening import open_store
 
     require_store(shared)
     with open_store(shared.tracker) as store:
+        sweeps: list[str] = []
         for name in names:
             run = find_deleted(store.tracker, name, store_name(shared))
             count = restore(store, run)
             below = f" and {count - 1} run{'' if count == 2 else 's'} below it" if count > 1 else ""
             output.message(f"restored {run.name}{below}")
+            sweeps.append(run.parent_id or run.id)
+        send_sweeps(store, sweeps, os.environ)

@@ -16,6 +16,7 @@ from pathlib import Path
 from hpo.errors import ConfigError, SweepOwned
 from hpo.interruption import Interruption
 from hpo.masking import hide_patterns
+from hpo.mirrors.__main__ import NICE_VARIABLE
 from hpo.mirrors.sending import only_sender, outbox_of, standing_of
 from hpo.mirrors.worker import Errand
 from hpo.places import default_store
@@ -48,18 +49,25 @@ def check_mirrors(mirrors: Sequence[str], store: str) -> None:
 
 @contextlib.contextmanager
 def mirrored(
-    store: Store, parent: Run, mirrors: Sequence[str], interruption: Interruption, environment: Mapping[str, str]
+    store: Store,
+    parent: Run,
+    mirrors: Sequence[str],
+    interruption: Interruption,
+    environment: Mapping[str, str],
+    *,
+    is_waited_for: bool = False,
 ) -> Iterator[None]:
     """Sends the sweep to its mirrors while the block runs, and for a moment after it; says what is left to send.
 
-    Nothing that happens to a server, or to these processes, reaches the block.
+    Nothing that happens to a server, or to these processes, reaches the block. `is_waited_for`: no trials run that the
+    sending could slow.
     """
     with contextlib.ExitStack() as claims:
         processes: list[MirrorProcess] = []
         try:
             for mirror in mirrors:
                 if _is_ours(store, parent, mirror, claims):
-                    processes.append(MirrorProcess(store, parent, mirror))
+                    processes.append(MirrorProcess(store, parent, mirror, nice=0 if is_waited_for else None))
             yield
             deadline = time.monotonic() + _wait_seconds(environment)
             for process in processes:
@@ -86,7 +94,7 @@ def _is_ours(store: Store, parent: Run, mirror: str, claims: contextlib.ExitStac
 class MirrorProcess:
     """One server's process, and what it said."""
 
-    def __init__(self, store: Store, parent: Run, mirror: str) -> None:
+    def __init__(self, store: Store, parent: Run, mirror: str, *, nice: int | None = None) -> None:
         self.mirror = mirror
         self.failing = ""
         self.done: Mapping[str, object] | None = None
@@ -99,7 +107,7 @@ class MirrorProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, "PYTHONPATH": path, **({} if nice is None else {NICE_VARIABLE: str(nice)})},
             start_new_session=True,  # a Ctrl-C is the driver's affair
             text=True,
         )
@@ -182,8 +190,20 @@ def _report(process: MirrorProcess, store: Store, parent: Run, environment: Mapp
     if isinstance(refused, dict) and refused:
         name, why = next(iter(refused.items()))
         log.warning("mirror: %d not taken, %s for one: %s", len(refused), name, hide_patterns(str(why)))
+    _say_pending(store, parent, left, environment)
+
+
+def say_pending(store: Store, mirror: str, parent: Run, environment: Mapping[str, str]) -> None:
+    """Says how much of a sweep a mirror lacks, if it lacks anything, and how to send it; no word while nobody knows."""
+    with contextlib.suppress(StoreUnavailable):
+        if left := standing_of(store, mirror, parent.id).pending:
+            _say_pending(store, parent, left, environment)
+
+
+def _say_pending(store: Store, parent: Run, left: int, environment: Mapping[str, str]) -> None:
     option = "" if store.uri == default_store(environment) else f" --tracker {shlex.quote(hide_patterns(store.uri))}"
-    log.warning("mlflow sync pending: %d; send it with: hpo mirror %s%s", left, shlex.quote(parent.name), option)
+    name = parent.name if parent.deleted is None else parent.id
+    log.warning("mlflow sync pending: %d; send it with: hpo mirror %s%s", left, shlex.quote(name), option)
 
 
 def _wait_seconds(environment: Mapping[str, str]) -> float:
