@@ -40,7 +40,7 @@ def command(shared: Shared, sweep: str, metric: str | None, goal: str | None, wh
     with open_to_read(shared) as store:
         parent = find_sweep(store.tracker, sweep, store_name(shared))
         asked = metric or asked_metric(store.tracker, parent)
-        wanted = asked_goal(parent, goal)
+        wanted = asked_goal(parent, goal, asked)
         found = importance(store.tracker, parent, asked, wanted, method=method, where=where)
     log.info("%s: what decides %s (%s), by %s over %d trials", parent.name, asked, wanted, method, found.trials)
     for name, trials in found.too_few.items():

@@ -77,7 +77,7 @@ def told(number: int, goal: Goal) -> tuple[Trial, Result]:
     point = {"x": draw.random(), "y": draw.random()}
     value = (point["x"] - 0.3) ** 2 + round(point["y"], 1)
     value = value if goal is Goal.MINIMIZE else -value
-    result = Result(State.COMPLETE, value)
+    result = Result(State.COMPLETE, value, violation=number % 3 - 1.0 if number % 13 == 7 else None)
     if number % 3 == 1:
         curve = {} if number % 4 == 0 else {step: value if step % 5 else float("nan") for step in range(number % 7)}
         result = Result(State.PRUNED, curve=curve)
