@@ -23,6 +23,7 @@ check: .venv/.installed-dev ## format, lint, types
 bench: .venv/.installed-bench ## measure against peers, side by side
 	$(BIN)/python scripts/bench/overhead.py
 	$(BIN)/python scripts/bench/query.py
+	$(BIN)/python scripts/bench/growth.py --trials 3000
 
 soak: .venv/.installed-dev ## 10,000 trials, killed and undisturbed: total, memory, throughput
 	$(BIN)/python scripts/soak.py
