@@ -63,8 +63,9 @@ class Side:
 class Turns:
     """Two threads of which one runs, a block of trials at a time."""
 
-    def __init__(self, block: int) -> None:
+    def __init__(self, block: int, after_both: Callable[[], None]) -> None:
         self.block = block
+        self.after_both = after_both
         self.whose = "ours"
         self.over: set[str] = set()
         self.changed = threading.Condition()
@@ -80,6 +81,8 @@ class Turns:
             if count % self.block == 0:
                 side.wall.append(time.perf_counter() - wall)
                 side.cpu.append(time.thread_time() - cpu)
+                if name == "bare":
+                    self.after_both()
                 self.give_up(name)
                 self._wait(name)
                 wall, cpu = time.perf_counter(), time.thread_time()
@@ -170,7 +173,10 @@ def bare_hyperopt(trials: int, objective: Callable[..., float], turns: Turns, si
 def growth(engine: str, trials: int, block: int) -> None:
     importlib.import_module(engine)  # before anything is timed
     bare_side = {"optuna": bare_optuna, "hyperopt": bare_hyperopt}[engine]
-    turns, us, bare = Turns(block), Side(), Side()
+    us, bare = Side(), Side()
+    turns = Turns(block, lambda: print_row(block, us, bare))
+    print(f"{'seconds for trials':>20}   {'ours, tracked':>20}   {engine + ' bare, in memory':>24}")
+    print(f"{'':>20}   {'clock':>9} {'CPU':>10}   {'clock':>12} {'CPU':>11}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "growth_objective.py").write_text(OBJECTIVE)
@@ -183,15 +189,15 @@ def growth(engine: str, trials: int, block: int) -> None:
     report(engine, block, us, bare)
 
 
+def print_row(block: int, us: Side, bare: Side) -> None:
+    until = len(bare.wall) * block
+    row = f"{us.wall[-1]:9.1f} {us.cpu[-1]:10.1f}   {bare.wall[-1]:12.1f} {bare.cpu[-1]:11.1f}"
+    print(f"{until - block + 1:>9} to {until:>7}   {row}", flush=True)
+
+
 def report(engine: str, block: int, us: Side, bare: Side) -> None:
-    print(f"{'seconds for trials':>20}   {'ours, tracked':>20}   {engine + ' bare, in memory':>24}")
-    print(f"{'':>20}   {'clock':>9} {'CPU':>10}   {'clock':>12} {'CPU':>11}")
-    for at in range(len(us.wall)):
-        until = (at + 1) * block
-        row = f"{us.wall[at]:9.1f} {us.cpu[at]:10.1f}   {bare.wall[at]:12.1f} {bare.cpu[at]:11.1f}"
-        print(f"{until - block + 1:>9} to {until:>7}   {row}")
     print(f"{'all':>20}   {sum(us.wall):9.1f} {sum(us.cpu):10.1f}   {sum(bare.wall):12.1f} {sum(bare.cpu):11.1f}")
-    many = max(1, 1000 // block)
+    many = max(1, min(1000 // block, len(us.wall) // 2))
     for name, side in (("ours", us), (f"{engine} bare", bare)):
         by_clock, by_cpu = (sum(of[:many]) / sum(of[-many:]) for of in (side.wall, side.cpu))
         print(f"{name}: the last {many * block} trials at {by_clock:.0%} of the speed of the first (CPU: {by_cpu:.0%})")
