@@ -46,6 +46,7 @@ from hpo.trial import Goal
 SAMPLERS: Mapping[str, tuple[str, ...]] = {
     "optuna": ("tpe", "gp", "cmaes", "qmc", "nsga2", "random", "grid"),
     "hyperopt": ("tpe", "anneal", "random", "grid"),
+    "auto": ("auto",),
 }
 """The samplers of each engine; random and grid are the same under both."""
 
@@ -253,8 +254,8 @@ class Objective(CommandKeys):
 class Engine(Section):
     """What proposes the trials."""
 
-    name: Literal["optuna", "hyperopt"] = "optuna"
-    """The library that searches."""
+    name: Literal["optuna", "hyperopt", "auto"] = "optuna"
+    """The library that searches; auto: our own choice, by the space and the number of the trial."""
     sampler: Annotated[
         Text, WithJsonSchema({"enum": sorted({name for names in SAMPLERS.values() for name in names})})
     ] = "tpe"
@@ -263,6 +264,12 @@ class Engine(Section):
     """Decides every draw of the sweep: the same seed gives the same trials."""
     options: dict[str, Option] = Field(default={})
     """Settings of the sampler, under the engine's own names."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _auto_has_one_sampler(cls, given: object) -> object:
+        is_auto = isinstance(given, dict) and given.get("name") == "auto"
+        return {"sampler": "auto", **given} if isinstance(given, dict) and is_auto else given
 
     @model_validator(mode="after")
     def _has_the_sampler(self) -> "Engine":
@@ -431,7 +438,7 @@ class SweepConfig(Section):
     parameters: Annotated[dict[Name, ParameterSpec], Field(min_length=1)]
     """What is searched, by name. A list is a choice, a single value a constant, a range needs type, low and high."""
     engine: Annotated[
-        Engine, BeforeValidator(from_name, json_schema_input_type=Engine | Literal["optuna", "hyperopt"])
+        Engine, BeforeValidator(from_name, json_schema_input_type=Engine | Literal["optuna", "hyperopt", "auto"])
     ] = Engine()
     """What proposes the trials: settings, or just the name of the library."""
     pruner: Annotated[Pruner, BeforeValidator(from_name, json_schema_input_type=Pruner | _PruningRule)] | None = None

@@ -9,6 +9,19 @@ from scipy.special import erfcx, ndtr
 from hpo.samplers.encoding import Encoding, Mask, Matrix
 
 Score = Callable[[Matrix], Matrix]
+"""How promising points are; the higher the better."""
+
+POOL = 600
+"""Draws all over the space."""
+LOCAL = 40
+"""Draws round each incumbent, at each of the scales below."""
+SCALES = (0.2, 0.05, 0.01)
+ROUNDS = (0.1, 0.05, 0.025, 0.01, 0.004, 0.0015)
+"""How far each round of refinement looks from what is best by then."""
+KEPT = 8
+VARIANTS = 12
+"""So many of the best go into a round, and so many variants of each."""
+_TAKEN = 1e6
 
 
 def log_improvement(mean: Matrix, deviation: Matrix, best: float) -> Matrix:
@@ -30,53 +43,48 @@ def most_promising(
 ) -> Matrix:
     """The draw of the highest score: of a pool all over the space and round the incumbents, then refined.
 
-    No point that is taken, as far as another one can be found.
+    Its point is none that is taken, as far as another one was found.
     """
-    width = encoding.width
-    pool = [rng.random((POOL, width))]
-    for centre in incumbents:
-        pool += [varied(encoding, np.tile(centre, (LOCAL, 1)), scale, rng) for scale in (0.2, 0.05, 0.01)]
-    draws = np.vstack(pool)
-    draws, scores = _ranked(encoding, score, draws, taken, keep=KEEP)
-    for scale in (0.1, 0.05, 0.025, 0.01, 0.004, 0.0015):
-        around = [draws]
-        around += [varied(encoding, encoding.points(draws), scale, rng) for _ in range(ROUND)]
-        draws, scores = _ranked(encoding, score, np.vstack(around), taken, keep=KEEP)
-    return draws[0]
-
-
-POOL, LOCAL, KEEP, ROUND = 600, 40, 8, 12
+    known = _rows(taken)
+    around = np.repeat(incumbents, LOCAL, axis=0)
+    draws = np.vstack([rng.random((POOL, encoding.width)), *(varied(encoding, around, scale, rng) for scale in SCALES)])
+    draws = _best(encoding, score, draws, known)
+    for scale in ROUNDS:
+        around = np.repeat(encoding.points(draws), VARIANTS, axis=0)
+        draws = _best(encoding, score, np.vstack([draws, varied(encoding, around, scale, rng)]), known)
+    first: Matrix = draws[0]
+    return first
 
 
 def varied(encoding: Encoding, points: Matrix, scale: float, rng: np.random.Generator) -> Matrix:
-    """Draws near points: some numbers moved by about `scale`, some choices drawn anew."""
+    """Draws near points: some numbers moved by about `scale` and reflected at the ends, some choices drawn anew."""
     count, width = points.shape
     fresh = rng.random((count, width))
-    draws = encoding.draws(points, fresh)
-    share = max(min(1.0, 3.0 / width), 0.3) if width > 1 else 1.0
-    moved = rng.random((count, width)) < share
+    moved = rng.random((count, width)) < max(min(1.0, 3.0 / width), 0.3)
     moved[np.arange(count), rng.integers(0, width, count)] = True
-    numbers = moved & ~encoding.is_choice
-    steps = rng.normal(0.0, scale, (count, width))
-    walked = draws + np.where(numbers, steps, 0.0)
-    walked = np.where(walked < 0, -walked, walked)
+    here = encoding.draws(points, fresh)
+    walked = np.abs(here + np.where(moved, rng.normal(0.0, scale, (count, width)), 0.0))
     walked = np.where(walked >= 1, 2.0 - walked, walked)
     redrawn = encoding.is_choice & moved & (rng.random((count, width)) < 0.5)
-    return np.clip(np.where(redrawn, fresh, walked), 0.0, 1.0 - 1e-12)
+    stays = encoding.is_choice & ~redrawn
+    draws = np.where(stays, here, np.where(redrawn, fresh, walked))
+    result: Matrix = np.clip(draws, 0.0, 1.0 - 1e-12)
+    return result
 
 
-def _ranked(encoding: Encoding, score: Score, draws: Matrix, taken: Matrix, *, keep: int) -> tuple[Matrix, Matrix]:
+def _best(encoding: Encoding, score: Score, draws: Matrix, taken: set[bytes]) -> Matrix:
+    """The draws of the highest score first, one for each point."""
     points = encoding.points(draws)
-    scores = score(points)
-    scores = np.where(_is_taken(points, taken), scores - 1e6, scores)
-    order = np.argsort(-scores, kind="stable")[: 4 * keep]
-    chosen: list[int] = []
-    for at in order:
-        if len(chosen) < keep and not any(np.array_equal(points[at], points[other]) for other in chosen):
-            chosen.append(int(at))
-    return draws[chosen], scores[chosen]
+    keys = [row.tobytes() for row in np.round(points, 9) + 0.0]  # + 0.0: there is one zero
+    is_taken: Mask = np.array([key in taken for key in keys], dtype=bool)
+    order = np.argsort(-(score(points) - _TAKEN * is_taken), kind="stable")
+    chosen: dict[bytes, int] = {}
+    for at in order[: 4 * KEPT]:
+        if len(chosen) < KEPT:
+            chosen.setdefault(keys[at], int(at))
+    result: Matrix = draws[list(chosen.values())]
+    return result
 
 
-def _is_taken(points: Matrix, taken: Matrix) -> Mask:
-    known = {row.tobytes() for row in np.ascontiguousarray(np.round(taken, 9) + 0.0)}
-    return np.array([row.tobytes() in known for row in np.ascontiguousarray(np.round(points, 9) + 0.0)], dtype=bool)
+def _rows(points: Matrix) -> set[bytes]:
+    return {row.tobytes() for row in np.round(points, 9) + 0.0}

@@ -103,10 +103,16 @@ def _hyperopt(space: Space, kind: str, seed: int, goal: Goal, window: int | None
     return HyperoptSampler(space, kind=kind, seed=seed, goal=goal, window=window, options=options)
 
 
+def _auto(space: Space, kind: str, seed: int, goal: Goal, window: int | None, options: Options) -> Sampler:  # noqa: ARG001
+    from hpo.samplers.auto_sampler import AutoSampler
+
+    return AutoSampler(space, seed=seed, goal=goal, window=window, options=options)
+
+
 def _unknown(engine: str, name: str) -> str:
     engines = list(dict.fromkeys(known for known, _ in SAMPLERS))
     if engine not in engines:
-        return f"there is no engine {engine!r}; there are {' and '.join(engines)}"
+        return f"there is no engine {engine!r}; there are {', '.join(engines[:-1])} and {engines[-1]}"
     if (engine, name) == ("hyperopt", "atpe"):
         return (
             "hyperopt's atpe is left out: it draws from the global generators, so no sweep could be repeated; use tpe"
@@ -135,6 +141,7 @@ SAMPLERS: Mapping[tuple[str, str], Make] = {
     ("hyperopt", "anneal"): _hyperopt,
     ("hyperopt", "random"): _random,
     ("hyperopt", "grid"): _grid,
+    ("auto", "auto"): _auto,
 }
 
 FOR_SEVERAL: Mapping[tuple[str, str], MakeForSeveral] = {

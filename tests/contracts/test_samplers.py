@@ -66,7 +66,10 @@ EARLY: Mapping[tuple[str, str], Mapping[str, object]] = {  # so that few trials 
 }
 REFUSED = [("optuna", "gp", "constant"), ("optuna", "cmaes", "constant")]
 NO_TORCH = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="gp needs the extra [gp] (torch)")
-GP = (NO_TORCH, pytest.mark.slow)
+MARKS: Mapping[str, tuple[pytest.MarkDecorator, ...]] = {
+    "gp": (NO_TORCH, pytest.mark.slow),
+    "auto": (pytest.mark.slow,),  # a Gaussian process for each ask; test_auto_sampler.py has the quick part
+}
 
 Make = Callable[..., Sampler]
 
@@ -78,12 +81,12 @@ def finite(space: Space) -> Space:
 
 
 def pairs() -> list[object]:
-    return [pytest.param(*key, marks=GP if key[1] == "gp" else ()) for key in SAMPLERS]
+    return [pytest.param(*key, marks=MARKS.get(key[1], ())) for key in SAMPLERS]
 
 
 def cases() -> list[object]:
     return [
-        pytest.param(engine, name, space, marks=GP if name == "gp" else (), id=f"{engine}-{name}-{space}")
+        pytest.param(engine, name, space, marks=MARKS.get(name, ()), id=f"{engine}-{name}-{space}")
         for engine, name in SAMPLERS
         for space in SPACES
         if (engine, name, space) not in REFUSED
@@ -457,7 +460,7 @@ def test_options_of_the_engine_change_the_trials_and_stay_pure(
         ("hyperopt", "random", {"seed": 1}, "sampler random: unknown option 'seed'; it has no options"),
         ("optuna", "tpee", {}, "engine optuna has no sampler 'tpee' - did you mean 'tpe'?; it has tpe, gp, cmaes"),
         ("hyperopt", "atpe", {}, "atpe is left out"),
-        ("skopt", "gp", {}, "there is no engine 'skopt'; there are optuna and hyperopt"),
+        ("skopt", "gp", {}, "there is no engine 'skopt'; there are optuna, hyperopt and auto"),
     ],
 )
 def test_a_wrong_name_or_option_is_answered_with_the_right_ones(
