@@ -68,7 +68,7 @@ def test_the_make_targets_of_the_readme_exist() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_sweep_file_shown_is_one(page: Path) -> None:
     for block in blocks(page, "yaml"):
-        if "metric:" in block and "parameters:" in block:
+        if ("metric:" in block or "metrics:" in block) and "parameters:" in block:
             read_sweep_text(block, page.name)
 
 
