@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from hpo.champion import Comparing
 from hpo.config.schema import Registration, SweepConfig
+from hpo.constraints_on_record import is_measured
 from hpo.decision import DECISION_TAG, Decision
 from hpo.drive import Drive, Wishes
 from hpo.errors import HpoError
-from hpo.gates import Verdict, judge_seeds, judge_test, judge_when, number_of
+from hpo.gates import Verdict, judge_feasible, judge_seeds, judge_test, judge_when, number_of
 from hpo.interruption import Interruption
 from hpo.last_step import LastStep
 from hpo.on_record import parts_on_record
@@ -85,6 +86,8 @@ def _unasked(
 ) -> Iterator[Verdict]:
     """What the gates would say, as far as the record tells; one that was never asked is not passed."""
     metric, number = config.decisive, number_of(run)
+    if is_measured(sweep.sweep):
+        yield judge_feasible(run)
     if wanted.when is not None:
         yield judge_when(wanted.when, run)
     if wanted.seeds is not None:

@@ -14,7 +14,12 @@ FEASIBLE = f"metrics.`{VIOLATION}` = 0"
 
 def constraints_on_record(facts: SweepFacts | None) -> Sequence[Constraint]:
     """The constraints of a sweep; none for a run that is no sweep of ours."""
-    given = json.loads(facts.config).get("constraints") if facts and '"constraints"' in facts.config else None
+    return constraints_in(facts.config) if facts else ()
+
+
+def constraints_in(config: str) -> Sequence[Constraint]:
+    """The constraints in a sweep's configuration as it is recorded."""
+    given = json.loads(config).get("constraints") if '"constraints"' in config else None
     try:
         return [constraint_of(text) for text in given or ()]
     except ExpressionError:  # a later version may read more than this one

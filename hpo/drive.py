@@ -14,6 +14,7 @@ from pathlib import Path
 from hpo.artifact_root import DroppedModels, check_artifacts, root_of
 from hpo.budget import Stop
 from hpo.build import Parts
+from hpo.config.conversion import constraints_of
 from hpo.executors.result_folder import ResultFolder
 from hpo.fork import FORKED_FROM_TAG, Reusable, Taking, fork_message, reusable
 from hpo.interruption import Interruption
@@ -212,7 +213,9 @@ class Drive:
             kept = [run for run in self._history(old) if run.deleted is None]
             found = reusable(old, kept, recorded(config), space, sampler, plan.budget.n_trials)
         log.info("%s", fork_message(old.name, found))
-        taking = Taking(run_id, config.experiment_name, getpass.getuser(), _now(), tracker.history)
+        taking = Taking(
+            run_id, config.experiment_name, getpass.getuser(), _now(), tracker.history, constraints_of(config)
+        )
         forked = RunUpdated(run_id, tags={FORKED_FROM_TAG: old.id})
         return [forked, *taking.changes(found, lambda number: derive_seed(plan.seed, number))]
 

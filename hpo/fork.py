@@ -1,10 +1,13 @@
 """Takes the trials of one sweep that fit another one over into it, so that they are not run again."""
 
 import json
+import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from hpo.constraints import INFEASIBLE_TAG, VIOLATION, Constraint, feasible, judged
+from hpo.constraints_on_record import constraints_in
 from hpo.sampler import Sampler
 from hpo.space import Params, Space
 from hpo.trial import State
@@ -39,7 +42,9 @@ def reusable(old: Run, history: Sequence[Run], config: str, space: Space, sample
             return Reusable(why_not=f"the {key} is another one, so its values cannot be compared")
     complete = [run for run in history if run.trial is not None and run.trial.state == State.COMPLETE]
     meant = components_on_record(before), components_on_record(after)
-    fitting = [(run, params) for run in complete if (params := _as_point(run, space, *meant)) is not None]
+    points_of_space = [(run, params) for run in complete if (params := _as_point(run, space, *meant)) is not None]
+    constraints = constraints_in(config)
+    fitting = [(run, params) for run, params in points_of_space if feasible(constraints, params)]
     is_grid = after.get("engine", {}).get("sampler") == "grid"
     points = sampler.ask(range(n_trials if is_grid else min(n_trials, len(after.get("start", ())))))
     numbers = {_key(point): number for number, point in enumerate(points)}
@@ -61,13 +66,17 @@ def reusable(old: Run, history: Sequence[Run], config: str, space: Space, sample
 
 @dataclass(frozen=True)
 class Taking:
-    """Writes trials down as children of a new sweep; `points_of` gives all recorded points of a run."""
+    """Writes trials down as children of a new sweep; `points_of` gives all recorded points of a run.
+
+    What `constraints` on metrics say of them is said anew.
+    """
 
     parent_id: str
     experiment: str
     user: str
     now: int
     points_of: Callable[[str], Sequence[Point]]
+    constraints: Sequence[Constraint] = ()
 
     def changes(self, found: Reusable, seed_of: Callable[[int], int]) -> list[RunStarted | RunEnded]:
         """The changes that record them: those taken over ended, with value and metrics but no files or models."""
@@ -88,7 +97,12 @@ class Taking:
         started = self._started(begun, run.started or self.now, tags)
         ended = run.ended if run.ended is not None else self.now
         status = STATUS_OF_STATE[State.COMPLETE]
-        return [started, RunEnded(started.run_id, status, ended, points=self.points_of(run.id), trial=trial)]
+        points = [point for point in self.points_of(run.id) if point.metric != VIOLATION]
+        said = judged(self.constraints, params, run.metrics)
+        if said is not None and math.isfinite(said.violation):
+            points.append(Point(VIOLATION, said.violation, timestamp=ended))
+        broken = {INFEASIBLE_TAG: said.text} if said is not None and said.violation else {}
+        return [started, RunEnded(started.run_id, status, ended, points=points, tags=broken, trial=trial)]
 
     def _started(self, trial: TrialFacts, started: int, tags: Mapping[str, str]) -> RunStarted:
         return RunStarted(

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hpo.constraints_on_record import FEASIBLE, is_measured
 from hpo.front import MOST_METRICS, Goals, Values, front, hypervolume, reference_point
 from hpo.trial import Goal
 from trackers.records import Query, Run, SweepFacts
@@ -47,10 +48,12 @@ class FrontOnRecord:
 def front_of(tracker: Tracker, parent: Run, where: str = "") -> FrontOnRecord:
     """The front of a sweep's COMPLETE trials that have finite values of all metrics, `where` filtering them first.
 
+    Trials that violate the sweep's constraints on metrics are left out.
     All of these trials are read: which ones are beaten is nothing a database can tell.
     """
     goals = several_of(parent)
     conditions = [*([f"({where})"] if where else []), "status = 'FINISHED'"]
+    conditions += [FEASIBLE] if is_measured(parent.sweep) else []
     runs = tracker.find(Query(parent=parent.id, where=" AND ".join(conditions)))
     valued = [(run, values) for run in runs if (values := values_of(run.metrics, goals))]
     points, ways = [values for _, values in valued], tuple(goals.values())

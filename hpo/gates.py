@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hpo.config.nearest import did_you_mean
 from hpo.config.rules import Finding
 from hpo.config.schema import SweepConfig
+from hpo.constraints_on_record import broken_text, violation_of
 from hpo.trial import Goal
 from trackers.conditions import And, Comparison, Condition, Key, Kind, Not, Operator, Or
 from trackers.errors import FilterError
@@ -98,6 +99,15 @@ def measured_by(config: SweepConfig) -> Sequence[str]:
     is_scored = settings.data.test is not None and wanted.test is not False
     test = [f"test_{name}" for name in config.scorers] if is_scored or isinstance(wanted.test, str) else []
     return [*own, *seeds, *test]
+
+
+def judge_feasible(run: Run) -> Verdict:
+    """Whether a trial satisfies the sweep's constraints on metrics, as it was recorded when it ended."""
+    far = violation_of(run)
+    said = "satisfies the constraints" if far == 0 else f"violates {broken_text(run)}"
+    wanted = "the constraints of the sweep file"
+    by = -far if math.isfinite(far) else None
+    return Verdict("feasible", far == 0, wanted, f"violation {far:.6g}", said, by, number_of(run))
 
 
 def judge_when(when: str, run: Run) -> Verdict:

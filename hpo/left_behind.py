@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 
 from hpo.artifact_root import root_of
+from hpo.constraints_on_record import constraints_on_record, is_measured, violation_of
 from hpo.executors.result_folder import ResultFolder
 from hpo.front import front
 from hpo.front_on_record import several_of, values_of
@@ -31,6 +32,7 @@ def records_of(parent: Run, metric: str) -> SweepRecords:
         clock=lambda: round(time.time() * 1000),
         new_id=lambda: uuid.uuid4().hex,
         tags={name: parent.tags[name] for name in TRIAL_TAGS if name in parent.tags},
+        constraints=constraints_on_record(parent.sweep),
     )
 
 
@@ -78,14 +80,15 @@ def _end_sweep(tracker: Tracker, parent: Run, facts: SweepFacts, records: SweepR
 def _progress(tracker: Tracker, parent: Run, facts: SweepFacts) -> Progress:
     runs = tracker.find(Query(parent=parent.id))
     trials = [run.trial for run in runs if run.trial]
+    feasible = [run for run in runs if not violation_of(run)] if is_measured(facts) else runs
     counts = {state: sum(trial.state == state for trial in trials) for state in State}
     n_trials, seconds = facts.n_trials or len(trials), seconds_used(parent.tags)
     if goals := several_of(parent):
-        complete = [run.metrics for run in runs if run.trial and run.trial.state == State.COMPLETE]
+        complete = [run.metrics for run in feasible if run.trial and run.trial.state == State.COMPLETE]
         points = [values for metrics in complete if (values := values_of(metrics, goals))]
         return Progress(counts, n_trials, None, None, seconds, len(front(points, tuple(goals.values()))))
     best: tuple[float, int] | None = None
-    for trial in trials:  # by number, so that of equals the lowest is it
+    for trial in [run.trial for run in feasible if run.trial]:  # by number, so that of equals the lowest is it
         if trial.value is not None and Goal(facts.goal).better(trial.value, best[0] if best else None):
             best = trial.value, trial.number
     value, number = best or (None, None)

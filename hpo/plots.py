@@ -1,7 +1,9 @@
 """Pictures of a sweep, drawn with matplotlib."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
+from hpo.constraints import INFEASIBLE_TAG
 from hpo.errors import EngineError
 from hpo.trial import Goal
 from trackers.records import Run
@@ -26,8 +28,9 @@ def _history(figure: Figure, runs: Sequence[Run], metric: str, goal: Goal) -> No
     numbers = [run.trial.number for run in runs if run.trial]
     values = [_value(run) for run in runs]
     best: list[float] = []
-    for value in values:
-        best.append(value if not best or goal.better(value, best[-1]) else best[-1])
+    for run, value in zip(runs, values, strict=True):
+        is_best = INFEASIBLE_TAG not in run.tags and (not best or goal.better(value, best[-1]) or math.isnan(best[-1]))
+        best.append(value if is_best else best[-1] if best else math.nan)
     axes.plot(numbers, values, "o", alpha=0.5, label="trial")
     axes.step(numbers, best, where="post", label="best so far")
     axes.set(xlabel="trial", ylabel=f"{metric} ({goal})")

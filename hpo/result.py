@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hpo import ranking
 from hpo.budget import Stop
+from hpo.constraints_on_record import is_measured
 from hpo.decision import Decision
 from hpo.errors import EngineError, NothingFound
 from hpo.front import Goals
@@ -71,8 +72,16 @@ class SweepResult:
                 return picked(store.tracker, store.tracker.get(self.run_id))
         runs = self.best_runs(1)
         if not runs:
-            raise NothingFound(f"no trial of sweep {self.name} has a finite {self.metric}; see: hpo trials {self.name}")
+            raise NothingFound(f"{self.why_none} in sweep {self.name}; see: hpo trials {self.name}")
         return runs[0]
+
+    @property
+    def why_none(self) -> str:
+        """What is to be said where no trial is the best."""
+        with self._store() as store:
+            facts = store.tracker.get(self.run_id).sweep
+        satisfies = "satisfies the constraints and " if is_measured(facts) else ""
+        return f"no trial {satisfies}has a finite {self.metric}"
 
     @property
     def best_params(self) -> Mapping[str, Value]:

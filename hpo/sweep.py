@@ -23,7 +23,7 @@ from hpo.trial import Goal, Metrics, Outcome, Question, Result, State, Trial, de
 from hpo.window import Window
 from trackers.errors import NotFound, StoreUnavailable
 from trackers.failpoints import reach
-from trackers.records import Change, Fence, Run
+from trackers.records import Change, Fence, LoggedModel, Run
 from trackers.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -158,8 +158,10 @@ class Sweep:
                 continue
             values = self._values(run.metrics, state)
             value = None if self._plan.others and not values else value
-            self._end(trial, Result(state, value, reason, recorded_curve(run.points, state), values))
-            self._changes += self._models.add(trial, value, run.models, values)
+            far = self._records.violation_of(state, run.metrics)
+            result = Result(state, value, reason, recorded_curve(run.points, state), values, far)
+            self._end(trial, result)
+            self._changes += self._kept(trial, result, run.models)
         self._take([outcome for outcome in finished if outcome.number in self._open])
         reach("take_up.done")
 
@@ -287,10 +289,12 @@ class Sweep:
             value = outcome.metrics.get(self._plan.metric) if outcome.state is State.COMPLETE else None
             curve = self._pruning.curve_of(outcome)
             values = self._values(outcome.metrics, outcome.state)
-            best_is_new = self._end(trial, Result(outcome.state, value, outcome.reason, curve, values))
+            far = self._records.violation_of(outcome.state, outcome.metrics)
+            result = Result(outcome.state, value, outcome.reason, curve, values, far)
+            best_is_new = self._end(trial, result)
             change = self._records.trial_ended(trial, outcome, value)
             self._changes += [change, *self._records.replicates_ended(trial, outcome)]
-            self._changes += self._models.add(trial, value, change.models, values)
+            self._changes += self._kept(trial, result, change.models)
             if best_is_new:
                 self._changes.append(self._records.best_found(self.progress()))
             self._ended.append((trial, outcome, self.progress()))
@@ -328,7 +332,7 @@ class Sweep:
         value = result.value
         self._counts[result.state] += 1
         self._window.end(trial, result)
-        if value is None:
+        if value is None or not result.is_feasible:
             return False
         if self._front is not None:  # which has no best trial
             self._front.add(trial.number, result.values)
@@ -338,6 +342,12 @@ class Sweep:
             self._best = (value, trial.number)
             return True
         return False
+
+    def _kept(self, trial: Trial, result: Result, models: Sequence[LoggedModel]) -> Sequence[Change]:
+        """What becomes of the models of an ended trial, and of those it beats: none where it violates constraints."""
+        if not result.is_feasible:
+            return self._models.add(trial, None, models)
+        return self._models.add(trial, result.value, models, result.values)
 
     def _values(self, metrics: Metrics, state: State) -> tuple[float, ...]:
         """The values of all metrics of a trial, where there are several and it has them."""

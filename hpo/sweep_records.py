@@ -1,11 +1,13 @@
 """How a sweep and its trials are written down: the changes the driver hands to the tracker."""
 
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from hpo.attempt import failed
 from hpo.budget import Stop
+from hpo.constraints import INFEASIBLE_TAG, VIOLATION, Constraint, judged
 from hpo.progress import Progress
 from hpo.replication import replicate_of
 from hpo.secret_keeping import OUTPUT_NAME
@@ -27,7 +29,6 @@ from trackers.records import (
 )
 from trackers.rows import artifact_uri, attempt_uri
 
-
 REPLICATE_TAG = "hpo.replicate"
 """On a run of a trial's point with another seed, which lies below the trial's run: which one it is, from 0."""
 
@@ -36,7 +37,8 @@ REPLICATE_TAG = "hpo.replicate"
 class SweepRecords:
     """Makes the changes for one sweep. `clock` gives milliseconds since 1970, `new_id` fresh run ids.
 
-    `artifacts` is the experiment's artifact location, `tags` go onto every trial's run.
+    `artifacts` is the experiment's artifact location, `tags` go onto every trial's run. By `constraints` complete
+    trials are judged.
     """
 
     parent_id: str
@@ -47,6 +49,7 @@ class SweepRecords:
     clock: Callable[[], int]
     new_id: Callable[[], str]
     tags: Mapping[str, str] = field(default_factory=dict)
+    constraints: Sequence[Constraint] = ()
 
     def new_trial(self, number: int, params: Params, seed: int) -> Trial:
         """A trial that nobody has run yet, with a run id of its own."""
@@ -109,8 +112,18 @@ class SweepRecords:
             changes += [begun, own.trial_ended(replicate, each, value)]
         return changes
 
+    def violation_of(self, state: State, metrics: Mapping[str, float]) -> float | None:
+        """How far a trial is from the constraints on metrics, as recorded; None where it is not judged by any."""
+        if state is not State.COMPLETE or not any(constraint.is_measured for constraint in self.constraints):
+            return None
+        return metrics.get(VIOLATION, math.inf)
+
     def recordable(self, trial: Trial, outcome: Outcome) -> Outcome:
-        """The outcome, FAILED instead where the store would refuse it: a trial's own fault must not end the sweep."""
+        """The outcome, with what the constraints on metrics say of it.
+
+        FAILED instead where the store would refuse it: a trial's own fault must not end the sweep.
+        """
+        outcome = self._judged(trial, outcome)
         try:
             for change in (self.trial_ended(trial, outcome, None), *self.replicates_ended(trial, outcome)):
                 check_change(change)
@@ -119,6 +132,16 @@ class SweepRecords:
             printed = [file for file in outcome.files if file.path == OUTPUT_NAME]
             return replace(bare, files=printed)
         return outcome
+
+    def _judged(self, trial: Trial, outcome: Outcome) -> Outcome:
+        said = judged(self.constraints, trial.params, outcome.metrics) if outcome.state is State.COMPLETE else None
+        if said is None:
+            return outcome
+        metrics = {name: value for name, value in outcome.metrics.items() if name != VIOLATION}
+        if math.isfinite(said.violation):
+            metrics[VIOLATION] = said.violation
+        tags = {INFEASIBLE_TAG: said.text} if said.violation else {}
+        return replace(outcome, metrics=metrics, tags={**outcome.tags, **tags})
 
     def trial_put_back(self, trial: Trial, tags: Mapping[str, str] | None = None) -> RunEnded:
         """The trial was interrupted and will run again under its number and params."""
@@ -135,7 +158,7 @@ class SweepRecords:
         return RunUpdated(self.parent_id, points=[point], tags=progress.best_tags())
 
     def sweep_ended(self, progress: Progress, stop: Stop) -> RunEnded:
-        """The sweep is over; FAILED where failures stopped it or no trial gave a value."""
+        """The sweep is over; FAILED where failures stopped it or no trial gave a value that can be the best."""
         failed = stop is Stop.FAILURES or not progress.has_result
         status = Status.FAILED if failed else Status.FINISHED
         return RunEnded(self.parent_id, status, self.clock(), tags={**progress.tags(), "hpo.stopped_by": stop})

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from hpo.constraints import Constraint, feasible, judged
+from hpo.constraints_on_record import constraints_in
 from hpo.errors import ConfigError, NothingFound
 from hpo.fork import components_on_record, meaning_of
 from hpo.naming import find_sweep
@@ -143,12 +145,15 @@ def _source(tracker: Tracker, source: str, today: Today) -> Run:
 def _taken(run: Run, history: Sequence[Run], top: int, today: Today) -> Taken:
     before = components_on_record(json.loads(run.sweep.config) if run.sweep else {})
     after = components_on_record(json.loads(today.config))
+    constraints = constraints_in(today.config)
     fitting: list[KnownTrial] = []
     left_out: Counter[str] = Counter()
     trials = [child for child in history if child.trial is not None]
     for child in trials:
         try:
-            fitting.append(_known(run.name, child, today.space, before, after))
+            known = _known(run.name, child, today.space, before, after)
+            _check(constraints, known.params, child.metrics)
+            fitting.append(known)
         except _DoesNotFit as reason:
             left_out[str(reason)] += 1
     sign = 1.0 if today.goal is Goal.MINIMIZE else -1.0
@@ -160,6 +165,12 @@ def _taken(run: Run, history: Sequence[Run], top: int, today: Today) -> Taken:
 
 class _DoesNotFit(Exception):
     """Why a trial is left out."""
+
+
+def _check(constraints: Sequence[Constraint], params: Params, metrics: Mapping[str, float]) -> None:
+    said = judged(constraints, params, metrics)
+    if not feasible(constraints, params) or (said is not None and said.violation):
+        raise _DoesNotFit("outside the constraints")
 
 
 def _known(sweep: str, run: Run, space: Space, before: Mapping[str, object], after: Mapping[str, object]) -> KnownTrial:

@@ -10,10 +10,11 @@ from hpo import ranking
 from hpo.build import Parts
 from hpo.champion import Comparing
 from hpo.config.schema import Registration
+from hpo.constraints_on_record import is_measured
 from hpo.decision import DECISION_TAG, GATES_TAG, Decision, verdicts_on
 from hpo.errors import HpoError, NothingFound
 from hpo.front_on_record import front_of
-from hpo.gates import Verdict, condition_of, is_late, judge_seeds, judge_test, judge_when, number_of
+from hpo.gates import Verdict, condition_of, is_late, judge_feasible, judge_seeds, judge_test, judge_when, number_of
 from hpo.interruption import Interruption
 from hpo.judging import Judging
 from hpo.picked import in_order, rule_of
@@ -117,12 +118,16 @@ class Finals:
             if not members:
                 raise NothingFound(f"no trial has finite values of {', '.join(plan.goals)}: nothing to register")
             return [self.tracker.get(run.id) for run in members[: self._wanted.top]]
-        found = ranking.best(self.tracker, self.parent.id, plan.metric, plan.goal, limit=self._wanted.top)
+        found = ranking.best(
+            self.tracker, self.parent.id, plan.metric, plan.goal, limit=self._wanted.top, infeasible_too=True
+        )
         if not found:
             raise NothingFound(f"no trial has a finite {plan.metric}, so there is nothing to register")
         return [self.tracker.get(run.id) for run in found]
 
     def _decided(self, finalists: "_Finalists") -> tuple[ModelVersion | None, Decision]:
+        if is_measured(self.parent.sweep):
+            finalists.ask(judge_feasible)
         self._ask_when(finalists, late=False)
         self._ask_seeds(finalists)
         self._ask_test(finalists)

@@ -26,7 +26,7 @@ def command(shared: Shared, sweep: str, limit: int, metric: str | None, goal: st
     from hpo import ranking
     from hpo.cli import output
     from hpo.cli.front_view import front_text
-    from hpo.cli.rank_question import asked_goal, asked_metric, why_none
+    from hpo.cli.rank_question import asked_goal, asked_metric, infeasible_text, why_none
     from hpo.cli.stores import check_filter, open_to_read, store_name
     from hpo.cli.trial_rows import trial_object, trials_table
     from hpo.front_on_record import front_of, several_of
@@ -44,8 +44,8 @@ def command(shared: Shared, sweep: str, limit: int, metric: str | None, goal: st
             runs, heading = front.members[:limit], front_text(front, limit)
         else:
             wanted = asked_goal(parent, goal, ranked)
-            runs = ranking.best(store.tracker, parent.id, ranked, wanted, limit=limit, where=where)
-            heading = f"best by {ranked} ({wanted})"
+            runs = ranking.best(store.tracker, parent.id, ranked, wanted, limit=limit, where=where, infeasible_too=True)
+            heading = f"best by {ranked} ({wanted}){infeasible_text(parent, runs)}"
         if not runs:
             raise why_none(store.tracker, parent, ranked, where)
     log.info("%s: %s", parent.name, heading)

@@ -1,10 +1,12 @@
 """What `hpo best` is asked to rank by, and why it may have nothing to answer."""
 
 import logging
+from collections.abc import Sequence
 
 from hpo.cli.sort_key import metric_names
 from hpo.cli.sweep_rows import counts_text, sweep_state
 from hpo.config.nearest import did_you_mean
+from hpo.constraints_on_record import is_measured, violation_of
 from hpo.errors import ConfigError, NothingFound
 from hpo.front_on_record import goals_of
 from hpo.trial import Goal
@@ -37,6 +39,14 @@ def asked_goal(parent: Run, given: str | None, metric: str | None = None) -> Goa
     return Goal(given or "minimize")
 
 
+def infeasible_text(parent: Run, runs: Sequence[Run]) -> str:
+    """How many of the ranked trials violate the sweep's constraints on metrics, in words."""
+    count = sum(violation_of(run) > 0 for run in runs) if is_measured(parent.sweep) else 0
+    if count and count == len(runs):
+        return "; none satisfies the constraints, so the least violation comes first"
+    return f"; the last {count} violate the constraints" if count else ""
+
+
 def why_none(tracker: Tracker, parent: Run, metric: str, where: str) -> NothingFound:
     """The error that says why no trial could be ranked."""
     names = metric_names(tracker, parent)
@@ -46,8 +56,9 @@ def why_none(tracker: Tracker, parent: Run, metric: str, where: str) -> NothingF
         hint = did_you_mean(metric, names)
         return NothingFound(f"no trial of {parent.name!r} reported {metric!r} (reported: {', '.join(names)}){hint}")
     asked = f" with {where}" if where else ""
+    satisfies = " and satisfies the constraints" if is_measured(parent.sweep) else ""
     return NothingFound(
-        f"no COMPLETE trial of {parent.name!r}{asked} has a finite {metric}; "
+        f"no COMPLETE trial of {parent.name!r}{asked} has a finite {metric}{satisfies}; "
         f"its trials: {_counted(tracker, parent)}; see: hpo trials {parent.name}"
     )
 

@@ -119,7 +119,7 @@ def _reached(result: SweepResult) -> str:
     """The best trial, or the front and the best in each metric."""
     if not result.others:
         best = result.best_runs(1)
-        return _winner(result, best[0]) if best else f"no trial has a finite {result.metric}"
+        return _winner(result, best[0]) if best else result.why_none
     front = result.front()
     if not front.members:
         return f"no trial has finite values of {', '.join(result.goals)}"

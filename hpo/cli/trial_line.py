@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from hpo.cli.text import cell, one_line
+from hpo.constraints import INFEASIBLE_TAG
 from hpo.progress import Progress
 from hpo.space import Params
 from hpo.trial import Outcome, State, Trial
@@ -14,7 +15,8 @@ def trial_line(trial: Trial, outcome: Outcome, progress: Progress, metric: str, 
     """Such as `trial 17 COMPLETE roc_auc=0.9958 best=0.9958(#17) 0.4s clf=svc clf__C=3.1`.
 
     Of a pruned one, in the place of its value, the last step and what it had reached: `PRUNED step 3 roc_auc=0.71`.
-    `others` are the metrics after the first; with them the size of the front stands in the place of the best.
+    One that violates constraints on metrics is called infeasible. `others` are the metrics after the first; with them
+    the size of the front stands in the place of the best.
     """
     words = [f"trial {trial.number} {outcome.state}"]
     if outcome.state is State.FAILED:
@@ -23,6 +25,8 @@ def trial_line(trial: Trial, outcome: Outcome, progress: Progress, metric: str, 
         words += _last_report(outcome, metric)
     else:
         words += [f"{name}={outcome.metrics[name]:.6g}" for name in (metric, *others) if name in outcome.metrics]
+    if outcome.tags.get(INFEASIBLE_TAG):
+        words.append("infeasible")
     if progress.front:
         words.append(f"front {progress.front}")
     if progress.best is not None:
