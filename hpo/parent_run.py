@@ -14,6 +14,7 @@ from hpo.driver import Driver
 from hpo.provenance.environment import environment_tags
 from hpo.provenance.git import git_tags
 from hpo.recorded_config import FILE_ARTIFACT, origin_tags, recorded
+from hpo.samplers.auto_stages import choice_text
 from hpo.standing import data_tags
 from hpo.warm_start import KnownTrial, with_told
 from trackers.artifacts import ArtifactFolder
@@ -23,6 +24,8 @@ from trackers.tracker import Tracker
 
 log = logging.getLogger(__name__)
 DRIVER_TAG = "hpo.driver"
+AUTO_TAG = "hpo.auto"
+"""How `engine: auto` chose to search."""
 TRIAL_TAGS = ("mlflow.source.name", "mlflow.source.type", "mlflow.source.git.commit")
 """The parent's tags that every trial's run repeats, because MLflow shows them per run."""
 
@@ -122,7 +125,15 @@ class ParentRun:
             **environment_tags(),
             **data_tags(self.parts.datasets),
             "hpo.n_trials": str(config.budget.n_trials),
+            **self._choice(),
             "hpo.n_jobs": str(config.parallel.n_jobs),
             "hpo.config_hash": config_hash(config),
             DRIVER_TAG: str(Driver.here()),
         }
+
+    def _choice(self) -> Mapping[str, str]:
+        if self.parts.config.engine.name != "auto":
+            return {}
+        chosen = choice_text(self.parts.space)
+        log.info("engine auto: %s", chosen)
+        return {AUTO_TAG: chosen}

@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 
 from hpo.samplers.encoding import Mask, Matrix, distances
 
-LENGTH_MEAN, LENGTH_SD = -1.0, 1.0
+LENGTH_MEAN, LENGTH_SD = -1.3, 0.8
 """The prior of the logarithm of a length scale; half the logarithm of the number of columns is added to the mean."""
 SIGNAL_SD = 1.0
 NOISE_MEAN, NOISE_SD = -8.0, 2.0
