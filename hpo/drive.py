@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +79,7 @@ class Drive:
     """Drives sweeps of one store with the same parts. `path` is the sweep file, None where the store stands in for it.
 
     `folder` is where the sweep's code lies, `mirrors` the servers that are told everything, for as
-    long as `beside` is open.
+    long as `beside` is open. `origin` are tags for a new sweep without a file: where its code lies.
     """
 
     store: Store
@@ -89,6 +89,7 @@ class Drive:
     folder: Path
     mirrors: Sequence[str] = ()
     beside: ExitStack = field(default_factory=ExitStack)
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     def start(self, name: str, fork_of: Run | None = None) -> Driven:
         """Starts a new sweep of that name, with the trials of `fork_of` that fit it.
@@ -194,7 +195,7 @@ class Drive:
         log.info("reclaimed %d trial%s of %s", len(changes), "s" if len(changes) > 1 else "", whose)
 
     def _parent(self, told: Sequence[KnownTrial]) -> ParentRun:
-        return ParentRun(self.parts, self.path, self.folder, getpass.getuser(), _now(), told)
+        return ParentRun(self.parts, self.path, self.folder, getpass.getuser(), _now(), told, self.origin)
 
     def _known(self) -> Sequence[Taken]:
         """What is taken of earlier sweeps, where the file asks for that; ConfigError where it cannot be."""

@@ -3,7 +3,7 @@
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpo.build import Parts
@@ -35,7 +35,7 @@ class ParentRun:
     """The parent run of a sweep; `now` is milliseconds since 1970.
 
     `path` is the sweep file, None where the sweep goes on without it; `folder` is where its code lies. `told` are the
-    trials of earlier sweeps that its sampler is told first.
+    trials of earlier sweeps that its sampler is told first, `origin` the tags that say where code lies, without a file.
     """
 
     parts: Parts
@@ -44,6 +44,7 @@ class ParentRun:
     user: str
     now: int
     told: Sequence[KnownTrial] = ()
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     def start(
         self, tracker: Tracker, run_id: str, name: str, *, fence: Fence | None, existing: Run | None = None,
@@ -119,13 +120,13 @@ class ParentRun:
         return {
             **config.tags,
             **({"mlflow.note.content": config.description} if config.description else {}),
-            **({} if self.path is None else origin_tags(self.path)),
+            **(self.origin if self.path is None else origin_tags(self.path)),
             "mlflow.source.type": "LOCAL",
             **git_tags(self.folder),
             **environment_tags(),
             **data_tags(self.parts.datasets),
-            "hpo.n_trials": str(config.budget.n_trials),
             **self._choice(),
+            "hpo.n_trials": str(config.budget.n_trials),
             "hpo.n_jobs": str(config.parallel.n_jobs),
             "hpo.config_hash": config_hash(config),
             DRIVER_TAG: str(Driver.here()),

@@ -62,6 +62,11 @@ def origin_tags(path: Path) -> Mapping[str, str]:
     return {FILE_TAG: str(path), FOLDER_TAG: str(path.parent.resolve()), STARTED_IN_TAG: str(Path.cwd())}
 
 
+def origin_of(parent: Run) -> Mapping[str, str]:
+    """The same, of a sweep on record."""
+    return {name: parent.tags[name] for name in (FILE_TAG, FOLDER_TAG, STARTED_IN_TAG) if name in parent.tags}
+
+
 def folders_of(parent: Run) -> list[Path]:
     """The folder of the sweep file and the one it was started in, as far as that is on record."""
     found = (parent.tags.get(name) for name in (FOLDER_TAG, STARTED_IN_TAG))

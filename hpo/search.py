@@ -5,15 +5,13 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from hpo.build import Parts, parts_of, places
+from hpo.build import Parts
 from hpo.config.conversion import config_hash
-from hpo.config.reading import read_sweep
 from hpo.drive import Drive, Driven, Wishes
 from hpo.errors import NothingFound
-from hpo.feasibility import feasibility_findings
 from hpo.front_on_record import goals_of
-from hpo.gates import when_findings
 from hpo.interruption import Interruption
+from hpo.meaning import meant
 from hpo.mirrors.beside import check_mirrors
 from hpo.mirrors.recorded import mirrors_in
 from hpo.naming import find_sweep
@@ -31,8 +29,9 @@ from trackers.tracker import Tracker
 
 
 def run(
-    source: str | Path,
+    source: str | Path | None = None,
     *,
+    like: str | None = None,
     overrides: Sequence[str] = (),
     tracker: str | None = None,
     new: bool = False,
@@ -52,19 +51,22 @@ def run(
     the sweep from a driver that is alive. `overrides` are `key=value` texts that change the file, such as
     "budget.n_trials=10". `named` is told the sweep's name before it runs.
 
+    `like` names a sweep on record whose trials the sampler is told first. Without a file, what that sweep ran is run
+    once more, as `NAME-like`, with the overrides.
+
     Raises ConfigError (nothing was run), StoreUnavailable, SweepOwned; a failing trial is on record and not raised.
     """
-    path = Path(source)
-    config = read_sweep(path, overrides, checks=(when_findings, feasibility_findings))
-    parts = parts_of(config, path.parent)
+    wanted = meant(source, like, overrides, tracker)
+    parts, where = wanted.parts, wanted.where
     parts.sampler()  # what the engine refuses is to be known before anything is written
     parts.pruner()
-    where = places(config, os.environ, tracker)
     uri = where.store
     check_mirrors(where.mirrors, uri)
     wishes = Wishes(retry_failed, takeover, register, watcher or Silence(), interruption or Interruption(), named)
-    with open_store(uri, artifacts=config.tracker.artifacts) as store, ExitStack() as beside:
-        drive = Drive(store, parts.beside(uri), wishes, path, path.parent.resolve(), where.mirrors, beside)
+    with open_store(uri, artifacts=parts.config.tracker.artifacts) as store, ExitStack() as beside:
+        drive = Drive(
+            store, parts.beside(uri), wishes, wanted.path, wanted.folder, where.mirrors, beside, wanted.origin
+        )
         while True:
             try:
                 return _result(uri, parts, _run(drive, new=new, fork=fork))

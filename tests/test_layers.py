@@ -88,6 +88,7 @@ HPO_LAYERS = [
         "hpo.feasibility",
         "hpo.patience",
         "hpo.search",
+        "hpo.meaning",
         "hpo.drive",
         "hpo.left_behind",
         "hpo.artifact_root",

@@ -1,6 +1,5 @@
 """`hpo run`: run a sweep file, or go on where it stopped."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from hpo.cli.options import Shared, shared
 
 
 @click.command("run")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("-n", "--n-trials", metavar="N", help="Trials in all; a larger number continues a complete sweep.")
 @click.option("-j", "--n-jobs", metavar="N", help="Trials at once.")
 @click.option("--timeout", metavar="TIME", help="How long to start new trials: 90s, 10m, 1h30m.")
@@ -23,13 +22,16 @@ from hpo.cli.options import Shared, shared
 @click.option("--require-register", is_flag=True, help="Exit 4 where a gate of register: refuses the winner.")
 @click.option("--new", is_flag=True, help="Run it again beside the sweep on record, as NAME-2.")
 @click.option("--fork", is_flag=True, help="If the file changed: a new sweep that reuses the trials which fit it.")
+@click.option(
+    "--like", metavar="SWEEP", help="Tell the sampler that sweep first; without FILE run it once more, so told."
+)
 @click.option("--takeover", is_flag=True, help="Take the sweep from the driver that has it, even if that one is alive.")
 @click.option("--dry-run", is_flag=True, help="Check everything, show the first trials, run nothing.")
 @shared
 def command(
     shared: Shared,
     *,
-    file: Path,
+    file: Path | None,
     n_trials: str | None,
     n_jobs: str | None,
     timeout: str | None,
@@ -39,6 +41,7 @@ def command(
     require_register: bool,
     new: bool,
     fork: bool,
+    like: str | None,
     takeover: bool,
     dry_run: bool,
 ) -> None:
@@ -46,7 +49,12 @@ def command(
 
     The same command again continues an unfinished sweep and leaves a complete one alone. -n is the number of trials in
     all. A file that asks for other trials than the sweep on record is refused: see --fork and --new.
+
+    --like SWEEP runs a sweep on record once more, as SWEEP-like, with what -S changes; its sampler is told first what
+    SWEEP found. With a FILE that is what is run.
     """
+    if file is None and like is None:
+        raise click.UsageError("name a sweep FILE, or a sweep on record: --like SWEEP")
     if new and fork:
         raise click.UsageError("--new reuses no trial, --fork those that fit: give one of them")
     named = {
@@ -58,13 +66,14 @@ def command(
     }
     overrides = [*settings, *(f"{key}={value}" for key, value in named.items() if value is not None)]
     if dry_run:
-        _show_plan(file, overrides, shared)
+        _show_plan(file, like, overrides, shared)
     else:
-        _run(file, overrides, shared, require_register, new=new, fork=fork, takeover=takeover)
+        _run(file, like, overrides, shared, require_register, new=new, fork=fork, takeover=takeover)
 
 
 def _run(
-    file: Path,
+    file: Path | None,
+    like: str | None,
     overrides: Sequence[str],
     shared: Shared,
     require_register: bool,
@@ -73,19 +82,19 @@ def _run(
     fork: bool,
     takeover: bool,
 ) -> None:
-    from hpo.build import places
     from hpo.cli.driving import Driving
-    from hpo.config.reading import read_sweep
-    from hpo.gates import when_findings
+    from hpo.meaning import config_meant
     from hpo.search import run
 
-    config = read_sweep(file, overrides, checks=(when_findings,))
-    uri = places(config, os.environ, shared.given).store
+    config, uri = config_meant(file, like, overrides, shared.given)
     if require_register and config.registration is None:
-        raise click.UsageError(f"--require-register: {file} has no register: section, so nothing can be registered")
+        raise click.UsageError(
+            f"--require-register: {file or like} has no register: section, so nothing can be registered"
+        )
     Driving(shared, uri, name=config.name, metrics=list(config.goals), require_register=require_register).drive(
         lambda watcher, interruption, named: run(
             file,
+            like=like,
             overrides=overrides,
             tracker=shared.given,
             new=new,
@@ -98,19 +107,16 @@ def _run(
     )
 
 
-def _show_plan(file: Path, overrides: Sequence[str], shared: Shared) -> None:
-    from hpo.build import parts_of
+def _show_plan(file: Path | None, like: str | None, overrides: Sequence[str], shared: Shared) -> None:
     from hpo.cli.trial_line import params_text
-    from hpo.config.reading import read_sweep
-    from hpo.gates import when_findings
+    from hpo.meaning import meant
 
-    config = read_sweep(file, overrides, checks=(when_findings,))
-    parts = parts_of(config, file.parent)
-    plan = parts.plan
+    parts = meant(file, like, overrides, shared.given).parts
+    config, plan = parts.config, parts.plan
     parts.pruner()
     first = parts.sampler().ask(range(min(plan.window or 1, plan.budget.n_trials, 3)))
     lines = [
-        f"{file}: would run {plan.budget.n_trials} trials of sweep {config.name} with {config.engine.name} "
+        f"{file or like}: would run {plan.budget.n_trials} trials of sweep {config.name} with {config.engine.name} "
         f"{config.engine.sampler}, seed {plan.seed}; nothing was run",
         *(f"trial {number} would be {params_text(params)}" for number, params in enumerate(first)),
     ]

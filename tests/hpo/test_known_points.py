@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from hpo import run
-from hpo.errors import ConfigError
+from hpo import resume, run
+from hpo.errors import ConfigError, NothingFound
 from hpo.interruption import Interruption
 from hpo.progress import Progress
+from hpo.recorded_config import FILE_TAG, FOLDER_TAG
 from hpo.result import SweepResult
 from hpo.sweep import Silence
 from hpo.trial import Outcome, Trial
@@ -111,3 +112,40 @@ def test_a_sweep_that_cannot_be_warm_started_is_not_begun(folder: Path) -> None:
         run("bowl.yaml", overrides=["warm_start={from: nobody}"])
     with open_store(URI) as store:
         assert store.tracker.find(Query(sweeps=True)) == []
+
+
+def test_a_sweep_like_one_on_record_is_told_what_that_one_found(folder: Path) -> None:
+    before = run("bowl.yaml", overrides=["start=[]", "experiment=bowls"])
+    (folder / "bowl.yaml").unlink()
+    again = run(like="bowl", overrides=["budget.n_trials=7"])
+    assert (again.name, len(again.trials())) == ("bowl-like", 7)
+    assert trials(again) != trials(before)[:7]
+    with open_store(URI) as store:
+        recorded = store.tracker.get(again.run_id)
+        old = store.tracker.get(before.run_id)
+    assert recorded.tags[WARM_START_TAG] == "took 9 of 9 trials of bowl"
+    assert recorded.experiment == "bowls"
+    assert [recorded.tags[name] for name in (FOLDER_TAG, FILE_TAG)] == [old.tags[FOLDER_TAG], old.tags[FILE_TAG]]
+    same = run(like="bowl", overrides=["budget.n_trials=7"])
+    assert (same.run_id, same.stop) == (again.run_id, None)
+    first = trials(again)
+    assert trials(resume("bowl-like", more=2))[:7] == first
+    with pytest.raises(ConfigError, match="was made from a different file"):
+        run(like="bowl", overrides=["parameters.k=2"])
+    assert run(like="bowl", overrides=["parameters.k=2"], new=True).name == "bowl-like-2"
+
+
+def test_a_file_is_run_like_a_sweep_by_telling_that_one_first(folder: Path) -> None:
+    run("bowl.yaml", overrides=["name=before"])
+    like = run("bowl.yaml", like="before")
+    written = run("bowl.yaml", overrides=["name=written", "warm_start={from: [before]}"])
+    assert like.name == "bowl"
+    assert trials(like) == trials(written)
+
+
+def test_nothing_to_run_and_nobody_to_be_like_are_said(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="name a sweep file, or a sweep on record"):
+        run()
+    run("bowl.yaml", overrides=["budget.n_trials=1"])
+    with pytest.raises(NothingFound, match="did you mean 'bowl'"):
+        run(like="bowls")
