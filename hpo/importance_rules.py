@@ -13,8 +13,11 @@ from hpo.quiet_optuna import quiet
 from hpo.trial import Goal
 
 _SEED = 0
-_SHARE, _AT_LEAST = 0.1, 5
-"""PED-ANOVA compares the best tenth with all trials; optuna advises five at least."""
+_SHARE, _AT_LEAST, _AT_MOST = 0.1, 10, 0.3
+"""PED-ANOVA compares the best tenth with all trials, of less than a hundred the best ten, but never more than 30 %.
+
+With five, which optuna advises at least, a parameter without effect got 11 % of 40 random trials, with ten 5 %.
+"""
 
 
 def importances(method: str, columns: Mapping[str, Column], values: Sequence[float], goal: Goal) -> dict[str, float]:
@@ -47,7 +50,7 @@ def importances(method: str, columns: Mapping[str, Column], values: Sequence[flo
 def _evaluator(method: str, count: int) -> BaseImportanceEvaluator:
     if method == "fanova":
         return FanovaImportanceEvaluator(seed=_SEED)
-    return PedAnovaImportanceEvaluator(target_quantile=min(max(_SHARE, _AT_LEAST / count), 0.5))
+    return PedAnovaImportanceEvaluator(target_quantile=min(max(_SHARE, _AT_LEAST / count), _AT_MOST))
 
 
 def _distribution(column: Column) -> BaseDistribution:
