@@ -76,11 +76,15 @@ class SweepResult:
         return runs[0]
 
     @property
+    def is_judged(self) -> bool:
+        """Whether trials have to satisfy constraints on their metrics to be the best."""
+        with self._store() as store:
+            return is_measured(store.tracker.get(self.run_id).sweep)
+
+    @property
     def why_none(self) -> str:
         """What is to be said where no trial is the best."""
-        with self._store() as store:
-            facts = store.tracker.get(self.run_id).sweep
-        satisfies = "satisfies the constraints and " if is_measured(facts) else ""
+        satisfies = "satisfies the constraints and " if self.is_judged else ""
         return f"no trial {satisfies}has a finite {self.metric}"
 
     @property

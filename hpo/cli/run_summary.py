@@ -22,7 +22,9 @@ def summary_text(result: SweepResult) -> str:
     lines += last_lines(result.registered, result.not_registered, result.decision)
     name = shlex.quote(result.name)
     lines.append(
-        f"next: hpo best {name}" if best else f"next: hpo trials {name} --state failed; hpo logs {name}#NUMBER"
+        f"next: hpo best {name}"
+        if best or result.is_judged
+        else f"next: hpo trials {name} --state failed; hpo logs {name}#NUMBER"
     )
     lines.append(f"      mlflow server --backend-store-uri {hide_passwords(result.uri)}")
     return "\n".join(one_line(line) for line in lines)

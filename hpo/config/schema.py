@@ -498,17 +498,17 @@ class SweepConfig(Section):
         return {metric.name: Goal(metric.goal) for metric in self.metrics or []}
 
     @property
+    def decisive(self) -> str:
+        """The metric by which single trials are judged: the sweep's; of several the one `register.pick` puts first."""
+        pick = self.registration.pick if self.registration else None
+        return (pick.decisive if pick else None) or self.metric.name
+
+    @property
     def scorers(self) -> tuple[str, ...]:
         """What a scikit-learn objective measures, the sweep's metrics among it."""
         sklearn = self.objective.sklearn
         return tuple(sklearn.scoring or self.goals) if sklearn else ()
 
-
-    @property
-    def decisive(self) -> str:
-        """The metric by which single trials are judged: the sweep's; of several the one `register.pick` puts first."""
-        pick = self.registration.pick if self.registration else None
-        return (pick.decisive if pick else None) or self.metric.name
 
 def metrics_given(one: Metric | None, several: Sequence[MetricOfSeveral] | None) -> list[MetricGiven]:
     """The metrics, each with its place."""
