@@ -202,7 +202,7 @@ class Drive:
         parts, wanted, plan = self.parts, self.parts.config.warm_start, self.parts.plan
         if wanted is None:
             return ()
-        today = Today(recorded(parts.config), parts.space, plan.metric, plan.goal, data_tags(parts.datasets))
+        today = Today(recorded(parts.config), parts.space, plan.goals, data_tags(parts.datasets))
         return take_known(self.store.tracker, wanted.sources, wanted.top, today)
 
     def _taken_over(self, run_id: str, old: Run) -> Sequence[Change]:

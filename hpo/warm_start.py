@@ -9,17 +9,20 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from hpo.constraints import Constraint, feasible, judged
 from hpo.constraints_on_record import constraints_in
 from hpo.errors import ConfigError, NothingFound
 from hpo.fork import components_on_record, meaning_of
+from hpo.front import Goals, front
+from hpo.front_on_record import goals_of
 from hpo.naming import find_sweep
 from hpo.sampler import Sampler
 from hpo.space import Parameter, Params, Space, Value
 from hpo.trial import Goal, Result, State, Trial
 from trackers.records import Query, Run, RunUpdated
+from trackers.rows import is_finite
 from trackers.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -32,12 +35,19 @@ WARM_START_TAG = "hpo.warm_start"
 
 @dataclass(frozen=True)
 class KnownTrial:
-    """A complete trial of an earlier sweep, as a point of today's space."""
+    """A complete trial of an earlier sweep as a point of today's space; the last three as of a Result."""
 
     sweep: str
     number: int
     params: Params
     value: float
+    values: tuple[float, ...] = ()
+    violation: float | None = None
+
+    @property
+    def result(self) -> Result:
+        """What a sampler is told of it."""
+        return Result(State.COMPLETE, self.value, values=self.values, violation=self.violation)
 
 
 @dataclass(frozen=True)
@@ -63,13 +73,12 @@ class Today:
 
     config: str
     space: Space
-    metric: str
-    goal: Goal
+    goals: Goals
     data: Mapping[str, str]
 
 
 def take_known(tracker: Tracker, sources: Sequence[str], top: int, today: Today) -> list[Taken]:
-    """The best `top` trials that fit of each of these sweeps, in number order.
+    """The best `top` trials that fit of each of these sweeps, in number order; by several metrics front after front.
 
     ConfigError where there is no such sweep, or its values cannot be compared with today's. What was taken is logged,
     and what may make those values misleading: other data, or another objective.
@@ -110,14 +119,14 @@ def with_told(config: str, told: Sequence[KnownTrial]) -> str:
 def told_of(sweep: Run) -> list[KnownTrial]:
     """What the sampler of a sweep on record is told first."""
     recorded = json.loads(sweep.sweep.config).get(TOLD, ()) if sweep.sweep else ()
-    return [KnownTrial(**trial) for trial in recorded]
+    return [KnownTrial(**{**trial, "values": tuple(trial["values"])}) for trial in recorded]
 
 
 def tell_known(sampler: Sampler, known: Sequence[KnownTrial], *, before: int) -> None:
     """Tells a fresh sampler trials that nobody asked it for, under numbers below -`before`."""
     for position, trial in enumerate(known):
         number = position - len(known) - before
-        sampler.tell(Trial(number, trial.params, seed=0), Result(State.COMPLETE, trial.value))
+        sampler.tell(Trial(number, trial.params, seed=0), trial.result)
 
 
 def warm_start_tags(run_id: str, taken: Sequence[Taken]) -> list[RunUpdated]:
@@ -134,12 +143,17 @@ def _source(tracker: Tracker, source: str, today: Today) -> Run:
     facts = run.sweep
     if facts is None:
         raise ConfigError(f"warm_start.from: run {run.name!r} is no sweep of ours; nothing was run")
-    if (facts.metric, facts.goal) != (today.metric, today.goal.value):
+    goals = goals_of(facts)
+    if list(goals.items()) != list(today.goals.items()):
         raise ConfigError(
-            f"warm_start.from: sweep {run.name!r} is ranked by {facts.metric} ({facts.goal}) and this one by "
-            f"{today.metric} ({today.goal.value}), so its values cannot be compared; nothing was run"
+            f"warm_start.from: sweep {run.name!r} is ranked by {_ranked_by(goals)} and this one by "
+            f"{_ranked_by(today.goals)}, so its values cannot be compared; nothing was run"
         )
     return run
+
+
+def _ranked_by(goals: Goals) -> str:
+    return ", ".join(f"{name} ({goal})" for name, goal in goals.items())
 
 
 def _taken(run: Run, history: Sequence[Run], top: int, today: Today) -> Taken:
@@ -151,13 +165,11 @@ def _taken(run: Run, history: Sequence[Run], top: int, today: Today) -> Taken:
     trials = [child for child in history if child.trial is not None]
     for child in trials:
         try:
-            known = _known(run.name, child, today.space, before, after)
-            _check(constraints, known.params, child.metrics)
-            fitting.append(known)
+            known = _known(run.name, child, today, (before, after))
+            fitting.append(_checked(constraints, known, child.metrics))
         except _DoesNotFit as reason:
             left_out[str(reason)] += 1
-    sign = 1.0 if today.goal is Goal.MINIMIZE else -1.0
-    ranked = sorted(fitting, key=lambda trial: (sign * trial.value, trial.number))
+    ranked = _best_first(fitting, tuple(today.goals.values()))
     if len(ranked) > top:
         left_out[f"not among the best {top}"] = len(ranked) - top
     return Taken(run.name, len(trials), sorted(ranked[:top], key=lambda trial: trial.number), left_out)
@@ -167,23 +179,44 @@ class _DoesNotFit(Exception):
     """Why a trial is left out."""
 
 
-def _check(constraints: Sequence[Constraint], params: Params, metrics: Mapping[str, float]) -> None:
-    said = judged(constraints, params, metrics)
-    if not feasible(constraints, params) or (said is not None and said.violation):
+def _best_first(trials: Sequence[KnownTrial], goals: Sequence[Goal]) -> list[KnownTrial]:
+    """By value; by several metrics those of the front, then the front of the others, and so on."""
+    if len(goals) == 1:
+        sign = 1.0 if goals[0] is Goal.MINIMIZE else -1.0
+        return sorted(trials, key=lambda trial: (sign * trial.value, trial.number))
+    ranked: list[KnownTrial] = []
+    left = list(trials)
+    while left:
+        best = set(front([trial.values for trial in left], goals))
+        ranked += [trial for position, trial in enumerate(left) if position in best]
+        left = [trial for position, trial in enumerate(left) if position not in best]
+    return ranked
+
+
+def _checked(constraints: Sequence[Constraint], known: KnownTrial, metrics: Mapping[str, float]) -> KnownTrial:
+    """The trial as today's constraints judge it."""
+    said = judged(constraints, known.params, metrics)
+    if not feasible(constraints, known.params) or (said is not None and said.violation):
         raise _DoesNotFit("outside the constraints")
+    return replace(known, violation=said.violation if said else None)
 
 
-def _known(sweep: str, run: Run, space: Space, before: Mapping[str, object], after: Mapping[str, object]) -> KnownTrial:
+def _known(
+    sweep: str, run: Run, today: Today, meanings: tuple[Mapping[str, object], Mapping[str, object]]
+) -> KnownTrial:
     facts = run.trial
     if facts is None or facts.state != State.COMPLETE:
         raise _DoesNotFit((facts.state if facts else "").lower())
-    if facts.value is None or not math.isfinite(facts.value):
+    values = tuple(run.metrics.get(name, math.nan) for name in today.goals) if len(today.goals) > 1 else ()
+    value = values[0] if values else facts.value
+    if value is None or not all(map(is_finite, (value, *values))):
         raise _DoesNotFit("without a finite value")
-    params = _mapped(facts.params, space)
+    params = _mapped(facts.params, today.space)
+    before, after = meanings
     for name in params:
         if name in facts.params and before.get(meaning_of(name, params)) != after.get(meaning_of(name, params)):
             raise _DoesNotFit(f"where {name} stood for something else")
-    return KnownTrial(sweep, facts.number, params, facts.value)
+    return KnownTrial(sweep, facts.number, params, value, values)
 
 
 def _mapped(old: Params, space: Space) -> dict[str, Value]:

@@ -10,7 +10,7 @@ from hpo.space import Choice, Constant, FloatRange, IntRange, Parameter, Space, 
 from hpo.trial import Goal
 from hpo.warm_start import KnownTrial, Today, take_known, told_by, told_of, with_told
 from trackers.memory_tracker import MemoryTracker
-from trackers.records import STATUS_OF_STATE, RunEnded, RunStarted, SweepFacts, TrialFacts
+from trackers.records import STATUS_OF_STATE, Point, RunEnded, RunStarted, SweepFacts, TrialFacts
 
 SPACE = Space(
     (
@@ -26,7 +26,7 @@ CONFIG = json.dumps({"objective": {"python": "a:b"}, "parameters": []})
 
 
 def today(**changes: object) -> Today:
-    facts: dict[str, object] = {"config": CONFIG, "space": SPACE, "metric": "loss", "goal": Goal.MINIMIZE, "data": {}}
+    facts: dict[str, object] = {"config": CONFIG, "space": SPACE, "goals": {"loss": Goal.MINIMIZE}, "data": {}}
     return Today(**{**facts, **changes})  # type: ignore[arg-type]
 
 
@@ -44,13 +44,20 @@ class Store:
         return run_id
 
     def trial(
-        self, sweep: str, number: int, params: Mapping[str, Value], value: float | None, state: str = "COMPLETE"
+        self,
+        sweep: str,
+        number: int,
+        params: Mapping[str, Value],
+        value: float | None,
+        state: str = "COMPLETE",
+        **metrics: float,
     ) -> None:
         run_id = f"{sweep[:24]}{number + 1:08x}"
         facts = TrialFacts(number, params)
         self.tracker.record([RunStarted(run_id, f"trial-{number}", "bench", 2, sweep, params, trial=facts)])
         ended = TrialFacts(number, params, state, value=value)
-        self.tracker.record([RunEnded(run_id, STATUS_OF_STATE[state], 3, trial=ended)])
+        points = [Point(name, number, 0, 3) for name, number in metrics.items()]
+        self.tracker.record([RunEnded(run_id, STATUS_OF_STATE[state], 3, points, trial=ended)])
 
 
 @pytest.fixture
@@ -88,7 +95,7 @@ def test_the_best_ones_are_taken_in_number_order(store: Store, goal: Goal, best:
     before = store.sweep("before", goal=goal.value)
     for number, value in enumerate((0.9, 0.1, 0.8, 0.2)):
         store.trial(before, number, GOOD, value)
-    (taken,) = take_known(store.tracker, ["before"], 2, today(goal=goal))
+    (taken,) = take_known(store.tracker, ["before"], 2, today(goals={"loss": goal}))
     assert [trial.number for trial in taken.trials] == best
     assert taken.text == "took 2 of 4 trials of before: 2 not among the best 2"
 
@@ -147,3 +154,32 @@ def test_what_was_taken_is_read_back_as_it_was(store: Store) -> None:
     assert repr(told_of(again)) == repr(told)
     assert with_told(CONFIG, ()) == CONFIG
     assert told_of(store.tracker.get(before)) == []
+
+
+def test_of_several_metrics_all_are_told_and_the_front_is_best(store: Store) -> None:
+    goals = {"loss": "minimize", "speed": "maximize"}
+    config = json.dumps({**json.loads(CONFIG), "metrics": [{"name": n, "goal": g} for n, g in goals.items()]})
+    before = store.sweep("before", config=config)
+    values = [(0.5, 1.0), (0.1, 1.0), (0.9, 9.0), (0.6, 0.5), (0.2, 2.0)]
+    for number, (loss, speed) in enumerate(values):
+        store.trial(before, number, GOOD, None, loss=loss, speed=speed)
+    store.trial(before, 5, GOOD, None, loss=0.1)
+    now = today(config=config, goals={name: Goal(goal) for name, goal in goals.items()})
+    (taken,) = take_known(store.tracker, ["before"], 3, now)
+    assert [(trial.number, trial.values) for trial in taken.trials] == [(n, values[n]) for n in (1, 2, 4)]
+    assert taken.left_out == {"without a finite value": 1, "not among the best 3": 2}
+    again = store.tracker.get(store.sweep("now", config=with_told(config, taken.trials)))
+    assert told_of(again) == taken.trials
+    with pytest.raises(ConfigError, match=r"ranked by loss \(minimize\), speed \(maximize\) and this one by loss"):
+        take_known(store.tracker, ["before"], 3, today())
+
+
+def test_what_violates_the_constraints_of_today_is_left_out(store: Store) -> None:
+    before = store.sweep("before")
+    for number, (depth, memory) in enumerate(((3, 10.0), (7, 10.0), (4, 99.0))):
+        store.trial(before, number, {**GOOD, "depth": depth}, 0.5, memory=memory)
+    store.trial(before, 3, GOOD, 0.5)
+    config = json.dumps({**json.loads(CONFIG), "constraints": ["depth < 6", "metrics.memory <= 50"]})
+    (taken,) = take_known(store.tracker, ["before"], 9, today(config=config))
+    assert [(trial.number, trial.violation) for trial in taken.trials] == [(0, 0.0)]
+    assert taken.left_out == {"outside the constraints": 3}
