@@ -15,7 +15,6 @@ SERVED: Mapping[str, Sequence[str]] = {
 """The samplers of each engine that search by several metrics, or learn from none."""
 UNSERVED: Mapping[str, str] = {
     "pruner": "a pruner judges trials on their way by one metric",
-    "replicates": "an aggregate is of one metric",
     "warm_start": "trials of earlier sweeps are ranked by one metric",
 }
 """Sections for one metric alone, and why."""

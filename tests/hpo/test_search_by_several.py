@@ -1,6 +1,7 @@
 """Sweeps by several metrics from their file to the registered model, and what every command says of them."""
 
 import json
+import statistics
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hpo.errors import ConfigError, EngineError, NothingFound
 from hpo.result import SweepResult
 from hpo.search import load, run
 from trackers.opening import open_store
+from trackers.records import Query
 
 PYTHON = """\
 name: both
@@ -85,6 +87,34 @@ def test_a_sweep_goes_on_where_it_stopped(plain: SweepResult, tmp_path: Path) ->
     params = [[run.trial.params for run in result.trials() if run.trial] for result in (again, plain)]
     assert params[0] == params[1]
     assert [run.metrics for run in again.front().members] == [run.metrics for run in plain.front().members]
+
+
+def test_worker_processes_make_the_same_trials(plain: SweepResult, tmp_path: Path) -> None:
+    wide = ["parallel.window=4", "tracker.log_models=none", "budget.n_trials=10"]
+    alone, beside = tmp_path / "alone", tmp_path / "beside"
+    alone.mkdir()
+    beside.mkdir()
+    one = search(alone, "", *wide)
+    two = search(beside, "", *wide, "parallel.backend=loky", "parallel.n_jobs=2")
+    params = [[run.trial.params for run in result.trials() if run.trial] for result in (one, two)]
+    assert params[0] == params[1]
+    assert [run.metrics for run in one.front().members] == [run.metrics for run in two.front().members]
+
+
+def test_replicates_aggregate_every_metric(tmp_path: Path) -> None:
+    (tmp_path / "noisy.py").write_text(
+        "def objective(params, trial):\n"
+        "    return {'gain': params['x'] + trial.seed % 7, 'cost': float(trial.seed % 5)}\n"
+    )
+    path = write(tmp_path, "replicates: {seeds: 3, aggregate: median}", PYTHON.replace("trade:", "noisy:"))
+    overrides = [f"tracker.artifacts={tmp_path}/mlruns", "budget.n_trials=6"]
+    result = run(path, tracker=f"sqlite:///{tmp_path}/mlflow.db", overrides=overrides)
+    assert result.counts() == {"COMPLETE": 6}
+    with open_store(result.uri) as store:
+        for trial in result.trials():
+            below = store.tracker.find(Query(parent=trial.id))
+            for name in ("gain", "cost"):
+                assert trial.metrics[name] == statistics.median(run.metrics[name] for run in below)
 
 
 def said(plain: SweepResult, *words: str) -> str:

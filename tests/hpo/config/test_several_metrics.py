@@ -71,11 +71,6 @@ def test_metrics_and_goals_decide_the_trials_and_a_reference_does_not() -> None:
             "it, or write metric:",
         ),
         (
-            "replicates: {seeds: 3}",
-            "5:1: error: replicates: an aggregate is of one metric, and here there are several: remove it, or write "
-            "metric:",
-        ),
-        (
             "warm_start: {from: other}",
             "5:1: error: warm_start: trials of earlier sweeps are ranked by one metric, and here there are several: "
             "remove it, or write metric:",
