@@ -50,6 +50,7 @@ def objective(params, trial):
     return waves + (params["x"] - 1) ** 2 / 5 + {"a": 0, "b": 0.5, "c": 1}[params["kind"]] + params["depth"] / 32
 """
 PROBLEMS = ("hartmann6", "conditional", "mixed")
+UNLIMITED = 10**9
 
 
 @dataclass
@@ -217,8 +218,8 @@ def limited_to(limit: int) -> Iterator[None]:
         shortlist.LIMIT = before
 
 
-def regrets(engine: str, name: str, seed: int, limit: int, at: list[int]) -> list[float]:
-    """How far the best of the first so many trials is from the best value known."""
+def distances(engine: str, sampler: str, name: str, seed: int, *, trials: int, limit: int) -> list[float]:
+    """How far each trial of a sweep is from the best value known."""
     from problems import PROBLEMS as MAKERS
 
     from hpo.samplers.names import make_sampler
@@ -226,42 +227,48 @@ def regrets(engine: str, name: str, seed: int, limit: int, at: list[int]) -> lis
 
     problem = MAKERS[name](Path())
     with limited_to(limit):
-        sampler = make_sampler(
-            engine, "tpe", problem.space, seed=seed, goal=Goal.MINIMIZE, window=1, options={}
-        )  # fmt: skip
-    found, best = [], float("inf")
-    for number in range(max(at)):
-        params = sampler.ask(range(number, number + 1))[0]
+        asked = make_sampler(engine, sampler, problem.space, seed=seed, goal=Goal.MINIMIZE, window=1, options={})
+    found = []
+    for number in range(trials):
+        params = asked.ask(range(number, number + 1))[0]
         loss = problem.loss(params)
-        sampler.tell(Trial(number, params, seed=0), Result(State.COMPLETE, loss))
-        best = min(best, loss - problem.best)
-        if number + 1 in at:
-            found.append(max(best, 1e-12))
+        asked.tell(Trial(number, params, seed=0), Result(State.COMPLETE, loss))
+        found.append(max(loss - problem.best, 1e-12))
     return found
 
 
 def quality(engine: str, trials: int, seeds: int, limits: list[int]) -> None:
-    at = sorted({count for count in (1000, 2000, 3000, trials) if count <= trials})
+    print(f"{engine}'s tpe, {trials} trials, {seeds} seeds; score: distance of the best trial to the best value known,")
+    print("1 is the median of random search; late: the median distance of the trials of the second half, as log10 of")
+    print("that with the limit by that without it; each with the 95 % interval of the mean difference by seed")
     print(
-        f"{engine}'s tpe: distance to the best known loss, medians of {seeds} seeds; log10(with limit / without), mean"
+        f"{'problem':>12} {'limit':>6} {'with':>8} {'without':>8}  {'difference of scores':>28}  {'late':>24}",
+        flush=True,
     )
-    head = f"{'problem':>16} {'trials':>7} {'limit':>6} {'with':>10} {'without':>10} {'better':>8}"
-    print(f"{head} {'log10 ratio, 95 %':>24}")
     for name in PROBLEMS:
-        full = [regrets(engine, name, seed, 10**9, at) for seed in range(seeds)]
+        chance = statistics.median(
+            min(distances(engine, "random", name, seed, trials=trials, limit=1)) for seed in range(20)
+        )
+        sweeps = {
+            limit: [distances(engine, "tpe", name, seed, trials=trials, limit=limit) for seed in range(seeds)]
+            for limit in [UNLIMITED, *limits]
+        }
         for limit in limits:
-            short = [regrets(engine, name, seed, limit, at) for seed in range(seeds)]
-            for column, count in enumerate(at):
-                row = compared([of[column] for of in short], [of[column] for of in full])
-                print(f"{name:>16} {count:>7} {limit:>6} {row}", flush=True)
+            print(f"{name:>12} {limit:>6} {compared(sweeps[limit], sweeps[UNLIMITED], chance)}", flush=True)
 
 
-def compared(short: list[float], full: list[float]) -> str:
-    ratios = [math.log10(a / b) for a, b in zip(short, full, strict=True)]
-    low, high = interval(ratios)
-    better = f"{sum(ratio < 0 for ratio in ratios)} of {len(ratios)}"
-    spread = f"{statistics.mean(ratios):+.2f} ({low:+.2f} to {high:+.2f})"
-    return f"{statistics.median(short):10.3g} {statistics.median(full):10.3g} {better:>8} {spread:>24}"
+def compared(short: list[list[float]], full: list[list[float]], chance: float) -> str:
+    scores, others = ([min(sweep) / chance for sweep in side] for side in (short, full))
+    late, other_late = ([statistics.median(sweep[len(sweep) // 2 :]) for sweep in side] for side in (short, full))
+    differences = [mine - other for mine, other in zip(scores, others, strict=True)]
+    ratios = [math.log10(mine / other) for mine, other in zip(late, other_late, strict=True)]
+    means = f"{statistics.mean(scores):8.4f} {statistics.mean(others):8.4f}"
+    return f"{means}  {with_interval(differences, 4):>28}  {with_interval(ratios, 2):>24}"
+
+
+def with_interval(values: list[float], digits: int) -> str:
+    low, high = interval(values)
+    return f"{statistics.mean(values):+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
 
 
 def interval(values: list[float], draws: int = 5000) -> tuple[float, float]:
