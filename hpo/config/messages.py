@@ -106,9 +106,10 @@ def _advice(key: str, location: Location, parent: str) -> tuple[str, str | None]
     ours = words.PLACED.get((parent, key.lower())) or words.KEYS.get(key.lower())
     if ours:
         return _pointing_at(ours, parent)
-    if hint := nearest(key, here):
-        return f" - did you mean '{hint}'?", hint
     places = all_keys()
+    is_elsewhere = nearest(key, [*here, *places], cutoff=0.8) not in (None, *here)  # and much like it
+    if not is_elsewhere and (hint := nearest(key, here)):
+        return f" - did you mean '{hint}'?", hint
     elsewhere = places.get(key.lower()) or places.get(nearest(key, places, cutoff=0.8) or "")
     return (f" - there is {elsewhere}" if elsewhere else f" - known here: {', '.join(here)}"), None
 
