@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hpo.config.nearest import did_you_mean
-from hpo.config.rules import Finding
+from hpo.config.rules import TIMES, Finding
 from hpo.config.schema import SweepConfig
 from hpo.constraints_on_record import broken_text, violation_of
 from hpo.trial import Goal
@@ -97,7 +97,11 @@ def measured_by(config: SweepConfig) -> Sequence[str]:
     own += [f"fold_{name}" for name in config.scorers]
     seeds = [f"seeds_{kind}_{name}" for kind in ("mean", "std") for name in config.scorers] if wanted.seeds else []
     is_scored = settings.data.test is not None and wanted.test is not False
-    test = [f"test_{name}" for name in config.scorers] if is_scored or isinstance(wanted.test, str) else []
+    test = (
+        [f"test_{name}" for name in config.scorers if name not in TIMES]
+        if is_scored or isinstance(wanted.test, str)
+        else []
+    )
     return [*own, *seeds, *test]
 
 

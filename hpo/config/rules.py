@@ -28,6 +28,9 @@ SCORERS = frozenset(
 """Scikit-learn's scorers, all of them better when higher, apart from those in neg_ and d2_."""
 
 
+TIMES = ("fit_seconds", "score_seconds")
+"""Among `scoring`: how long a fold takes; nothing that test data could tell."""
+
 PIPELINE_SETTINGS = ("memory", "transform_input", "verbose")
 """What a scikit-learn pipeline has besides its steps."""
 
@@ -135,6 +138,11 @@ def _gates(facts: Facts) -> Iterator[Finding]:
             f"nobody knows what data {_kind(facts)} saw: name a function that judges models, test: module:function",
             on_key=True,
         )
+    is_judged = isinstance(gates.test, str) or (facts.has_test and gates.test is not False)
+    decisive = facts.several.pick.decisive if facts.several.pick else None
+    if is_judged and facts.is_sklearn and decisive in TIMES:
+        message = f"{decisive} is nothing that test data could tell: put a score first, or write test: false"
+        yield Finding(("register", "pick"), message, on_key=True)
     if gates.seeds and facts.estimator and "random_state" in facts.names:
         message = "parameters.random_state decides every draw, so other seeds would change nothing: remove one of them"
         yield Finding(("register", "seeds"), message, on_key=True)

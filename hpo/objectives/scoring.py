@@ -20,14 +20,18 @@ ERRORS = {
 """Names that give the error itself, where less is better; scikit-learn's own scorers give its negative."""
 
 
+TIMES = {"fit_seconds": "fit_time", "score_seconds": "score_time"}
+"""What a fold's fit and scoring take, and what scikit-learn's cross_validate calls that; never the same twice."""
+
+
 def scorers_of(names: Sequence[str]) -> dict[str, Scorer]:
-    """scikit-learn's scorers for these names; ObjectiveError that lists all unknown ones."""
-    known = sorted({*ERRORS, *get_scorer_names()})
+    """scikit-learn's scorers for these names, times left out; ObjectiveError that lists all unknown ones."""
+    known = sorted({*ERRORS, *TIMES, *get_scorer_names()})
     unknown = [name for name in names if name not in known]
     if unknown:
         hints = [f"there is no scorer {name!r}{did_you_mean(name, known)}" for name in unknown]
         raise ObjectiveError("\n".join(f"scoring: {hint}; all: {', '.join(known)}" for hint in hints))
-    return {name: get_scorer(ERRORS.get(name, name)) for name in names}
+    return {name: get_scorer(ERRORS.get(name, name)) for name in names if name not in TIMES}
 
 
 def as_named(name: str, score: float) -> float:

@@ -21,7 +21,7 @@ from hpo.objectives.nearest import did_you_mean
 from hpo.objectives.parameter_check import parameter_problems, resource_problems
 from hpo.objectives.reporting import Growth, Reporting
 from hpo.objectives.scorer_check import scorer_problems
-from hpo.objectives.scoring import as_named, scorers_of
+from hpo.objectives.scoring import TIMES, as_named, scorers_of
 from hpo.objectives.validation import Split, Validation
 from hpo.space import Params, Space
 from hpo.trial import Metrics
@@ -34,10 +34,11 @@ TAKES_TEXT = ("Encoder", "Transformer", "Vectorizer", "Hasher", "Discretizer")
 class SklearnObjective:
     """Validates the estimator of a trial's params on the data of the search; plain settings, so it travels anywhere.
 
-    Gives for each scorer the mean over the folds, and with more than one fold `<scorer>_std`; each fold's score is
-    logged as `fold_<scorer>` at the fold's number as step. With `reporting` it also reports on the way, so that a
-    trial can be stopped; a trial whose estimator has no such resource does not report. The model is fitted again on all
-    rows but the test part, and only if it is kept. The test part is seen by `score_test` alone.
+    Gives for each scorer (and time, `fit_seconds` or `score_seconds`) the mean over the folds, and with more than one
+    fold `<scorer>_std`; each fold's score is logged as `fold_<scorer>` at the fold's number as step. With `reporting`
+    it also reports on the way, so that a trial can be stopped; a trial whose estimator has no such resource does not
+    report. The model is fitted again on all rows but the test part, and only if it is kept. The test part is seen by
+    `score_test` alone.
     """
 
     source: DataSource
@@ -149,7 +150,8 @@ class SklearnObjective:
         result = cross_validate(
             clone(estimator), train.x, train.y, cv=[split], scoring=scorers_of(self.scoring), error_score="raise"
         )
-        return {name: as_named(name, result[f"test_{name}"][0]) for name in self.scoring}
+        found = {name: result[TIMES.get(name, f"test_{name}")][0] for name in self.scoring}
+        return {name: as_named(name, value) for name, value in found.items()}
 
     def _data(self) -> Data:
         return data.load(self.source, stratify=self.model.is_classifier())
@@ -165,7 +167,12 @@ class SklearnObjective:
                 yield str(error)
 
     def _scoring_problems(self, wanted: Sequence[str]) -> Iterator[str]:
-        scorers_of(self.scoring)
+        scorers = scorers_of(self.scoring)
+        times = [name for name in self.scoring if name in TIMES]
+        if times and not scorers:
+            yield f"scoring: {times[0]} is a time and says not how good a model is; add a scorer"
+        if times and self._grows:
+            yield f"scoring: {times[0]} is not measured where a resource grows; remove one of them"
         for metric in (name for name in wanted if name not in self.metrics):
             yield f"metric.name: {metric!r} is not measured{did_you_mean(metric, self.metrics)}; add it to scoring"
 

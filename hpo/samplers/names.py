@@ -125,8 +125,9 @@ def _unknown(engine: str, name: str) -> str:
 
 def _by_one_only(engine: str, name: str) -> str:
     able = ", ".join(known for of, known in FOR_SEVERAL if of == engine)
+    able = f"; several metrics are searched by {able}" if able else ""
     more = "" if engine == "optuna" else "; engine optuna has tpe and nsga2, which learn from all of them"
-    return f"{engine}'s {name} searches by one metric; several metrics are searched by {able}{more}"
+    return f"{engine}'s {name} searches by one metric{able}{more}"
 
 
 SAMPLERS: Mapping[tuple[str, str], Make] = {

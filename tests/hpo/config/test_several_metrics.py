@@ -5,8 +5,10 @@ import pytest
 from hpo.config.conversion import canonical, config_hash
 from hpo.config.expanded import as_yaml
 from hpo.config.reading import SweepFileError, read_sweep_text
+from hpo.config.rules import TIMES
 from hpo.config.schema import SAMPLERS
 from hpo.config.several_rules import SERVED
+from hpo.objectives import scoring
 from hpo.recorded_config import recorded
 from hpo.samplers.names import FOR_SEVERAL
 from hpo.trial import Goal
@@ -142,6 +144,21 @@ def test_every_metric_of_a_scikit_learn_objective_is_a_scorer() -> None:
     text = SEVERAL.replace('{python: "m:f"}', sklearn).replace("name: a", "name: accuracy")
     (first, _) = errors_of(text)
     assert first == "f:2:52: error: metrics[1].name: 'b' is not among objective.sklearn.scoring: accuracy"
+
+
+def test_a_rule_that_puts_a_time_first_leaves_test_data_alone() -> None:
+    sklearn = (
+        "{sklearn: {data: {loader: sklearn.datasets.load_iris, test: 0.2}, estimator: sklearn.svm.SVC, "
+        "scoring: [accuracy, fit_seconds]}}"
+    )
+    text = SEVERAL.replace('{python: "m:f"}', sklearn).replace("name: a", "name: accuracy")
+    text = text.replace("name: b", "name: fit_seconds")
+    (first, _) = errors_of(text + REGISTERED % "{metric: fit_seconds}")
+    assert first.endswith(
+        "register.pick: fit_seconds is nothing that test data could tell: put a score first, or write test: false"
+    )
+    assert read_sweep_text(text + REGISTERED % "{metric: accuracy}").decisive == "accuracy"
+    assert tuple(scoring.TIMES) == TIMES
 
 
 def test_the_samplers_that_the_schema_lets_pass_are_those_that_serve() -> None:

@@ -528,3 +528,18 @@ def test_rows_need_not_be_a_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert objective.describe_data()[0].rows == 24
     assert set(objective.score_test({}, 0)) == {"test_rmse"}
     del sys.modules["trips_loader"]
+
+
+def test_a_time_is_measured_beside_scores() -> None:
+    timed = replace(CLASSIFIER, scoring=("roc_auc", "fit_seconds", "score_seconds"))
+    outcome = attempt(timed, {"clf": "svc", "clf__C": 0.5})
+    assert outcome.state is State.COMPLETE, outcome.traceback
+    assert outcome.metrics["roc_auc"] == attempt(CLASSIFIER, {"clf": "svc", "clf__C": 0.5}).metrics["roc_auc"]
+    assert 0 < outcome.metrics["fit_seconds"] < 60
+    assert 0 < outcome.metrics["score_seconds"] < 60
+    assert [report.metric for report in outcome.reports].count("fold_fit_seconds") == 3
+
+
+def test_a_time_alone_says_not_how_good_a_model_is() -> None:
+    with pytest.raises(ObjectiveError, match="scoring: fit_seconds is a time and says not how good a model is"):
+        replace(CLASSIFIER, scoring=("fit_seconds",)).check(CLF_SPACE, "fit_seconds")
