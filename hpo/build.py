@@ -306,10 +306,10 @@ def _sklearn_parts(config: SweepConfig, space: Space, folders: Sequence[Path], s
 
 
 def _reporting(config: SweepConfig) -> "Reporting | None":
-    """What trials report on their way; nothing without a pruner."""
+    """What trials report on their way; nothing without a pruner, or where it is asked between replicates."""
     from hpo.objectives.reporting import Reporting, Resource
 
-    if config.pruner is None:
+    if config.pruner is None or config.replicates is not None:
         return None
     grows = config.objective.sklearn.resource if config.objective.sklearn else None
     resource = Resource(grows.min, grows.most, grows.factor, grows.param or "") if grows else None

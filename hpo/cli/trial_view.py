@@ -4,7 +4,7 @@ from hpo.cli.fields_view import Fields
 from hpo.cli.text import duration, short_time
 from hpo.cli.trial_rows import trial_object
 from hpo.front_on_record import several_of
-from trackers.records import Run
+from trackers.records import Query, Run
 from trackers.tracker import Tracker
 
 SHOWN_MLFLOW_TAGS = ("mlflow.note.content", "mlflow.source.git.commit")
@@ -31,6 +31,11 @@ def trial_details(tracker: Tracker, run: Run) -> dict[str, object]:
             {"name": model.name, "flavor": model.flavor, "uri": model.uri, "model_id": model.model_id}
             for model in run.models
         ],
+        "replicates": [
+            {"name": again.name, "seed": own.seed, "state": own.state, "value": own.value, "run_id": again.id}
+            for again in tracker.find(Query(parent=run.id))
+            if (own := again.trial) is not None
+        ],
         "user": run.user,
         "experiment": run.experiment,
         "artifact_uri": run.artifact_uri,
@@ -43,6 +48,7 @@ def trial_fields(tracker: Tracker, run: Run) -> Fields:
     number, sweep = data["number"], data["sweep"]
     address = f"{sweep}#{run.name if number is None else number}" if sweep else run.name
     seconds, metric, values = data["seconds"], data["metric"], data.get("values")
+    replicates = data["replicates"]
     return {
         "trial": address,
         "state": data["state"],
@@ -62,7 +68,16 @@ def trial_fields(tracker: Tracker, run: Run) -> Fields:
         },
         "models": {model.name: f"{model.uri} ({model.flavor})" for model in run.models},
         "artifacts": {file.path: f"{file.size} bytes" for file in tracker.artifacts(run.id)},
+        "replicates": {again["name"]: _replicate_text(again) for again in replicates if isinstance(again, dict)}
+        if isinstance(replicates, list)
+        else {},
         "artifacts at": run.artifact_uri,
         "traceback": data["traceback"],
         "next": f"hpo logs {address}" if data["state"] == "FAILED" else f"hpo register {address}" if run.models else "",
     }
+
+
+def _replicate_text(again: dict[str, object]) -> str:
+    value = again["value"]
+    shown = f" {value:.6g}" if isinstance(value, float) else ""
+    return f"{again['state']}{shown} with seed {again['seed']}"

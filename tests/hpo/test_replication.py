@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpo import run
+from hpo.cli.trial_view import trial_details, trial_fields
 from hpo.executors.names import make_executor
 from hpo.executors.result_folder import ResultFolder
 from hpo.objective import Objective, TrialContext
@@ -186,6 +187,32 @@ def test_replicates_are_runs_below_their_trial_and_the_best_is_the_aggregate_s(f
     assert result.best_trial.id == best.id
     assert [model.name for model in best.models] == ["model"]
     assert [trial.id for trial, below in found if trial.models or any(again.models for again in below)] == [best.id]
+
+
+def test_a_trial_is_shown_with_its_replicates(folder: Path) -> None:
+    result = run("lucky.yaml", overrides=["budget.n_trials=1"])
+    with open_store("sqlite:///mlflow.db", read_only=True) as store:
+        trial = result.trials()[0]
+        details, fields = trial_details(store.tracker, trial), trial_fields(store.tracker, trial)
+    replicates = details["replicates"]
+    assert isinstance(replicates, list)
+    assert [again["name"] for again in replicates] == ["trial-0-seed-0", "trial-0-seed-1", "trial-0-seed-2"]
+    shown = fields["replicates"]
+    assert isinstance(shown, Mapping)
+    value, seed = replicates[1]["value"], replicates[1]["seed"]
+    assert shown["trial-0-seed-1"] == f"COMPLETE {value:.6g} with seed {seed}"
+
+
+def test_pruned_between_replicates_they_repeat_for_any_slots_and_after_an_interruption(folder: Path) -> None:
+    pruner = ["pruner={name: median, options: {n_startup_trials: 2}}", "budget.n_trials=12"]
+    golden = recorded(run("lucky.yaml", overrides=pruner).run_id)
+    pruned = [below for trial, below in golden if trial.trial and trial.trial.state == "PRUNED"]
+    assert pruned
+    assert {len(below) for below in pruned} <= {1, 2}
+    threads = ["name=threads", "parallel.n_jobs=2", "parallel.backend=threading", "budget.n_trials=6"]
+    run("lucky.yaml", overrides=[*pruner, *threads])
+    again = recorded(run("lucky.yaml", overrides=[*pruner, *threads[:3]]).run_id)
+    assert [_facts(trial, below) for trial, below in again] == [_facts(trial, below) for trial, below in golden]
 
 
 def test_replicates_repeat_for_any_number_of_slots(folder: Path) -> None:
