@@ -1,6 +1,6 @@
 """What pruning saves on a network for the digits: `quality.py --part asha`.
 
-scikit-learn's MLPClassifier, trained by `partial_fit` for 27 epochs on 1,347 digits and judged on 450 others after each.
+scikit-learn's MLPClassifier, trained by `partial_fit` for 27 epochs on 1,347 digits, judged on 450 others after each.
 The same 60 trials of random search are run whole and pruned by our `asha` (under a window of 4), over several seeds.
 Compute is counted in epochs, and quality is the error of the best trial that ran to its end.
 """

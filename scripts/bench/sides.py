@@ -63,7 +63,9 @@ def bare_hyperopt(space: Space, loss: Loss, seed: int, trials: int) -> list[floa
     def node(parameter: Parameter) -> object:
         name, domain = parameter.name, parameter.domain
         if isinstance(domain, Choice | Constant):
-            branches = [{name: index, **inside(name, value)} for index, value in enumerate(domain.grid())]
+            branches = [
+                {name: index, **inside(name.partition("@")[0], value)} for index, value in enumerate(domain.grid())
+            ]
             return hp.choice(name, branches)
         low, high = float(domain.low), float(domain.high)
         if domain.log:
