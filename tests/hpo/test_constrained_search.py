@@ -1,12 +1,15 @@
 """Sweeps under constraints: what is run, who is the best, what is ranked, registered, resumed and forked."""
 
 import logging
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from hpo import ranking
+from hpo.cli.main import main
 from hpo.config.reading import read_sweep
 from hpo.constraints import INFEASIBLE_TAG, VIOLATION
 from hpo.errors import ConfigError, NothingFound
@@ -228,3 +231,36 @@ def test_other_constraints_are_another_sweep(folder: Path) -> None:
     swept(folder, SWEEP, "budget.n_trials=1")
     with pytest.raises(ConfigError, match="made from a different file"):
         swept(folder, SWEEP.replace("x < y", "x <= y"))
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
+def test_of_several_metrics_the_front_satisfies_what_is_measured(folder: Path, sampler: str) -> None:
+    text = MEASURED.replace("metric: {name: loss}", "metrics: [{name: loss}, {name: latency, goal: maximize}]")
+    options = ", options: {population_size: 4}" if sampler == "nsga2" else ""
+    result = swept(folder, text.replace("sampler: tpe, seed: 3", f"sampler: {sampler}, seed: 3{options}"))
+    trials = [trial for trial in result.trials() if VIOLATION in trial.metrics]
+    feasible = [trial for trial in trials if trial.metrics[VIOLATION] == 0]
+    assert 0 < len(feasible) < len(trials)
+    assert {trial.metrics[VIOLATION] for trial in result.front().members} == {0.0}
+    assert result.front().members[0].metrics["loss"] == min(trial.metrics["loss"] for trial in feasible)
+
+
+def test_check_and_best_say_how_much_satisfies_the_constraints(folder: Path) -> None:
+    def said(*words: str) -> str:
+        return CliRunner().invoke(main, words).output
+
+    swept(folder, MEASURED, "budget.n_trials=6")
+    assert re.search(
+        r"minimize loss, \d+ of 1,000 random points satisfy the constraints\n", said("check", "sweep.yaml")
+    )
+    assert re.search(
+        r"bounded: best by loss \(minimize\); the last \d violate the constraints", said("best", "bounded")
+    )
+    slow = MEASURED.replace("bounded:objective", "bounded:slow").replace("name: bounded", "name: slow")
+    (folder / "slow.yaml").write_text(slow)
+    ran = CliRunner().invoke(main, ["run", "slow.yaml", "-n", "2"])
+    assert ran.exit_code == 1
+    assert "COMPLETE loss=0 infeasible " in ran.output
+    assert "no trial satisfies the constraints and has a finite loss" in ran.output
+    assert "next: hpo best slow" in ran.output
+    assert "none satisfies the constraints, so the least violation comes first" in said("best", "slow")
