@@ -78,7 +78,8 @@ def hpo(folder: Path, *words: str, variable: str | None = VALUE) -> subprocess.C
 def recorded(folder: Path) -> bytes:
     """Everything on the disk but what the user put there, as one text."""
     ours = {"secretive.py", "sweep.yaml"}
-    files = [path for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts]
+    theirs = {".git", "__pycache__"}  # what Python compiles of the user's file holds what the file holds
+    files = [path for path in folder.rglob("*") if path.is_file() and theirs.isdisjoint(path.parts)]
     return b"".join(path.read_bytes() for path in files if path.name not in ours or "mlruns" in path.parts)
 
 

@@ -27,7 +27,6 @@ from trackers.tracker import Tracker
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow warns of its own deprecations
 
-RUNS = 400
 KEYS = ["loss", "loss", "loss", "acc", "val/loss", "a b", "ü", "x" * 250]
 NUMBERS = [
     0.0,
@@ -183,13 +182,15 @@ def columns_of(uri: str, table: str, without: set[str]) -> list[str]:
     return [name for name in names if name not in without]
 
 
-def test_400_random_runs_make_the_same_rows(mlflow: Any, tmp_path: Path) -> None:
-    make_the_same_rows(f"sqlite:///{tmp_path}/theirs.db", f"sqlite:///{tmp_path}/ours.db", RUNS, tmp_path / "mlruns")
+@pytest.mark.parametrize("runs", [60, pytest.param(400, marks=pytest.mark.slow)])
+def test_random_runs_make_the_same_rows(mlflow: Any, tmp_path: Path, runs: int) -> None:
+    make_the_same_rows(f"sqlite:///{tmp_path}/theirs.db", f"sqlite:///{tmp_path}/ours.db", runs, tmp_path / "mlruns")
 
 
-def test_120_random_runs_make_the_same_rows_on_postgres(mlflow: Any, postgres: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("runs", [30, pytest.param(120, marks=pytest.mark.slow)])
+def test_random_runs_make_the_same_rows_on_postgres(mlflow: Any, postgres: Any, tmp_path: Path, runs: int) -> None:
     theirs, ours = (postgres.uri(postgres.create()) for _ in range(2))
-    make_the_same_rows(theirs, ours, 120, tmp_path / "mlruns")
+    make_the_same_rows(theirs, ours, runs, tmp_path / "mlruns")
 
 
 def make_the_same_rows(theirs: str, ours: str, count: int, artifacts: Path) -> None:
