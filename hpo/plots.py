@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from hpo.constraints import INFEASIBLE_TAG
 from hpo.errors import EngineError
+from hpo.front_on_record import FrontOnRecord, values_of
 from hpo.trial import Goal
 from trackers.records import Run
 
@@ -20,6 +21,23 @@ def plot(kind: str, runs: Sequence[Run], *, metric: str, goal: Goal) -> Figure:
         raise EngineError(f"no plot named {kind!r}; there are: {', '.join(PLOTS)}")
     figure = Figure(figsize=(8, 4), layout="constrained")
     PLOTS[kind](figure, [run for run in runs if run.trial and run.trial.value is not None], metric, goal)
+    return figure
+
+
+def plot_front(trials: Sequence[Run], front: FrontOnRecord) -> Figure:
+    """The complete trials by the first two metrics of a sweep, those of its front joined by steps."""
+    first, second = list(front.goals)[:2]
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.add_subplot()
+    others = [run.metrics for run in trials if values_of(run.metrics, front.goals)]
+    axes.plot([row[first] for row in others], [row[second] for row in others], "o", alpha=0.3, label="trial")
+    members = sorted((run.metrics[first], run.metrics[second]) for run in front.members)
+    # what lies behind the steps is beaten; of more than two metrics it is a view of the front, and no line
+    steps = "post" if front.goals[first] is Goal.MINIMIZE else "pre"
+    drawn = {"drawstyle": f"steps-{steps}"} if len(front.goals) == 2 else {"linestyle": "none"}
+    axes.plot([x for x, _ in members], [y for _, y in members], marker="o", label="front", **drawn)  # type: ignore[arg-type]
+    axes.set(xlabel=f"{first} ({front.goals[first]})", ylabel=f"{second} ({front.goals[second]})")
+    axes.legend()
     return figure
 
 

@@ -133,8 +133,12 @@ class SweepResult:
     def plot(self, kind: str = "history") -> "Figure":
         """A matplotlib figure: `history` (values and the best so far) or `parallel` (parallel coordinates).
 
-        Of several metrics the first one is drawn.
+        Of several metrics these draw the first one, and `front` draws the front by the first two.
         """
+        if kind == "front":
+            from hpo.plots import plot_front
+
+            return plot_front(self.trials(), self.front())
         from hpo.plots import plot
 
         return plot(kind, self.trials(), metric=self.metric, goal=self.goal)

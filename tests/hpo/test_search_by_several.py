@@ -4,15 +4,21 @@ import json
 import statistics
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from hpo.cli.main import main
+from hpo.cli.trial_line import trial_line
 from hpo.errors import ConfigError, EngineError, NothingFound
+from hpo.left_behind import put_on_record
+from hpo.ownership import claimed
+from hpo.progress import PROGRESS_TAG, Progress, front_size
 from hpo.result import SweepResult
 from hpo.search import load, run
+from hpo.trial import Outcome, State, Trial
 from trackers.opening import open_store
-from trackers.records import Query
+from trackers.records import Query, RunUpdated
 
 PYTHON = """\
 name: both
@@ -67,6 +73,15 @@ def test_the_result_has_a_front_and_no_best(plain: SweepResult) -> None:
             ask()
     assert "value" not in plain.best(3).columns
     assert list(plain.best(3)["metrics.gain"]) == [run.metrics["gain"] for run in front.members[:3]]
+
+
+def test_the_front_can_be_drawn(plain: SweepResult, tmp_path: Path) -> None:
+    plain.plot("front").savefig(tmp_path / "front.png")
+    (axes,) = plain.plot("front").axes
+    trials, front = axes.get_lines()
+    assert np.size(trials.get_xdata()) == 14
+    gains = sorted(run.metrics["gain"] for run in plain.front().members)
+    assert np.asarray(front.get_xdata()).tolist() == gains
 
 
 def test_a_loaded_sweep_is_the_same(plain: SweepResult) -> None:
@@ -190,8 +205,27 @@ def test_gates_judge_by_the_metric_that_the_rule_puts_first(tmp_path: Path) -> N
     assert [verdict.gate for verdict in result.decision.verdicts] == ["test", "better_than"]  # type: ignore[union-attr]
 
 
+def test_what_a_dead_driver_left_says_how_large_the_front_is(tmp_path: Path) -> None:
+    result = search(tmp_path, "", "budget.n_trials=5", "tracker.log_models=none")
+    with open_store(result.uri) as store, claimed(store.ownership, result.run_id, "both") as claim:
+        parent = store.tracker.get(result.run_id)
+        store.tracker.record([RunUpdated(parent.id, tags={PROGRESS_TAG: "{}"})], claim.fence)
+        assert parent.sweep is not None
+        put_on_record(store, parent, parent.sweep, claim.fence, died=True)
+        tags = store.tracker.get(parent.id).tags
+    assert front_size(tags) == len(result.front().members) > 0
+    assert "hpo.best_trial" not in tags
+
+
+def test_a_line_has_every_metric_and_the_size_of_the_front() -> None:
+    progress = Progress(dict.fromkeys(State, 1), 40, None, None, 1.0, front=5)
+    outcome = Outcome(17, 1, State.COMPLETE, metrics={"gain": 0.5, "cost": 2.0, "beside": 1.0}, seconds=0.44)
+    line = trial_line(Trial(17, {"x": 3}, 0), outcome, progress, "gain", ["cost"])
+    assert line == "trial 17 COMPLETE gain=0.5 cost=2 front 5 0.4s x=3"
+
+
 @pytest.mark.parametrize(
-    "engine", ["{sampler: cmaes}", "{sampler: gp}", "hyperopt", "{name: hyperopt, sampler: anneal}"]
+    "engine", ["{sampler: cmaes}", "{sampler: gp}", "hyperopt", "{name: hyperopt, sampler: anneal}", "auto"]
 )
 def test_an_engine_that_cannot_is_refused_before_anything_is_written(tmp_path: Path, engine: str) -> None:
     text = PYTHON.replace("engine: {sampler: nsga2, seed: 1, options: {population_size: 5}}", f"engine: {engine}")
