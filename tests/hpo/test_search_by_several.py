@@ -104,6 +104,7 @@ def test_a_sweep_goes_on_where_it_stopped(plain: SweepResult, tmp_path: Path) ->
     assert [run.metrics for run in again.front().members] == [run.metrics for run in plain.front().members]
 
 
+@pytest.mark.slow
 def test_worker_processes_make_the_same_trials(plain: SweepResult, tmp_path: Path) -> None:
     wide = ["parallel.window=4", "tracker.log_models=none", "budget.n_trials=10"]
     alone, beside = tmp_path / "alone", tmp_path / "beside"
