@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from hpo.artifact_root import DroppedModels, check_artifacts, root_of
@@ -25,7 +26,7 @@ from hpo.mirrors.beside import mirrored
 from hpo.mirrors.recorded import MIRRORS_TAG, mirrors_tag
 from hpo.ownership import Claim, claimed
 from hpo.parent_run import ParentRun
-from hpo.patience import patient, resumable, retry_seconds, spool_of, take_in
+from hpo.patience import patient, resumable, retry_seconds, spool_of, take_in, with_patient_registry
 from hpo.progress import seconds_used
 from hpo.reclaim import has_failed, is_retried, reclaimed, retry_marks, to_run_again
 from hpo.recorded_config import recorded
@@ -261,8 +262,15 @@ class Drive:
 
     def _tracker(self, run_id: str) -> Tracker:
         """The store's tracker, with patience for a store in trouble."""
-        retry_for = retry_seconds(self.parts.config.tracker.retry_for, os.environ)
-        return patient(self.store, self._spool(run_id), retry_for, lambda: self.wishes.interruption.over)
+        return patient(self.store, self._spool(run_id), self._retry_for, lambda: self.wishes.interruption.over)
+
+    @property
+    def _retry_for(self) -> float:
+        return retry_seconds(self.parts.config.tracker.retry_for, os.environ)
+
+    @cached_property
+    def _with_registry(self) -> Store:
+        return with_patient_registry(self.store, self._retry_for, lambda: self.wishes.interruption.over)
 
     def _spool(self, run_id: str, artifact_uri: str = "") -> Spool:
         return spool_of(self.store, run_id, os.environ, artifact_uri)
@@ -271,7 +279,7 @@ class Drive:
         return results_of(parent, self.store, os.environ)
 
     def _is_registered(self, run_id: str) -> bool:
-        return any(version.run_id == run_id for version in self.store.registry.versions())
+        return any(version.run_id == run_id for version in self._with_registry.registry.versions())
 
     def _records(self, parent: Run) -> SweepRecords:
         return records_of(parent, self.parts.plan.metric)
@@ -293,7 +301,7 @@ class Drive:
     def _decided(self, parent: Run, claim: Claim, *, again: bool = False) -> LastStep:
         finals = Finals(
             self.parts,
-            self.store,
+            self._with_registry,
             parent,
             self._tracker(parent.id),
             self._records(parent),

@@ -4,11 +4,12 @@ In between, the runs are marked: they cannot be restored any more, and a clean-u
 where it stood. What a registered model came from stays, whoever deleted it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hpo.deletion import registered_from
 from hpo.ownership import claimed
+from hpo.patience import spool_of
 from trackers.artifacts import ArtifactFolder
 from trackers.errors import NotFound
 from trackers.failpoints import reach
@@ -62,10 +63,11 @@ def find_erasable(store: Store, before: int) -> list[Erasable]:
     return sorted((item for item in found if item.runs), key=lambda item: item.deleted)
 
 
-def erase(store: Store, item: Erasable, artifacts: ArtifactFolder) -> None:
-    """Removes it; safe to kill at any moment and to do again.
+def erase(store: Store, item: Erasable, artifacts: ArtifactFolder, environment: Mapping[str, str]) -> None:
+    """Removes it; safe to kill at any moment and to do again. What a driver kept aside goes with the sweep itself.
 
     SweepOwned where a driver is at work on the sweep, Superseded where somebody restored it meanwhile: then it stays.
+    StoreUnavailable where its files are out of reach: what remains of it is found again.
     """
     tracker = store.tracker
     with claimed(store.ownership, item.sweep_id, item.sweep) as claim:
@@ -76,6 +78,9 @@ def erase(store: Store, item: Erasable, artifacts: ArtifactFolder) -> None:
             remove_run_folder(run, artifacts)
             reach("erase.files_gone")
         tracker.record([_without_files(tracker, run) for run in item.emptied], claim.fence)
+        for run in item.runs:
+            if run.id == item.sweep_id:
+                spool_of(store, run.id, environment, run.artifact_uri).discard()
         for start in range(0, len(item.gone), BATCH):
             tracker.record([RunErased(run.id) for run in item.gone[start : start + BATCH]], claim.fence)
             reach("erase.rows_gone")

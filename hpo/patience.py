@@ -5,6 +5,7 @@ import logging
 import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,8 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 from hpo.config.fields import Duration
 from hpo.errors import ConfigError
 from hpo.masking import hide_patterns
-from hpo.patient_tracker import Patience, PatientTracker
+from hpo.patient_registry import PatientRegistry
+from hpo.patient_tracker import PatientTracker
 from hpo.places import default_store
+from hpo.repeating import Patience
 from hpo.spool import Record, Spool, spool_folders
 from trackers.errors import StoreUnavailable
 from trackers.garbage import local_path
@@ -54,6 +57,11 @@ def patient(store: Store, spool: Spool, retry_for: float, over: Callable[[], boo
     """The store's tracker with patience; `over` ends the waiting early, but not one try."""
     store.wait_at_most(min(LONGEST_TRY, retry_for / 4))
     return PatientTracker(store.tracker, spool, Patience(retry_for, over))
+
+
+def with_patient_registry(store: Store, retry_for: float, over: Callable[[], bool]) -> Store:
+    """The same open store, whose registry waits for it as long as its tracker would."""
+    return replace(store, registry=PatientRegistry(store.registry, Patience(retry_for, over)))
 
 
 def take_in(spool: Spool, record: Record) -> int:

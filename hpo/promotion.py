@@ -81,7 +81,7 @@ def promote(promotion: Promotion, *, tracker: Tracker, registry: Registry, verif
             fence=promotion.fence,
         )
     )
-    if promotion.alias and promotion.alias not in version.aliases:  # it was registered before, without this alias
+    if promotion.alias and promotion.alias not in version.aliases:  # registered before, without this alias and by hand
         registry.set_alias(promotion.name, promotion.alias, version.version, who=promotion.who, why=promotion.why)
         version = registry.get(promotion.name, version.version)
     if promotion.stage and promotion.stage != version.stage:

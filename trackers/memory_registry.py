@@ -164,7 +164,7 @@ class MemoryRegistry:
     def _registered(self, version: NewVersion, name: str, number: int) -> ModelVersion:
         if name != version.name:
             raise rules.key_is_taken(version, name, number)
-        if version.expected:
+        if version.expected or version.fence:
             self._point(version, number)
         return self.get(name, number)
 

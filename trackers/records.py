@@ -296,9 +296,9 @@ class NewVersion:
     longer stand in the run's manifest, nothing is registered.
 
     `expected` says which version each of these aliases points to (None: to none), as far as the caller knows; where one
-    has moved meanwhile nothing is changed (`AliasMoved`). With it, aliases and stage are set also on a version that was
-    registered under this key before. With a `fence` nothing is registered (`FencedOff`) once its owner no longer
-    drives the sweep.
+    has moved meanwhile nothing is changed (`AliasMoved`). With a `fence` nothing is registered (`FencedOff`) once its
+    owner no longer drives the sweep. With either, aliases and stage are set also on a version that was registered under
+    this key before, in the same transaction.
     """
 
     name: str

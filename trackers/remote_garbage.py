@@ -54,13 +54,20 @@ def find_remote_garbage(
     return sorted((item for item in found if not item.path.startswith(kept)), key=lambda item: item.path), unlisted
 
 
-def remove_remote(garbage: Sequence[RemoteGarbage], artifacts: ArtifactFolder) -> None:
-    """Deletes the objects."""
-    by_run: dict[str, list[str]] = {}
+def remove_remote(garbage: Sequence[RemoteGarbage], artifacts: ArtifactFolder) -> tuple[list[RemoteGarbage], list[str]]:
+    """Deletes the objects; those that are gone now, and of each run whose objects could not be deleted, why not."""
+    by_run: dict[str, list[RemoteGarbage]] = {}
     for item in garbage:
-        by_run.setdefault(item.artifact_uri, []).append(item.name)
-    for artifact_uri, names in by_run.items():
-        artifacts.delete(artifact_uri, names)
+        by_run.setdefault(item.artifact_uri, []).append(item)
+    gone, failed = [], []
+    for artifact_uri, items in by_run.items():
+        try:
+            artifacts.delete(artifact_uri, [item.name for item in items])
+        except TrackerError as error:
+            failed.append(str(error))
+        else:
+            gone += items
+    return gone, failed
 
 
 def _found_in(place: str, runs: dict[str, Run], tracker: Tracker, artifacts: ArtifactFolder) -> list[RemoteGarbage]:

@@ -65,15 +65,16 @@ def command(shared: Shared, *, yes: bool, dry_run: bool, older_than: int) -> Non
     before = time.time_ns() // 1_000_000 - older_than
     # only what removes rows has to write
     with open_store(shared.tracker) if yes else open_to_read(shared) as store:
-        erasable = find_erasable(store, before)
+        erasable, kept = find_erasable(store, before), list[str]()
         files = garbage.find_garbage(store.tracker, store.registry)
         objects, unlisted = find_remote_garbage(store.tracker, store.registry, ArtifactFolder())
         folders = scratch.abandoned(Path(tempfile.gettempdir()))
         results = abandoned_results(store, os.environ)
         if yes:
-            erasable = _erased(store, erasable)
+            erasable, kept = _erased(store, erasable)
             garbage.remove(files)
-            remove_remote(objects, ArtifactFolder())
+            objects, more = remove_remote(objects, ArtifactFolder())
+            kept += more
             scratch.remove(folders)
             remove_results(results)
         found = [(item.folder, item.size, _why(item)) for item in erasable]
@@ -97,26 +98,30 @@ def command(shared: Shared, *, yes: bool, dry_run: bool, older_than: int) -> Non
         output.message(f"{_places(len(rows))}, {total} bytes could go; nothing was removed, do it with: hpo gc --yes")
     for problem in unlisted:
         log.warning("not looked at: %s", problem)
-    if unlisted:
-        raise StoreUnavailable(f"{_places(len(unlisted))} could not be listed, named above; then run hpo gc again")
+    for problem in kept:
+        log.warning("left alone: %s", problem)
+    if out_of_reach := [*unlisted, *kept]:
+        raise StoreUnavailable(f"{_places(len(out_of_reach))} could not be reached, named above; then run hpo gc again")
 
 
-def _erased(store: Store, erasable: Sequence[Erasable]) -> list[Erasable]:
-    """What could be removed of it; what could not, and why, is said."""
+def _erased(store: Store, erasable: Sequence[Erasable]) -> tuple[list[Erasable], list[str]]:
+    """What could be removed of it, and of each whose files are out of reach, why; what else could not go is said."""
     from hpo.erasure import erase
     from hpo.errors import SweepOwned
     from trackers.artifacts import ArtifactFolder
-    from trackers.errors import Superseded
+    from trackers.errors import StoreUnavailable, Superseded
 
-    gone = []
+    gone, unreached = [], []
     for item in erasable:
         try:
-            erase(store, item, ArtifactFolder())
+            erase(store, item, ArtifactFolder(), os.environ)
+        except StoreUnavailable as error:  # its rows stay, so it is found again
+            unreached.append(f"sweep {item.sweep}: {error}")
         except (SweepOwned, Superseded) as error:
             log.warning("left alone: %s", error)
         else:
             gone.append(item)
-    return gone
+    return gone, unreached
 
 
 def _why(item: Erasable) -> str:

@@ -61,9 +61,17 @@ def test_a_driver_that_was_taken_over_registers_nothing(store: Store) -> None:
     first = store.ownership.claim(SWEEP, "first", taking_from=None)
     second = store.ownership.claim(SWEEP, "second", taking_from=first.token)
     store.registry.register(NewVersion("m", "/models/1", None, "k1", aliases=("champion",), fence=second))
+    store.registry.register(NewVersion("m", "/models/3", None, "k3"))
+    with pytest.raises(FencedOff, match="driven by somebody else by now"):
+        store.registry.register(NewVersion("m", "/models/3", None, "k3", aliases=("champion",), fence=first))
+    assert store.registry.get("m", "champion").version == 1
+    store.registry.register(
+        NewVersion("m", "/models/3", None, "k3", stage="Production", aliases=("new",), fence=second)
+    )
+    assert (store.registry.get("m", "new").version, store.registry.get("m", 2).stage) == (2, "Production")
     with pytest.raises(FencedOff, match="driven by somebody else by now"):
         store.registry.register(NewVersion("m", "/models/2", None, "k2", aliases=("champion",), fence=first))
-    assert [version.version for version in store.registry.versions("m")] == [1]
+    assert [version.version for version in store.registry.versions("m")] == [1, 2]
     assert store.registry.get("m", "champion").version == 1
 
 

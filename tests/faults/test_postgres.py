@@ -113,6 +113,63 @@ def test_connections_that_the_server_ends_cost_nothing(folder: Any, unsteady: An
     is_whole(folder)
 
 
+REGISTERING = {
+    "objective": {"python": "fault_objective:with_model"},
+    "tracker": {"log_models": "best"},
+    "register": {"name": "model", "better_than": "champion", "test": "judging:score"},
+}
+
+
+def ask_for_a_winner(folder: Any) -> Path:
+    """Writes a sweep whose winner takes the champion's place; what lets it be registered, once it is there."""
+    (folder.path / "judging.py").write_text("def score(model):\n    return 0.5\n")
+    folder.write(**REGISTERING)
+    place: Path = folder.path / "asked"
+    return place
+
+
+def registered_once(folder: Any) -> bool:
+    with open_store(folder.uri, read_only=True) as store:
+        found = [(version.version, version.aliases) for version in store.registry.versions()]
+        return found == [(1, ["champion"])] and len(store.registry.history("model")) == 2
+
+
+@pytest.mark.slow
+def test_a_server_that_goes_away_while_a_winner_is_registered_is_waited_for(
+    folder: Any, unsteady: Any, wait_for: Wait
+) -> None:
+    """F13, F25."""
+    place = ask_for_a_winner(folder)
+    driver = folder.start("run", "sweep.yaml", environment={"HPO_FAILPOINT": f"register.asked:wait:{place}:1"})
+    wait_for(Path(f"{place}.reached").exists)
+    unsteady.stop()
+    place.touch()
+    wait_for(lambda: "store unreachable, retrying (" in driver.stderr)
+    unsteady.start()
+    assert driver.wait() == 0, driver.stderr
+    assert registered_once(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", [1, 3, 4])
+def test_a_registration_whose_answer_is_lost_again_and_again_is_found_to_be_done(
+    new_folder: Callable[..., Any], unsteady: Any, proxy: Any, wait_for: Wait, lost: int
+) -> None:
+    """F13, F25: the store itself repeats twice, then the driver does, who must not fall over its own alias."""
+    name = unsteady.create()
+    folder = new_folder("sweep", unsteady.uri_with_password(name, port=proxy.port))
+    place = ask_for_a_winner(folder)
+    driver = folder.start("run", "sweep.yaml", environment={"HPO_FAILPOINT": f"register.asked:wait:{place}:1"})
+    wait_for(Path(f"{place}.reached").exists)
+    proxy.cut_commits(lost)
+    place.touch()
+    assert driver.wait() == 0, driver.stderr
+    assert proxy.cut == lost
+    assert registered_once(folder)
+    folder.end_all()
+    unsteady.drop(name)
+
+
 @pytest.mark.parametrize("nth", [*range(9), *(pytest.param(nth, marks=SLOW) for nth in range(9, 18))])
 def test_a_commit_whose_answer_is_lost_costs_nothing(
     new_folder: Callable[..., Any], unsteady: Any, proxy: Any, zygote: Any, nth: int

@@ -87,6 +87,29 @@ def test_a_driver_waits_for_another_writer_and_names_it(
     assert sweep_folder.integrity() == "ok"
 
 
+@pytest.mark.slow
+def test_a_driver_waits_for_another_writer_also_to_register(
+    sweep_folder, start_driver, wait_for: Callable[..., None], hold_store: Callable[..., Holder]
+) -> None:
+    """F12, F25."""
+    sweep_folder.write(
+        objective={"python": "fault_objective:with_model"}, tracker={"log_models": "best"}, register={"name": "model"}
+    )
+    place = sweep_folder.path / "asked"
+    point = f"register.asked:wait:{place}:1"
+    driver = start_driver(environment={"HPO_STORE_RETRY_FOR": "8s", "HPO_FAILPOINT": point})
+    wait_for(Path(f"{place}.reached").exists)
+    other = hold_store(TRANSACTION, sweep_folder.database)
+    place.touch()
+    wait_for(lambda: "waiting" in driver.stderr)
+    assert f"store busy 2 s, waiting (pid {other.process.pid})" in driver.stderr
+    other.let_go()
+    assert driver.wait() == 0, driver.stderr
+    assert "the store is back: reconnected after" in driver.stderr
+    with open_store(sweep_folder.uri, read_only=True) as store:
+        assert [(version.version, version.aliases) for version in store.registry.versions()] == [(1, ["champion"])]
+
+
 def test_a_writer_that_never_lets_go_ends_the_driver_without_loss(
     sweep_folder, start_driver, wait_for: Callable[..., None], hold_store: Callable[..., Holder]
 ) -> None:

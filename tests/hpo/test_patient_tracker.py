@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hpo.patient_tracker import Patience, PatientTracker
+from hpo.patient_tracker import PatientTracker
+from hpo.repeating import Patience
 from hpo.spool import Spool
 from trackers.errors import (
     FencedOff,

@@ -102,6 +102,17 @@ def test_postgresql_refuses_too(empty_postgres_uri: str) -> None:
     engine.dispose()
 
 
+def test_an_older_store_on_postgresql_gets_them_at_the_first_write_of_its_owner(postgres_uri: str) -> None:
+    engine = sa.create_engine(postgres_uri)
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP TRIGGER hpo_registry_events_no_change ON hpo_registry_events"))
+    with open_store(postgres_uri) as store:
+        store.registry.register(NewVersion("clf", "/models/1", None, "k1", who="ada"))
+    with engine.connect() as connection, pytest.raises(sa.exc.DBAPIError, match="append-only"):
+        connection.execute(sa.text("DELETE FROM hpo_registry_events"))
+    engine.dispose()
+
+
 def test_a_store_on_postgresql_has_these_triggers(postgres_uri: str) -> None:
     with open_store(postgres_uri) as store:
         store.registry.register(NewVersion("clf", "/models/1", None, "k1", who="ada"))

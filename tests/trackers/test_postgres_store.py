@@ -234,7 +234,13 @@ def role(postgres: Any, postgres_uri: str) -> Iterator[Callable[..., str]]:
         connection.execute("DROP ROLE guest")
 
 
-def test_a_user_who_may_only_change_rows_can_do_everything_in_a_store_that_is_there(role: Callable[..., str]) -> None:
+@pytest.mark.parametrize("protected", [True, False], ids=["", "made before histories were protected"])
+def test_a_user_who_may_only_change_rows_can_do_everything_in_a_store_that_is_there(
+    role: Callable[..., str], postgres: Any, postgres_uri: str, protected: bool
+) -> None:
+    if not protected:
+        with postgres.connect(name_of(postgres_uri)) as connection:
+            connection.execute("DROP TRIGGER hpo_registry_events_no_change ON hpo_registry_events")
     uri = role(
         "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public", "USAGE ON ALL SEQUENCES IN SCHEMA public"
     )

@@ -11,7 +11,7 @@ def make_append_only(connection: sa.Connection, table: str) -> None:
     if connection.dialect.name == "sqlite":
         for statement in _sqlite(table):
             connection.exec_driver_sql(statement)
-    elif connection.dialect.name == "postgresql" and not _is_protected(connection, table):
+    elif connection.dialect.name == "postgresql" and not is_append_only(connection, table):
         for statement in _postgresql(table):
             connection.exec_driver_sql(statement)
 
@@ -37,7 +37,8 @@ def _postgresql(table: str) -> list[str]:
     ]
 
 
-def _is_protected(connection: sa.Connection, table: str) -> bool:
+def is_append_only(connection: sa.Connection, table: str) -> bool:
+    """Whether a PostgreSQL server protects the table already."""
     # looked up first: this runs at the first write of every process, and not each may be an owner's
     found = sa.text("SELECT 1 FROM pg_trigger WHERE tgname = :trigger AND tgrelid = to_regclass(:table)")
     return connection.execute(found, {"trigger": f"{table}_no_change", "table": table}).first() is not None

@@ -7,7 +7,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from trackers.rows import below
 from trackers.sql import own_schema, schema
-from trackers.sql.append_only import make_append_only
+from trackers.sql.append_only import is_append_only, make_append_only
 from trackers.sql.upgrading import upgrade_own_tables
 from trackers.sql.upserts import insert
 
@@ -58,7 +58,10 @@ def _is_complete(connection: sa.Connection) -> bool:
     if wanted - set(connection.exec_driver_sql(there).scalars()):
         return False
     newest = sa.select(sa.func.max(own_schema.hpo_schema.c.version))
-    return (connection.execute(newest).scalar() or 0) >= own_schema.VERSION
+    if (connection.execute(newest).scalar() or 0) < own_schema.VERSION:
+        return False
+    events = own_schema.hpo_registry_events.name
+    return is_append_only(connection, events) or not _is_owner(connection, events)
 
 
 def _create_own_tables(connection: sa.Connection) -> None:
@@ -78,7 +81,11 @@ def _may_index(connection: sa.Connection) -> bool:
     """Whether MLflow's tables may get an index from us; on a server that is for their owner."""
     if connection.dialect.name != "postgresql":
         return True
-    owned = (
-        "SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class WHERE oid IN ('{}'::regclass, '{}'::regclass)"
-    )
-    return bool(connection.exec_driver_sql(owned.format("tags", "latest_metrics")).scalar())
+    return _is_owner(connection, "tags", "latest_metrics")
+
+
+def _is_owner(connection: sa.Connection, *tables: str) -> bool:
+    """Whether this user of a server has the rights of the tables' owner."""
+    names = ", ".join(f"'{table}'::regclass" for table in tables)
+    owned = f"SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class WHERE oid IN ({names})"  # noqa: S608  # ours
+    return bool(connection.exec_driver_sql(owned).scalar())

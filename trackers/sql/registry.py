@@ -135,7 +135,7 @@ class SqlRegistry:
             if number is None:
                 change.check_files(version)
                 number = change.add(version)
-            elif version.expected:
+            elif version.expected or version.fence:
                 change.place(version, number)
             registered = change.read(number)
             reach("register.before_commit")

@@ -15,7 +15,18 @@ from hpo.cli.main import main
 from hpo.scratch import new_scratch
 from trackers.artifacts import ArtifactFolder
 from trackers.opening import Store, open_store
-from trackers.records import LoggedModel, NewVersion, RunEnded, RunStarted, RunUpdated, Status, SweepFacts, TrialFacts
+from trackers.records import (
+    LoggedModel,
+    NewVersion,
+    Query,
+    RunDeleted,
+    RunEnded,
+    RunStarted,
+    RunUpdated,
+    Status,
+    SweepFacts,
+    TrialFacts,
+)
 
 SWEEP = "5" * 32
 FACTS = SweepFacts("{}", "hash", "loss", "minimize", 1, 1)
@@ -193,3 +204,41 @@ def wait_for_hour() -> Callable[[Path], None]:
 def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["gc", "--tracker", f"sqlite:///{tmp_path}/mlflow.db"])
     assert (result.exit_code, list(tmp_path.iterdir())) == (1, [])
+
+
+OTHER = "6" * 32
+
+
+def delete_all(place: Place) -> None:
+    with place.open() as store:
+        store.tracker.record([RunDeleted(run_id, 10) for run_id in (SWEEP, trial_id(0), trial_id(1))])
+
+
+def test_a_sweep_whose_files_are_out_of_reach_stays_and_the_others_go(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    monkeypatch.setenv("HPO_ARTIFACTS_RETRIES", "0")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    with place.open() as store:
+        store.tracker.experiment("far", "s3://bucket/far")
+        store.tracker.record([RunStarted(OTHER, "far", "far", 1, sweep=FACTS)])
+        store.tracker.record([RunEnded(OTHER, Status.FINISHED, 5), RunDeleted(OTHER, 6)])
+    delete_all(place)
+    gone = place.gc("--yes", "--older-than", "0s")
+    assert gone.exit_code == 75
+    assert "left alone: sweep far: " in gone.stderr
+    with place.open() as store:
+        assert [run.id for run in store.tracker.find(Query(deleted=None))] == [OTHER]
+    assert not any(path.exists() for path in place.kept)
+
+
+def test_what_a_driver_kept_aside_goes_with_its_sweep(place: Place) -> None:
+    delete_all(place)
+    spools = [place.folder / f".hpo-spool-{run_id}.jsonl" for run_id in (SWEEP, OTHER)]
+    for spool in spools:
+        spool.write_text("{}\n")
+    assert place.gc("--yes", "--older-than", "0s").exit_code == 0
+    assert [spool.exists() for spool in spools] == [False, True]
