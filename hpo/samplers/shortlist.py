@@ -1,7 +1,9 @@
 """Which told trials an engine looks at, once there are more of them than it can look at quickly."""
 
 from bisect import insort
+from collections import deque
 from heapq import heappush, heappushpop
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 LIMIT = 500
@@ -9,6 +11,10 @@ LIMIT = 500
 
 GOOD = 25
 """How many of the best are always among them: neither optuna's tpe nor hyperopt's takes more trials for good ones."""
+
+NEWEST = 200
+"""How many of the newest others are among them: tpe weighs these most, and would ask for a place again and again if it
+did not see that it was tried just now."""
 
 Item = TypeVar("Item")
 Rank = tuple[float, ...]
@@ -21,7 +27,7 @@ def limit_above(startup: object) -> int:
 
 
 class Shortlist(Generic[Item]):
-    """All items up to `limit`; of more the best ones, and of the rest as many as there is room for, evenly spread.
+    """All items up to `limit`; of more the best, the newest, and of the rest as many as there is room for.
 
     The rest is chosen by the order of arrival alone: item i has the place frac(i * golden ratio), and those with the
     lowest places stay. Such places are spread evenly over any stretch of time, whatever their number (the three-gap
@@ -31,18 +37,29 @@ class Shortlist(Generic[Item]):
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.added = 0
-        self._room = limit - GOOD
+        self._newest_count = min(NEWEST, (limit - GOOD) // 2)
+        self._room = limit - GOOD - self._newest_count
         self._best: list[tuple[Rank, int, Item]] = []
+        self._newest: deque[tuple[int, Item]] = deque()
         self._rest: list[tuple[float, int, Item]] = []  # a heap, the highest place first
 
     def add(self, rank: Rank, item: Item) -> None:
         """Takes in an item, the better the lower its rank; of equals the earlier one is better."""
-        insort(self._best, (rank, self.added, item))
+        index = self.added
         self.added += 1
+        insort(self._best, (rank, index, item))
         if len(self._best) <= GOOD:
             return
-        _, index, displaced = self._best.pop()
-        entry = (-((index * _GOLDEN) % 1.0), index, displaced)
+        _, displaced, left = self._best.pop()
+        if displaced == index:
+            self._newest.append((index, item))
+            if len(self._newest) <= self._newest_count:
+                return
+            displaced, left = self._newest.popleft()
+        self._sample(displaced, left)
+
+    def _sample(self, index: int, item: Item) -> None:
+        entry = (-((index * _GOLDEN) % 1.0), index, item)
         if len(self._rest) < self._room:
             heappush(self._rest, entry)
         else:
@@ -50,5 +67,5 @@ class Shortlist(Generic[Item]):
 
     def items(self) -> list[Item]:
         """What is kept, in the order added."""
-        kept = [entry[1:] for entry in self._best] + [entry[1:] for entry in self._rest]
-        return [item for _, item in sorted(kept, key=lambda entry: entry[0])]
+        kept = [*self._newest, *((index, item) for _, index, item in [*self._best, *self._rest])]
+        return [item for _, item in sorted(kept, key=itemgetter(0))]

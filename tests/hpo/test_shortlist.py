@@ -17,7 +17,7 @@ from hpo.samplers.names import make_sampler
 from hpo.samplers.optuna_axes import axes
 from hpo.samplers.optuna_study import Notebook, ToldStudy
 from hpo.samplers.short_notebook import ShortNotebook
-from hpo.samplers.shortlist import GOOD, LIMIT, Shortlist
+from hpo.samplers.shortlist import GOOD, LIMIT, NEWEST, Shortlist
 from hpo.space import FloatRange, Parameter, Space
 from hpo.trial import Goal, Result, State, Trial
 
@@ -51,13 +51,16 @@ def test_beyond_the_limit_the_best_are_kept_and_as_many_as_there_is_room_for(cou
     assert len(kept) == 100
 
 
-def test_what_is_kept_is_spread_evenly_over_time() -> None:
-    kept = shortlist_of([float(number) for number in range(4000)], limit=GOOD + 100).items()[GOOD:]
-    gaps = [later - earlier for earlier, later in pairwise(kept)]
+def test_of_the_rest_the_newest_are_kept_and_a_sample_that_is_spread_evenly_over_time() -> None:
+    kept = shortlist_of([float(number) for number in range(4000)], limit=GOOD + NEWEST + 300).items()
+    assert kept[:GOOD] == list(range(GOOD))
+    assert kept[-NEWEST:] == list(range(4000 - NEWEST, 4000))
+    sample = kept[GOOD:-NEWEST]
+    gaps = [later - earlier for earlier, later in pairwise(sample)]
     assert len(set(gaps)) <= 3  # the three-gap theorem
-    assert max(gaps) < 3 * 4000 / 100
-    assert kept[0] < 100
-    assert kept[-1] > 3900
+    assert max(gaps) < 3 * 3800 / 300
+    assert sample[0] < 60
+    assert sample[-1] > 3740
 
 
 def test_what_is_kept_never_comes_back() -> None:
