@@ -14,6 +14,7 @@ from hpo.front import FrontSoFar, Goals
 from hpo.interruption import Interruption
 from hpo.kept_models import ModelKeeping
 from hpo.losses import LossCount, Losses, lost_for_good
+from hpo.outdated_replicates import outdated
 from hpo.progress import Progress
 from hpo.pruner import Pruner
 from hpo.pruning import Pruning, recorded_curve
@@ -293,7 +294,8 @@ class Sweep:
             result = Result(outcome.state, value, outcome.reason, curve, values, far)
             best_is_new = self._end(trial, result)
             change = self._records.trial_ended(trial, outcome, value)
-            self._changes += [change, *self._records.replicates_ended(trial, outcome)]
+            self._changes += [change, *outdated(self._tracker, trial, outcome, self._records.clock())]
+            self._changes += self._records.replicates_ended(trial, outcome)
             self._changes += self._kept(trial, result, change.models)
             if best_is_new:
                 self._changes.append(self._records.best_found(self.progress()))

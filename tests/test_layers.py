@@ -48,6 +48,7 @@ HPO_LAYERS = [
         "hpo.pruning",
         "hpo.duplicates",
         "hpo.outdated_replicates",
+        "hpo.outdated_replicates",
         "hpo.sweep",
         "hpo.ranking",
         "hpo.picking",

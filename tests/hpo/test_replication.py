@@ -52,7 +52,8 @@ def test_each_replicate_has_a_seed_and_a_run_of_its_own_that_follow_from_the_tri
     assert [again.seed for again in replicates] == [42, replicate_of(TRIAL, 1).seed, replicate_of(TRIAL, 2).seed]
     assert len({again.seed for again in replicates} | {again.run_id for again in replicates} | {TRIAL.run_id}) == 7
     assert all(again.artifact_uri == f"mem/{again.run_id}/artifacts-2" for again in replicates)
-    assert replicate_of(replace(TRIAL, attempt=3), 1).run_id == replicates[1].run_id
+    again = replicate_of(replace(TRIAL, attempt=3), 1)
+    assert (again.seed, again.run_id) == (replicates[1].seed, replicates[1].run_id)
 
 
 def test_the_metrics_are_the_aggregates_and_say_how_far_they_spread() -> None:
@@ -149,6 +150,16 @@ def objective(params, trial):
     return params["x"] + Random(trial.seed).gauss(0, 1)
 """
 
+MOODY = """
+from pathlib import Path
+
+def objective(params, trial):
+    mood = Path("mood").read_text()
+    if mood == "bad" or (mood == "mixed" and trial.seed % 3 == 0):
+        raise OSError(mood)
+    return 1.0
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -187,6 +198,22 @@ def test_replicates_are_runs_below_their_trial_and_the_best_is_the_aggregate_s(f
     assert result.best_trial.id == best.id
     assert [model.name for model in best.models] == ["model"]
     assert [trial.id for trial, below in found if trial.models or any(again.models for again in below)] == [best.id]
+
+
+def test_nothing_of_an_earlier_attempt_is_left_below_a_trial_that_runs_again(folder: Path) -> None:
+    (folder / "moody.py").write_text(MOODY)
+
+    def reasons_in(mood: str) -> list[list[str]]:
+        (folder / "mood").write_text(mood)
+        overrides = ["objective.python=moody:objective", "budget.n_trials=4", "budget.max_failures=null"]
+        found = recorded(run("lucky.yaml", overrides=overrides, retry_failed=True).run_id)
+        return [[one.trial.reason for one in below if one.trial] for _, below in found]
+
+    first = reasons_in("mixed")
+    assert [""] * 3 in first
+    assert ["", "", "exception"] in first
+    assert reasons_in("bad") == [reasons if reasons == [""] * 3 else ["exception"] for reasons in first]
+    assert reasons_in("good") == [[""] * 3] * 4
 
 
 def test_a_trial_is_shown_with_its_replicates(folder: Path) -> None:
