@@ -204,14 +204,14 @@ def test_a_fork_takes_over_what_satisfies_its_constraints_and_judges_it_anew(
 ) -> None:
     before = swept(folder, MEASURED)
     caplog.set_level(logging.INFO)
-    changed = MEASURED.replace("[x < y,", "[x < y, x > 1,").replace("latency <= 9", "latency <= 8")
+    changed = MEASURED.replace("[x < y,", "[x < y, x > 1,").replace("latency <= 9", "latency <= 10")
     after = swept(folder, changed, fork=True)
     taken = [trial for trial in after.trials() if "hpo.taken_from" in trial.tags]
     assert len(taken) == sum(number(trial, "x") > 1 for trial in before.trials())
     assert 3 < len(taken) < 16
     for trial in taken:
         if "latency" in trial.metrics:
-            assert trial.metrics[VIOLATION] == pytest.approx(max(trial.metrics["latency"] - 8, 0) / 8)
+            assert trial.metrics[VIOLATION] == pytest.approx(max(trial.metrics["latency"] - 10, 0) / 10)
         else:
             assert VIOLATION not in trial.metrics
         assert (INFEASIBLE_TAG in trial.tags) is (trial.metrics.get(VIOLATION) != 0)
