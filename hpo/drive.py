@@ -22,8 +22,8 @@ from hpo.interruption import Interruption
 from hpo.kept_models import FrontModels, KeptModels, ModelKeeping
 from hpo.last_step import LastStep, settled, take
 from hpo.left_behind import finished_of, records_of
-from hpo.mirrors.beside import mirrored
-from hpo.mirrors.recorded import MIRRORS_TAG, mirrors_tag
+from hpo.mirrors.beside import mirrored, say_pending
+from hpo.mirrors.recorded import MIRRORS_TAG, mirrors_in, mirrors_tag
 from hpo.ownership import Claim, claimed
 from hpo.parent_run import ParentRun
 from hpo.patience import patient, resumable, retry_seconds, spool_of, take_in, with_patient_registry
@@ -116,6 +116,8 @@ class Drive:
         """
         self.wishes.named(existing.name)
         if not self._is_unfinished(existing) and self._settled(existing, None):
+            for mirror in dict.fromkeys([*mirrors_in(existing.tags), *self.mirrors]):
+                say_pending(self.store, mirror, existing, os.environ)
             return self._ended(existing, None)
         with self._claimed(existing.id, existing.name) as claim, self.wishes.interruption.shielded():
             tracker = self._tracker(existing.id)

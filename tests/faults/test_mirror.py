@@ -132,6 +132,8 @@ def test_where_nobody_listens_the_driver_does_not_wait(sweep_folder: Any, hpo: H
     run = hpo("run", "sweep.yaml", HPO_MIRROR_WAIT="120", HPO_MIRROR_NICE="0")
     assert (run.code, sweep_folder.states()) == (0, ["COMPLETE"] * TRIALS)
     assert "warning: mirror: http://127.0.0.1:9 cannot be reached" in run.stderr
+    again = hpo("run", "sweep.yaml")
+    assert f"mlflow sync pending: {TRIALS + 1}; send it with: hpo mirror faults" in again.stderr
 
 
 def test_answers_that_are_lost_make_no_run_twice(
