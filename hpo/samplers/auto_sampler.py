@@ -34,7 +34,7 @@ class AutoSampler:
         return [point for number in numbers for point in self._stage(number).ask(range(number, number + 1))]
 
     def redraw(self, number: int, attempt: int) -> Params | None:
-        """The point that another seed gives, by the same told trials."""
+        """Another point by the same told trials, as the stage of this number has it."""
         return self._stage(number).redraw(number, attempt)
 
     def tell(self, trial: Trial, result: Result) -> None:

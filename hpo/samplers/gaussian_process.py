@@ -55,10 +55,15 @@ class GaussianProcess:
 
     def believing(self, points: Matrix) -> "GaussianProcess":
         """The same process as if its own means had been seen at these points."""
-        if not len(points):
-            return self
-        values = np.concatenate([self.values, self.predict(points)[0]])
-        return GaussianProcess(np.vstack([self.points, points]), values, self.is_choice, self.shape)
+        return self._with(points, self.predict(points)[0]) if len(points) else self
+
+    def told(self, points: Matrix, value: float) -> "GaussianProcess":
+        """The same process as if this value had been seen at these points."""
+        return self._with(points, np.full(len(points), value)) if len(points) else self
+
+    def _with(self, points: Matrix, values: Matrix) -> "GaussianProcess":
+        together = np.vstack([self.points, points])
+        return GaussianProcess(together, np.concatenate([self.values, values]), self.is_choice, self.shape)
 
     @cached_property
     def _solved(self) -> tuple[Matrix, Matrix]:

@@ -1,8 +1,9 @@
 """A Gaussian process that learns from the told trials where to look next; after a few quasi-random points."""
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -17,12 +18,16 @@ from hpo.samplers.gaussian_process import fitted
 from hpo.samplers.told_value import told_value
 from hpo.samplers.value_scale import levelled
 from hpo.space import Params, Space
-from hpo.trial import Goal, Result, Trial, derive_seed
+from hpo.trial import Goal, Result, State, Trial, derive_seed
 
 INCUMBENTS = 5
 """So many of the best points are looked around."""
 ENOUGH = 3
 """So many results are needed to learn from."""
+TURNED_DOWN = 12
+"""So many points that were drawn again are kept away from; after that many chance decides."""
+_ROUND = 100
+"""Attempts are counted in rounds of so many, and those of other rounds are forgotten."""
 
 
 class SurrogateSampler:
@@ -30,19 +35,19 @@ class SurrogateSampler:
 
     Trial n is asked for knowing the trials 0..n-window, and where those between them look: their points are the ones
     that this sampler answered, or would have, and the process takes them to be as good as it expects.
-    Trials that failed count as the worst, pruned ones as worse than three in four.
+    Trials that failed count as the worst; pruned ones as what they reported last, but as no better than the median.
     """
 
     def __init__(self, space: Space, *, seed: int, goal: Goal, window: int | None) -> None:
         self._encoding = Encoding(space)
-        self._space = space
         self._seed = seed
         self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
         self._window = window
         self._start = start_length(self._encoding.width)
         self._points: list[Matrix] = []
         self._numbers: list[int] = []
-        self._values: list[float] = []
+        self._values: list[float] = []  # NaN for pruned and failed trials
+        self._reported: list[float] = []  # what pruned trials reported last, else NaN
         self._answers: dict[tuple[int, int, int], Matrix] = {}
 
     def ask(self, numbers: range) -> Sequence[Params]:
@@ -50,7 +55,7 @@ class SurrogateSampler:
         return [self._encoding.params(self._draw(number, 0)) for number in numbers]
 
     def redraw(self, number: int, attempt: int) -> Params:
-        """The point that another seed gives, by the same told trials."""
+        """The point that promises most where those of earlier attempts are known to be bad."""
         return self._encoding.params(self._draw(number, attempt))
 
     def tell(self, trial: Trial, result: Result) -> None:
@@ -59,6 +64,8 @@ class SurrogateSampler:
         self._points.append(self._encoding.point(trial.params))
         self._numbers.append(trial.number)
         self._values.append(math.nan if value is None else self._sign * value)
+        last = list(result.curve.values())[-1:] if result.state is State.PRUNED else []
+        self._reported.append(self._sign * last[0] if last else math.nan)
 
     def _known(self, number: int) -> int:
         """How many of the told trials the trial of this number may know; they are told in number order."""
@@ -75,13 +82,26 @@ class SurrogateSampler:
     def _new_draw(self, number: int, attempt: int, known: int) -> Matrix:
         values = np.array(self._values[:known])
         finite = values[np.isfinite(values)]
-        earlier = bisect_left(sorted(self._numbers[:known]), 0)  # known points, and trials of earlier sweeps
-        if number + earlier < self._start or len(finite) < ENOUGH or np.ptp(finite) == 0:
+        earlier = sum(other < 0 for other in self._numbers[:known])  # known points, and trials of earlier sweeps
+        if number + earlier < self._start or len(finite) < ENOUGH or finite.min() == finite.max():
             return quasi_random(self._encoding.width, derive_seed(self._seed, 0, "sobol", attempt), number)
         rng = np.random.default_rng(derive_seed(self._seed, number, "surrogate", attempt))
-        points, open_points = np.vstack(self._points[:known]), self._open_points(number)
+        if attempt % _ROUND > TURNED_DOWN:
+            return rng.random(self._encoding.width)
+        reported = np.maximum(np.array(self._reported[:known]), np.sort(finite)[len(finite) // 2])  # a mean overflows
+        seen = Seen(
+            np.vstack(self._points[:known]),
+            np.where(np.isfinite(values), values, np.where(np.isfinite(reported), reported, np.nan)),
+            self._open_points(number),
+            self._turned_down(number, attempt),
+        )
         with _threads().limit(limits=1, user_api="blas"):
-            return proposed(self._encoding, points, values, open_points, rng)
+            return proposed(self._encoding, seen, rng)
+
+    def _turned_down(self, number: int, attempt: int) -> Matrix:
+        """The points of the attempts before this one, which somebody did not want."""
+        others = sorted({0, *range(attempt - attempt % _ROUND, attempt)}) if attempt else []
+        return self._rows([self._draw(number, other) for other in others])
 
     def _open_points(self, number: int) -> Matrix:
         """Where the trials before this one look whose results it may not know.
@@ -96,7 +116,10 @@ class SurrogateSampler:
             for other in range(self._start, number - self._window):  # from the first on, or the recursion is too deep
                 self._draw(other)
             rows = [self._draw(other) for other in range(max(0, number - self._window + 1), number)]
-        return self._encoding.points(np.array(rows).reshape(-1, self._encoding.width))
+        return self._rows(rows)
+
+    def _rows(self, draws: Sequence[Matrix]) -> Matrix:
+        return self._encoding.points(np.array(draws).reshape(-1, self._encoding.width))
 
 
 @cache
@@ -105,20 +128,28 @@ def _threads() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def proposed(
-    encoding: Encoding, points: Matrix, values: Matrix, open_points: Matrix, rng: np.random.Generator
-) -> Matrix:
-    """The draw that promises most, given values at points and other trials at open points."""
-    levels = levelled(values)
-    process = fitted(points, levels, encoding.is_choice)
-    best = float(np.min(process.predict(points)[0]))
-    believing = process.believing(open_points)
+@dataclass(frozen=True)
+class Seen:
+    """What is known of points: their values, NaN for failures; those where trials are open; those that are unwanted."""
+
+    points: Matrix
+    values: Matrix
+    open: Matrix
+    unwanted: Matrix
+
+
+def proposed(encoding: Encoding, seen: Seen, rng: np.random.Generator) -> Matrix:
+    """The draw that promises most."""
+    levels = levelled(seen.values)
+    process = fitted(seen.points, levels, encoding.is_choice)
+    best = float(np.min(process.predict(seen.points)[0]))
+    informed = process.told(seen.unwanted, levels.max()).believing(seen.open)
 
     def score(candidates: Matrix) -> Matrix:
-        return log_improvement(*believing.predict(candidates), best)
+        return log_improvement(*informed.predict(candidates), best)
 
-    incumbents = points[np.argsort(levels, kind="stable")[:INCUMBENTS]]
-    return most_promising(encoding, score, incumbents, np.vstack([points, open_points]), rng)
+    incumbents = seen.points[np.argsort(levels, kind="stable")[:INCUMBENTS]]
+    return most_promising(encoding, score, incumbents, informed.points, rng)
 
 
 def quasi_random(width: int, seed: int, number: int) -> Matrix:

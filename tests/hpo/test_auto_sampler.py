@@ -113,6 +113,29 @@ def test_a_trial_that_was_drawn_again_changes_no_later_trial_after_a_resume() ->
     assert list(fresh.ask(range(10, 11))) == [points[10]]
 
 
+def test_points_that_are_turned_down_are_left_behind() -> None:
+    sampler = auto(BOWL)
+    sweep(sampler, bowl, trials=13)
+    drawn = [sampler.redraw(12, attempt) for attempt in range(6)]
+    assert drawn[0] == sampler.ask(range(12, 13))[0]
+    apart = [math.dist((a["x"], a["y"]), (b["x"], b["y"])) for a in drawn for b in drawn if a is not b]  # type: ignore[arg-type, index]
+    assert min(apart) > 0.01
+    assert max(apart) > 0.5
+    assert all(BOWL.contains(sampler.redraw(12, attempt) or {}) for attempt in (50, 100_001, 123_456_789))
+
+
+def test_a_pruned_trial_counts_as_what_it_reported_but_as_no_better_than_the_median() -> None:
+    def next_after(*curves: dict[int, float]) -> Params:
+        sampler = told(auto(BOWL), sweep(RandomSampler(BOWL, seed=1), bowl, trials=8), bowl)
+        for number, curve in enumerate(curves, start=8):
+            sampler.tell(Trial(number, {"x": 4.0 - number / 10, "y": 4.0}, seed=0), Result(State.PRUNED, curve=curve))
+        return sampler.ask(range(10, 11))[0]
+
+    assert next_after({1: -50.0}, {2: -60.0}) == next_after({1: 0.0}, {1: -1.0})
+    assert next_after({1: 70.0}, {}) != next_after({1: 30.0}, {})
+    assert next_after({1: math.nan}, {}) == next_after({}, {})
+
+
 def test_maximizing_mirrors_minimizing() -> None:
     mirrored = sweep(auto(BOWL, goal=Goal.MAXIMIZE), lambda params: -bowl(params), trials=9)
     assert mirrored == sweep(auto(BOWL), bowl, trials=9)
