@@ -14,9 +14,10 @@ from hpo.config.reading import read_sweep
 from hpo.constraints import INFEASIBLE_TAG, VIOLATION
 from hpo.errors import ConfigError, NothingFound
 from hpo.feasibility import feasible_text
+from hpo.left_behind import records_of
 from hpo.result import SweepResult
 from hpo.search import load, resume, run
-from hpo.trial import Goal
+from hpo.trial import Goal, Outcome, State, Trial
 from trackers.opening import open_store
 from trackers.records import Run, Status
 
@@ -264,3 +265,15 @@ def test_check_and_best_say_how_much_satisfies_the_constraints(folder: Path) -> 
     assert "no trial satisfies the constraints and has a finite loss" in ran.output
     assert "next: hpo best slow" in ran.output
     assert "none satisfies the constraints, so the least violation comes first" in said("best", "slow")
+
+
+def test_results_that_a_dead_driver_left_are_judged_too(folder: Path) -> None:
+    result = swept(folder, MEASURED, "budget.n_trials=1")
+    with open_store(result.uri, read_only=True) as store:
+        records = records_of(store.tracker.get(result.run_id), "loss")
+    trial = Trial(9, {"x": 1.0, "y": 5.0, "kind": "plain"}, seed=0, run_id="a" * 32)
+    ended = records.recordable(trial, Outcome(9, 1, State.COMPLETE, {"loss": 0.0, "latency": 18.0, VIOLATION: 0.0}))
+    assert ended.metrics[VIOLATION] == 1.0
+    assert ended.tags == {INFEASIBLE_TAG: "metrics.latency <= 9 (latency is 18)"}
+    assert records.violation_of(State.COMPLETE, {"loss": 0.0}) == float("inf")
+    assert records.recordable(trial, Outcome(9, 1, State.PRUNED, {"latency": 18.0})).tags == {}
