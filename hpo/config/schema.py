@@ -417,7 +417,10 @@ def from_name(value: object) -> object:
 class SweepConfig(Section):
     """A sweep file."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["metric"]}, {"required": ["metrics"]}]})
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["metric"]}, {"required": ["metrics"]}]},
+        validate_by_name=False,  # or keys could be called by names that only the code has
+    )
 
     version: Literal[1] = 1
     """The version of this file's format."""

@@ -139,6 +139,13 @@ def test_a_file_without_any_metric_lacks_one() -> None:
     assert first == "f:2:1: error: metrcs: unknown key 'metrcs' - did you mean 'metrics'?"
 
 
+@pytest.mark.parametrize(("key", "ours"), [("one: {name: a}", "known here"), ("registration: {name: m}", "'register'")])
+def test_keys_have_one_name_each(key: str, ours: str) -> None:
+    (first, _) = errors_of((SEVERAL if key.startswith("one") else ONE) + key)
+    assert f"unknown key '{key.partition(':')[0]}'" in first
+    assert ours in first
+
+
 def test_every_metric_of_a_scikit_learn_objective_is_a_scorer() -> None:
     sklearn = "{sklearn: {data: {loader: sklearn.datasets.load_iris}, estimator: sklearn.svm.SVC, scoring: [accuracy]}}"
     text = SEVERAL.replace('{python: "m:f"}', sklearn).replace("name: a", "name: accuracy")
