@@ -161,3 +161,34 @@ def test_what_a_point_leaves_open_is_drawn_until_it_is_allowed() -> None:
     free, given = sampler.ask(range(2))
     assert allows(free)
     assert given["x"] == 0.5
+
+
+class Listening:
+    """A sampler that remembers by what numbers it was asked and told."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.told: list[int] = []
+
+    def ask(self, numbers: range) -> Sequence[Params]:
+        self.asked += numbers
+        return [{"x": 0.5, "y": 0.5, "kind": "plain"} for _ in numbers]
+
+    def redraw(self, number: int, attempt: int) -> Params | None:
+        self.asked.append(number)
+        return None
+
+    def tell(self, trial: Trial, result: Result) -> None:
+        self.told.append(trial.number)
+
+
+def test_known_points_have_negative_numbers_and_earlier_trials_lower_ones() -> None:
+    rest = Listening()
+    tell_known(rest, known(2, MIXED), before=len(START[:2]) + WINDOW)
+    sampler = StartedSampler(rest, MIXED, START[:2], seed=0)
+    points = sampler.ask(range(4))
+    for number, point in enumerate(points):
+        sampler.tell(Trial(number, point, seed=0), judged(number, point))
+    assert sampler.redraw(5, 1) is None
+    assert rest.asked == [0, 1, 3]
+    assert rest.told == [-7, -6, -2, -1, 0, 1]
