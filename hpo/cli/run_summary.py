@@ -11,21 +11,21 @@ from hpo.cli.trial_rows import trial_object
 from hpo.decision import Decision, as_fields
 from hpo.gates import Verdict
 from hpo.result import SweepResult
-from hpo.trial import Goal
+from hpo.standing import ENDED
+from hpo.trial import Goal, State
 from trackers.records import ModelVersion, Run
 
 
 def summary_text(result: SweepResult) -> str:
     """A few lines for people."""
-    best = result.best_runs(1)
-    lines = [_head(result), _reached(result)]
-    lines += last_lines(result.registered, result.not_registered, result.decision)
-    name = shlex.quote(result.name)
-    lines.append(
-        f"next: hpo best {name}"
-        if best or result.is_judged
-        else f"next: hpo trials {name} --state failed; hpo logs {name}#NUMBER"
-    )
+    counts, name = result.counts(), shlex.quote(result.name)
+    lines = [_head(result)]
+    if any(counts.get(state) for state in ENDED):
+        lines += [_reached(result), *last_lines(result.registered, result.not_registered, result.decision)]
+    if result.best_runs(1) or result.is_judged:
+        lines.append(f"next: hpo best {name}")
+    elif counts.get(State.FAILED):
+        lines.append(f"next: hpo trials {name} --state failed; hpo logs {name}#NUMBER")
     lines.append(f"      mlflow server --backend-store-uri {hide_passwords(result.uri)}")
     return "\n".join(one_line(line) for line in lines)
 

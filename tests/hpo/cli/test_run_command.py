@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from hpo import run
 from hpo.cli.main import main
+from hpo.cli.run_summary import summary_text
+from hpo.interruption import Interruption
 
 SWEEP = """
 name: parabola
@@ -121,6 +124,14 @@ def test_a_sweep_without_a_number_ends_with_exit_1(hpo: Hpo) -> None:
     assert "trial 0 FAILED invalid_result" in done.stderr
     assert "no trial has a finite loss" in done.stdout
     assert "next: hpo trials parabola --state failed; hpo logs parabola#NUMBER" in done.stdout
+
+
+def test_a_sweep_that_was_stopped_before_any_trial_ended_blames_no_trial(hpo: Hpo) -> None:
+    stopped = Interruption()
+    stopped.ask(grace=0)
+    said = summary_text(run("sweep.yaml", interruption=stopped)).splitlines()
+    assert said[0].startswith("sweep parabola: 0 trials")
+    assert [line.split()[:2] for line in said[1:]] == [["mlflow", "server"]]
 
 
 def test_a_registered_winner_is_named_and_registering_it_again_by_hand_gives_the_same_version(hpo: Hpo) -> None:
