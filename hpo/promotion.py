@@ -115,7 +115,7 @@ def describe(run: Run, sweep: Run | None, verdicts: Sequence[Verdict] = (), note
     if values:
         lines.append(f"{', '.join(values)} by validation ({', '.join(goals.values())}).")
     if len(goals) > 1:
-        lines.append("One of the front of its sweep: no other trial is better in all of these.")
+        lines.append("Its sweep was searched by several metrics, so no single trial is the best one of it.")
     tests = [f"{name} {value:.6g}" for name, value in run.metrics.items() if name.startswith("test_")]
     if tests:
         lines.append(f"Held-out test data: {', '.join(tests)}.")

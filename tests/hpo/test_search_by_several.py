@@ -187,7 +187,7 @@ def test_the_rule_picks_the_one_that_is_registered(tmp_path: Path) -> None:
     assert result.registered.run_id == meant.id == result.best_trial.id
     assert result.decision is not None
     assert result.decision.picked_by == "gain (within 0.5), then cost by validation"
-    assert "One of the front of its sweep" in result.registered.description
+    assert "searched by several metrics" in result.registered.description
     assert f"gain {meant.metrics['gain']:.6g}, cost {meant.metrics['cost']:.6g} by validation" in (
         result.registered.description
     )
