@@ -24,6 +24,11 @@ INCUMBENTS = 5
 """So many of the best points are looked around."""
 ENOUGH = 3
 """So many results are needed to learn from."""
+PATIENCE = 3
+"""After so many trials without progress some look elsewhere."""
+PROGRESS = 0.01
+"""What counts as progress, in standard deviations."""
+AMBITIONS = (0.3, 1.0, 2.0)
 TURNED_DOWN = 12
 """So many points that were drawn again are kept away from; after that many chance decides."""
 _ROUND = 100
@@ -96,7 +101,7 @@ class SurrogateSampler:
             self._turned_down(number, attempt),
         )
         with _threads().limit(limits=1, user_api="blas"):
-            return proposed(self._encoding, seen, rng)
+            return proposed(self._encoding, seen, number, rng)
 
     def _turned_down(self, number: int, attempt: int) -> Matrix:
         """The points of the attempts before this one, which somebody did not want."""
@@ -138,11 +143,11 @@ class Seen:
     unwanted: Matrix
 
 
-def proposed(encoding: Encoding, seen: Seen, rng: np.random.Generator) -> Matrix:
-    """The draw that promises most."""
+def proposed(encoding: Encoding, seen: Seen, number: int, rng: np.random.Generator) -> Matrix:
+    """The draw that promises most to the trial of this number."""
     levels = levelled(seen.values)
     process = fitted(seen.points, levels, encoding.is_choice)
-    best = float(np.min(process.predict(seen.points)[0]))
+    best = float(np.min(process.predict(seen.points)[0])) - ambition(levels, number)
     informed = process.told(seen.unwanted, levels.max()).believing(seen.open)
 
     def score(candidates: Matrix) -> Matrix:
@@ -150,6 +155,16 @@ def proposed(encoding: Encoding, seen: Seen, rng: np.random.Generator) -> Matrix
 
     incumbents = seen.points[np.argsort(levels, kind="stable")[:INCUMBENTS]]
     return most_promising(encoding, score, incumbents, informed.points, rng)
+
+
+def ambition(levels: Matrix, number: int) -> float:
+    """How much better than the best the next trial should be, in standard deviations of all values.
+
+    Nothing, as long as trials get better. Where they do not, every second one looks for more than a plateau round the
+    best could give, and so goes where little is known.
+    """
+    since = len(levels) - 1 - int(np.argmax(levels <= levels.min() + PROGRESS))
+    return AMBITIONS[number // 2 % len(AMBITIONS)] if since >= PATIENCE and number % 2 else 0.0
 
 
 def quasi_random(width: int, seed: int, number: int) -> Matrix:

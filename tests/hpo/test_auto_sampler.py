@@ -14,6 +14,7 @@ from hpo.samplers.encoding import Encoding, distances
 from hpo.samplers.gaussian_process import fitted
 from hpo.samplers.names import make_sampler
 from hpo.samplers.random_sampler import RandomSampler
+from hpo.samplers.surrogate_sampler import ambition
 from hpo.samplers.value_scale import levelled
 from hpo.space import Choice, Constant, FloatRange, IntRange, Parameter, Params, Space
 from hpo.trial import Goal, Result, State, Trial
@@ -234,6 +235,13 @@ def test_expected_improvement_keeps_its_order_where_it_underflows() -> None:
     assert np.isfinite(found).all()
     assert (np.diff(found) < 0).all()
     assert math.isclose(found[1], math.log(1 / math.sqrt(2 * math.pi)))
+
+
+def test_every_second_trial_looks_elsewhere_where_there_is_no_progress() -> None:
+    better = np.array([1.0, 0.5, 0.0, -0.5])
+    stuck = np.array([1.0, -0.5, -0.5, -0.505, -0.4])
+    assert [ambition(better, number) for number in range(6)] == [0] * 6
+    assert [ambition(stuck, number) > 0 for number in range(6)] == [False, True] * 3
 
 
 def test_levels_keep_the_order_draw_in_what_is_far_off_and_put_failures_last() -> None:
