@@ -2,13 +2,13 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
 from hpo.budget import Budget, Judge, Stop
-from hpo.duplicates import REPLICATE, Duplicates, final_metrics, own_metrics
+from hpo.duplicates import REPLICATE, REUSED_TAG, Duplicates, final_metrics, own_metrics
 from hpo.executor import Executor, FinishedResults
 from hpo.front import FrontSoFar, Goals
 from hpo.interruption import Interruption
@@ -162,7 +162,7 @@ class Sweep:
             far = self._records.violation_of(state, run.metrics)
             result = Result(state, value, reason, recorded_curve(run.points, state), values, far)
             self._end(trial, result)
-            self._changes += self._kept(trial, result, run.models)
+            self._changes += self._kept(trial, result, run.models, run.tags)
         self._take([outcome for outcome in finished if outcome.number in self._open])
         reach("take_up.done")
 
@@ -296,7 +296,7 @@ class Sweep:
             change = self._records.trial_ended(trial, outcome, value)
             self._changes += [change, *outdated(self._tracker, trial, outcome, self._records.clock())]
             self._changes += self._records.replicates_ended(trial, outcome)
-            self._changes += self._kept(trial, result, change.models)
+            self._changes += self._kept(trial, result, change.models, outcome.tags)
             if best_is_new:
                 self._changes.append(self._records.best_found(self.progress()))
             self._ended.append((trial, outcome, self.progress()))
@@ -345,9 +345,12 @@ class Sweep:
             return True
         return False
 
-    def _kept(self, trial: Trial, result: Result, models: Sequence[LoggedModel]) -> Sequence[Change]:
-        """What becomes of the models of an ended trial, and of those it beats: none where it violates constraints."""
-        if not result.is_feasible:
+    def _kept(
+        self, trial: Trial, result: Result, models: Sequence[LoggedModel], tags: Mapping[str, str]
+    ) -> Sequence[Change]:
+        """What becomes of the models of an ended trial, and of those it beats: none where it violates constraints, or
+        was not run itself."""
+        if not result.is_feasible or REUSED_TAG in tags:
             return self._models.add(trial, None, models)
         return self._models.add(trial, result.value, models, result.values)
 

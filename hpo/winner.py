@@ -12,6 +12,7 @@ from hpo.champion import Comparing
 from hpo.config.schema import Registration
 from hpo.constraints_on_record import is_measured
 from hpo.decision import DECISION_TAG, GATES_TAG, Decision, verdicts_on
+from hpo.duplicates import REUSE, REUSED_TAG
 from hpo.errors import HpoError, NothingFound
 from hpo.front_on_record import front_of
 from hpo.gates import Verdict, condition_of, is_late, judge_feasible, judge_seeds, judge_test, judge_when, number_of
@@ -114,12 +115,20 @@ class Finals:
     def _candidates(self) -> Sequence[Run]:
         plan = self.parts.plan
         if self._rule is not None:
-            members = in_order(self._rule, front_of(self.tracker, self.parent).members)
+            ran = [run for run in front_of(self.tracker, self.parent).members if REUSED_TAG not in run.tags]
+            members = in_order(self._rule, ran)
             if not members:
                 raise NothingFound(f"no trial has finite values of {', '.join(plan.goals)}: nothing to register")
             return [self.tracker.get(run.id) for run in members[: self._wanted.top]]
+        not_taken_over = f"tags.`{REUSED_TAG}` IS NULL" if self.parts.config.duplicates == REUSE else ""
         found = ranking.best(
-            self.tracker, self.parent.id, plan.metric, plan.goal, limit=self._wanted.top, infeasible_too=True
+            self.tracker,
+            self.parent.id,
+            plan.metric,
+            plan.goal,
+            limit=self._wanted.top,
+            where=not_taken_over,
+            infeasible_too=True,
         )
         if not found:
             raise NothingFound(f"no trial has a finite {plan.metric}, so there is nothing to register")

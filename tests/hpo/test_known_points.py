@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from hpo import resume, run
+from hpo.cli.main import main
+from hpo.duplicates import REUSED_TAG
 from hpo.errors import ConfigError, NothingFound
 from hpo.interruption import Interruption
 from hpo.progress import Progress
@@ -149,3 +152,34 @@ def test_nothing_to_run_and_nobody_to_be_like_are_said(folder: Path) -> None:
     run("bowl.yaml", overrides=["budget.n_trials=1"])
     with pytest.raises(NothingFound, match="did you mean 'bowl'"):
         run(like="bowls")
+
+
+def test_finalists_are_trials_that_ran_and_not_those_that_took_a_value_over(folder: Path) -> None:
+    (folder / "kept.py").write_text(
+        "from sklearn.linear_model import Ridge\n\n\ndef objective(params, trial):\n"
+        "    trial.log_model(Ridge(alpha=params['k']).fit([[0.0], [1.0]], [0.0, 1.0]))\n    return params['k']\n"
+    )
+    overrides = ["objective.python=kept:objective", "parameters={k: [1, 2, 3]}", "duplicates=reuse", "start=[]"]
+    overrides += ["engine={sampler: random, seed: 1}", "register={name: m, top: 3, seeds: 2}", "budget.n_trials=12"]
+    overrides += ["parallel.window=1"]
+    result = run("bowl.yaml", overrides=overrides)
+    assert result.registered
+    assert result.decision
+    with open_store(URI) as store:
+        children = store.tracker.find(Query(parent=result.run_id))
+        reused = [child for child in children if REUSED_TAG in child.tags]
+        assert len(reused) > 4
+        kept = {child.params["k"] for child in children if child.models}
+        ran_again = {child.id for child in children if store.tracker.find(Query(parent=child.id))}
+    assert kept == {1, 2, 3}
+    assert len(ran_again) == 3
+    assert not ran_again & {child.id for child in reused}
+
+
+def test_the_command_line_wants_a_file_or_a_sweep(folder: Path) -> None:
+    refused = CliRunner().invoke(main, ["run"])
+    assert (refused.exit_code, "--like SWEEP" in refused.output) == (2, True)
+    run("bowl.yaml", overrides=["budget.n_trials=1"])
+    shown = CliRunner().invoke(main, ["run", "--like", "bowl", "--dry-run", "-n", "5"])
+    assert shown.exit_code == 0, shown.output
+    assert "would run 5 trials of sweep bowl-like" in shown.output
