@@ -6,6 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from hpo.cli.main import main
+from hpo.config.reading import read_sweep_text
+from hpo.errors import ConfigError
 from trackers.opening import open_store
 from trackers.records import Query
 
@@ -42,3 +44,9 @@ def test_what_auto_chose_is_said_and_recorded_and_more_trials_change_no_earlier_
     assert {parent.tags["hpo.auto"] for parent in parents.values()} == {chosen}
     assert len(params[0]) == 7
     assert params[0] == params[1]
+
+
+def test_auto_is_the_one_sampler_of_its_engine() -> None:
+    assert read_sweep_text(SWEEP, "f").engine.sampler == "auto"
+    with pytest.raises(ConfigError, match="auto has no sampler 'tpe'; it has auto"):
+        read_sweep_text(SWEEP.replace("engine: auto", "engine: {name: auto, sampler: tpe}"), "f")
