@@ -24,7 +24,9 @@ SAY_EVERY = 500
 PAGE = 200
 """Runs held in memory at a time."""
 THREADS = 4
-"""Runs sent at a time once the sweep has ended: a server takes about as many requests at once."""
+"""Runs sent at a time where nobody needs the processor: a server takes about as many requests at once."""
+TOGETHER = 32
+"""Runs after which it is asked again how many to send at a time."""
 
 
 @dataclass
@@ -60,8 +62,8 @@ class Mirroring:
     """One sweep and one server. Remote runs are found again by their tag, so being killed anywhere does no harm.
 
     Nobody else may send the same sweep to the same server meanwhile: two that look at once find nothing both.
-    Marks are noted once in `note_every` seconds, and by `flush`. At its end, so many runs are sent at a time as there
-    are `threads`.
+    Marks are noted once in `note_every` seconds, and by `flush`. As many runs are sent at a time as `threads` says,
+    which is asked now and then.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class Mirroring:
         sweep_id: str,
         *,
         note_every: Callable[[], float] = lambda: 1.0,
-        threads: int = THREADS,
+        threads: Callable[[], int] = lambda: THREADS,
     ) -> None:
         self._outbox = outbox
         self._registry = registry
@@ -91,8 +93,8 @@ class Mirroring:
         """Seconds that the last look at what is new took in the store."""
 
     def send_new(self) -> None:
-        """Sends what ended or began since the last call, one after the other; models wait until it is known which are
-        kept, and re-runs until the end."""
+        """Sends what ended or began since the last call; models wait until it is known which are kept, and re-runs
+        until the end."""
         self._send_parent()
         self.looked = 0.0
         first: int | None = None
@@ -108,8 +110,8 @@ class Mirroring:
         parent = self._send_parent()
         models = parent.run.status is not Status.RUNNING
         for parcels in self._trials(0):
-            self._send_all(parcels, models=models, threads=self._threads)
-            self._send_all(_again(self._outbox, parcels), models=models, threads=self._threads)
+            self._send_all(parcels, models=models)
+            self._send_all(_again(self._outbox, parcels), models=models)
         self._send_parent(whole=True)
         self.flush()
         self._versions()
@@ -142,7 +144,7 @@ class Mirroring:
             self._send_all([parcel], models=True)
         return parcel
 
-    def _send_all(self, parcels: Sequence[Parcel], *, models: bool, threads: int = 1) -> None:
+    def _send_all(self, parcels: Sequence[Parcel], *, models: bool) -> None:
         marks = self._marks.of(RUN, [parcel.run.id for parcel in parcels], only_own=self._is_forgotten)
         pending = [parcel for parcel in parcels if not parcel.is_sent(marks.get(parcel.run.id), models=models)]
 
@@ -152,7 +154,8 @@ class Mirroring:
 
         began = time.monotonic()
         try:
-            each(pending, send, threads)
+            for start in range(0, len(pending), TOGETHER):
+                each(pending[start : start + TOGETHER], send, self._threads())
         finally:
             self.sent.seconds += time.monotonic() - began
 

@@ -116,6 +116,11 @@ class MirrorProcess:
         self._listener = threading.Thread(target=self._listen, name="hpo-mirror", daemon=True)
         self._listener.start()
 
+    @property
+    def has_sent_all(self) -> bool:
+        """Whether it said so at its end, and the store knows."""
+        return self.done is not None and not self.done.get("refused") and not self._unnoted
+
     def ask_to_end(self) -> None:
         """Lets it send the rest and end."""
         self._tell("end\n")
@@ -180,9 +185,9 @@ class MirrorProcess:
 
 
 def _report(process: MirrorProcess, store: Store, parent: Run, environment: Mapping[str, str]) -> None:
-    left = 1
+    left = 0 if process.has_sent_all else 1
     with contextlib.suppress(StoreUnavailable):
-        left = standing_of(store, process.mirror, parent.id).pending
+        left = left and standing_of(store, process.mirror, parent.id).pending  # which reads the whole sweep
     if not left:
         log.info("sent to %s", process.mirror)
         return

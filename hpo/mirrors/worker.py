@@ -20,7 +20,7 @@ from hpo.executors.lifeline import Lifeline
 from hpo.mirrors.sending import outbox_of
 from hpo.processes.priority import step_forward
 from trackers.errors import MirrorUnavailable, TrackerError
-from trackers.mirroring import Mirroring
+from trackers.mirroring import THREADS, Mirroring
 from trackers.mlflow_asking import prepare_environment
 from trackers.mlflow_mirror import MlflowServer
 from trackers.opening import open_store
@@ -80,15 +80,19 @@ def follow(errand: Errand, ended: threading.Event, say: Say) -> None:
     def note_every() -> float:
         return LAST_NOTE_EVERY if ended.is_set() else NOTE_EVERY
 
+    def threads() -> int:
+        return THREADS if ended.is_set() else 1
+
     while True:
         try:
             knock(errand.mirror)
             with open_store(errand.store, read_only=True) as store:
                 outbox = SayingOutbox(outbox_of(store), say)
                 server = MlflowServer(errand.mirror)
-                _follow(
-                    Mirroring(outbox, store.registry, server, errand.sweep_id, note_every=note_every), patience, say
+                mirroring = Mirroring(
+                    outbox, store.registry, server, errand.sweep_id, note_every=note_every, threads=threads
                 )
+                _follow(mirroring, patience, say)
                 return
         except (TrackerError, HpoError) as error:
             say({"event": "failing", "text": str(error)})
