@@ -118,9 +118,10 @@ class SurrogateSampler:
             told = set(self._numbers)
             rows = [draw for (other, attempt, _), draw in self._answers.items() if other not in told and not attempt]
         else:
-            for other in range(self._start, number - self._window):  # from the first on, or the recursion is too deep
+            open_numbers = range(max(0, number - self._window + 1), number)
+            for other in range(open_numbers.start if open_numbers else 0):  # in turn, or the recursion is too deep
                 self._draw(other)
-            rows = [self._draw(other) for other in range(max(0, number - self._window + 1), number)]
+            rows = [self._draw(other) for other in open_numbers]
         return self._rows(rows)
 
     def _rows(self, draws: Sequence[Matrix]) -> Matrix:

@@ -8,13 +8,14 @@ import pytest
 
 from hpo.errors import EngineError
 from hpo.sampler import Sampler
+from hpo.samplers import surrogate_sampler
 from hpo.samplers.acquisition import log_improvement
 from hpo.samplers.auto_stages import SURROGATE_ENDS, Stage, choice_text, stages
 from hpo.samplers.encoding import Encoding, distances
 from hpo.samplers.gaussian_process import fitted
 from hpo.samplers.names import make_sampler
 from hpo.samplers.random_sampler import RandomSampler
-from hpo.samplers.surrogate_sampler import ambition
+from hpo.samplers.surrogate_sampler import Seen, ambition
 from hpo.samplers.value_scale import levelled
 from hpo.space import Choice, Constant, FloatRange, IntRange, Parameter, Params, Space
 from hpo.trial import Goal, Result, State, Trial
@@ -98,6 +99,17 @@ def test_a_resumed_search_goes_on_as_the_one_that_was_not_interrupted(window: in
     for number in (4, 8, 10):
         fresh = told(auto(MIXED, window=window), whole[: max(0, number - window + 1)], mixed)
         assert list(fresh.ask(range(number, number + 1))) == [whole[number]]
+
+
+@pytest.mark.parametrize(("window", "asks"), [(1, 1), (2, 15)])
+def test_earlier_asks_are_worked_out_again_only_where_trials_are_open(
+    window: int, asks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[Seen] = []
+    monkeypatch.setattr(surrogate_sampler, "proposed", lambda _, seen, *__: counted.append(seen) or np.zeros(2))
+    sampler = told(auto(BOWL, window=window), sweep(RandomSampler(BOWL, seed=1), bowl, trials=19 - window), bowl)
+    sampler.ask(range(18, 19))
+    assert len(counted) == asks
 
 
 def test_a_trial_that_was_drawn_again_changes_no_later_trial_after_a_resume() -> None:
