@@ -24,6 +24,7 @@ from hpo.mlflow_in_trials import mlflow_in_trials
 from hpo.objective import HeldOut, ModelJudge, ModelSource, Objective, Surroundings, TrialFiles
 from hpo.objectives.held_out import HeldOutScore
 from hpo.places import URI_VARIABLES, Places, places_of
+from hpo.plan import Plan
 from hpo.pruner import Pruner
 from hpo.pruners.names import make_pruner
 from hpo.replication import Replication
@@ -32,7 +33,6 @@ from hpo.samplers.names import make_sampler
 from hpo.samplers.started_sampler import StartedSampler
 from hpo.secret_keeping import SecretKeeping, SecretKeepingFiles
 from hpo.space import Space
-from hpo.sweep import Plan
 from hpo.trial import Goal
 from hpo.warm_start import KnownTrial, tell_known
 from trackers.records import Dataset

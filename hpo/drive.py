@@ -34,11 +34,12 @@ from hpo.result_place import results_of
 from hpo.scratch import new_scratch
 from hpo.spool import Spool
 from hpo.standing import STOPPED_TAG, Standing, data_tags, ended_count, standing
-from hpo.sweep import Silence, Sweep, Watcher
+from hpo.sweep import Sweep
 from hpo.sweep_records import SweepRecords
 from hpo.trial import Outcome, State, derive_seed
 from hpo.trial_files import StoredFiles
 from hpo.warm_start import KnownTrial, Taken, Today, take_known, told_by, told_of, warm_start_tags
+from hpo.watcher import Silence, Watcher
 from hpo.winner import Finals
 from trackers.artifacts import ArtifactFolder
 from trackers.opening import Store

@@ -20,8 +20,8 @@ from hpo.places import URI_VARIABLES, Places, places_of
 from hpo.recorded_config import recorded
 from hpo.result import SweepResult
 from hpo.standing import check_same
-from hpo.sweep import Silence, Watcher
 from hpo.trial import Goal
+from hpo.watcher import Silence, Watcher
 from trackers.errors import NameTaken
 from trackers.opening import open_store
 from trackers.records import Query, Run

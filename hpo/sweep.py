@@ -3,24 +3,24 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 
-from hpo.budget import Budget, Judge, Stop
+from hpo.budget import Judge, Stop
 from hpo.duplicates import REPLICATE, REUSED_TAG, Duplicates, final_metrics, own_metrics
 from hpo.executor import Executor, FinishedResults
-from hpo.front import FrontSoFar, Goals
 from hpo.interruption import Interruption
 from hpo.kept_models import ModelKeeping
 from hpo.losses import LossCount, Losses, lost_for_good
 from hpo.outdated_replicates import outdated
+from hpo.plan import Plan
 from hpo.progress import Progress
 from hpo.pruner import Pruner
 from hpo.pruning import Pruning, recorded_curve
 from hpo.sampler import Sampler
 from hpo.sweep_records import SweepRecords, next_attempt
-from hpo.trial import Goal, Metrics, Outcome, Question, Result, State, Trial, derive_seed
+from hpo.tally import Tally
+from hpo.trial import Metrics, Outcome, Question, Result, State, Trial, derive_seed
+from hpo.watcher import Watcher
 from hpo.window import Window
 from trackers.errors import NotFound, StoreUnavailable
 from trackers.failpoints import reach
@@ -39,55 +39,6 @@ SLOW_ASK = 0.002
 
 AT_ONCE = 100
 """Trials that are taken over in a row before they are put on record."""
-
-
-class Watcher(Protocol):
-    """Somebody who watches a sweep; told only what is already durable in the store."""
-
-    def started(self, progress: Progress) -> None:
-        """The sweep began, or goes on."""
-        ...
-
-    def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
-        """A trial ended and is on record."""
-        ...
-
-    def waiting(self, progress: Progress) -> None:
-        """Nothing ended for a while; a chance to show the time."""
-        ...
-
-
-class Silence:
-    """A watcher that says nothing."""
-
-    def started(self, progress: Progress) -> None:
-        """Nothing."""
-
-    def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
-        """Nothing."""
-
-    def waiting(self, progress: Progress) -> None:
-        """Nothing."""
-
-
-_: type[Watcher] = Silence
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a sweep is to do: settings that do not change while it runs. `others` are the metrics after the first."""
-
-    metric: str
-    goal: Goal
-    seed: int
-    window: int | None
-    budget: Budget
-    others: Goals = field(default_factory=dict)
-
-    @property
-    def goals(self) -> Goals:
-        """Which way each metric is better."""
-        return {self.metric: self.goal, **self.others}
 
 
 class Sweep:
@@ -122,9 +73,7 @@ class Sweep:
         self._losses = LossCount()
         self._duplicates = Duplicates(duplicates)
         self._fence = fence
-        self._counts = dict.fromkeys(State, 0)
-        self._best: tuple[float, int] | None = None
-        self._front = FrontSoFar(tuple(plan.goals.values())) if plan.others else None
+        self._tally = Tally(plan)
         self._open: dict[int, Trial] = {}
         self._starting: list[Trial] = []  # these three are not on record yet
         self._ended: list[tuple[Trial, Outcome, Progress]] = []
@@ -133,8 +82,6 @@ class Sweep:
         self._again: list[Trial] = []
         self._interrupted: list[Trial] = []
         self._next = 0
-        self._used = 0.0
-        self._began = time.monotonic()
 
     def take_up(self, history: Sequence[Run], seconds: float, finished: Sequence[Outcome] = ()) -> None:
         """Goes on from what the store knows: ended trials count, open ones run again with the same params.
@@ -143,7 +90,7 @@ class Sweep:
         pruned, `history` is to hold the points of the metric.
         """
         adopted = {outcome.number for outcome in finished}
-        self._used = seconds
+        self._tally.go_on_from(seconds)
         known = {run.trial.number: run for run in history if run.trial is not None}
         for number, run in sorted(known.items()):
             trial, (state, value, reason) = self._records.trial_of(run), _end_of(run)
@@ -171,7 +118,7 @@ class Sweep:
 
         However it ends, nothing stays RUNNING: what was open is put back to WAITING and the sweep can go on later.
         """
-        self._began = time.monotonic()
+        self._tally.begin()
         with self._interruption.shielded():
             watcher.started(self.progress())
             try:
@@ -193,12 +140,8 @@ class Sweep:
 
     def progress(self) -> Progress:
         """Where the sweep stands now."""
-        value, number = self._best if self._best else (None, None)
         running = len(self._open) + len(self._starting) - len(self._ended)
-        counts = {**self._counts, State.RUNNING: running, State.WAITING: len(self._again)}
-        seconds = self._used + time.monotonic() - self._began
-        front = None if self._front is None else len(self._front)
-        return Progress(counts, self._plan.budget.n_trials, value, number, seconds, front)
+        return self._tally.progress(running=running, waiting=len(self._again))
 
     def _run(self, watcher: Watcher) -> Stop:
         while True:
@@ -331,19 +274,8 @@ class Sweep:
 
     def _end(self, trial: Trial, result: Result) -> bool:
         """Takes in an ended trial; whether it is the best so far (of equals the lowest number)."""
-        value = result.value
-        self._counts[result.state] += 1
         self._window.end(trial, result)
-        if value is None or not result.is_feasible:
-            return False
-        if self._front is not None:  # which has no best trial
-            self._front.add(trial.number, result.values)
-            return False
-        best, number = self._best if self._best else (None, -1)
-        if self._plan.goal.better(value, best) or (value == best and trial.number < number):
-            self._best = (value, trial.number)
-            return True
-        return False
+        return self._tally.end(trial, result)
 
     def _kept(
         self, trial: Trial, result: Result, models: Sequence[LoggedModel], tags: Mapping[str, str]

@@ -12,7 +12,7 @@ from hpo.cli.run_summary import summary_data, summary_text
 from hpo.cli.signals import Signals, watched
 from hpo.cli.watchers import display
 from hpo.interruption import Interruption
-from hpo.sweep import Watcher
+from hpo.watcher import Watcher
 
 if TYPE_CHECKING:  # for the type only: it opens stores, and SQLAlchemy takes a while to import
     from hpo.result import SweepResult

@@ -11,8 +11,8 @@ from hpo.cli import output
 from hpo.cli.text import duration
 from hpo.cli.trial_line import trial_line
 from hpo.progress import Progress
-from hpo.sweep import Watcher
 from hpo.trial import Outcome, State, Trial
+from hpo.watcher import Watcher
 
 if TYPE_CHECKING:  # for the type only, see Panel
     from rich.text import Text

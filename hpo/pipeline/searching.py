@@ -15,7 +15,7 @@ from hpo.pipeline.prepared import Prepared, open_prepared
 from hpo.pipeline.recording import datasets
 from hpo.result import SweepResult
 from hpo.search import run
-from hpo.sweep import Watcher
+from hpo.watcher import Watcher
 from trackers.opening import open_store
 from trackers.records import Query, RunUpdated
 

@@ -12,12 +12,14 @@ from hpo.executors.names import make_executor
 from hpo.interruption import Interruption
 from hpo.kept_models import KeptModels
 from hpo.objective import TrialContext
+from hpo.plan import Plan
 from hpo.progress import Progress
 from hpo.samplers.names import make_sampler
 from hpo.space import Choice, IntRange, Parameter, Params, Space
-from hpo.sweep import AT_ONCE, Plan, Silence, Sweep
+from hpo.sweep import AT_ONCE, Sweep
 from hpo.sweep_records import SweepRecords
 from hpo.trial import Goal, Outcome, Trial
+from hpo.watcher import Silence
 from trackers.memory_tracker import MemoryTracker
 from trackers.records import Query, Run, RunStarted, SweepFacts
 

@@ -15,9 +15,9 @@ from hpo.interruption import Interruption
 from hpo.progress import Progress
 from hpo.recorded_config import FILE_TAG, FOLDER_TAG
 from hpo.result import SweepResult
-from hpo.sweep import Silence
 from hpo.trial import Outcome, Trial
 from hpo.warm_start import WARM_START_TAG
+from hpo.watcher import Silence
 from trackers.opening import open_store
 from trackers.records import Query, RunDeleted
 

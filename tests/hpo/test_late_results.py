@@ -9,11 +9,13 @@ from hpo.budget import Budget, Stop
 from hpo.executor import Answer, Executor, go_on
 from hpo.interruption import Interruption
 from hpo.kept_models import KeptModels
+from hpo.plan import Plan
 from hpo.samplers.names import make_sampler
 from hpo.space import FloatRange, Parameter, Space
-from hpo.sweep import Plan, Silence, Sweep
+from hpo.sweep import Sweep
 from hpo.sweep_records import SweepRecords
 from hpo.trial import Goal, Outcome, State, Trial
+from hpo.watcher import Silence
 from trackers.memory_tracker import MemoryTracker
 from trackers.records import Query, RunStarted, SweepFacts, TrialFacts
 

@@ -17,13 +17,15 @@ from hpo.executors.names import make_executor
 from hpo.interruption import Interruption
 from hpo.kept_models import KeptModels
 from hpo.objective import TrialContext
+from hpo.plan import Plan
 from hpo.progress import Progress
 from hpo.pruners.names import make_pruner
 from hpo.samplers.names import make_sampler
 from hpo.space import FloatRange, Parameter, Params, Space
-from hpo.sweep import Plan, Silence, Sweep
+from hpo.sweep import Sweep
 from hpo.sweep_records import SweepRecords
 from hpo.trial import Goal, Outcome, State, Trial
+from hpo.watcher import Silence
 from trackers.memory_tracker import MemoryTracker
 from trackers.records import Query, Run, RunStarted, Status, SweepFacts
 

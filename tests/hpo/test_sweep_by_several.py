@@ -14,11 +14,13 @@ from hpo.front_on_record import front_of, goals_of, several_of
 from hpo.interruption import Interruption
 from hpo.kept_models import FrontModels
 from hpo.objective import TrialContext
+from hpo.plan import Plan
 from hpo.samplers.names import make_sampler
 from hpo.space import FloatRange, Parameter, Params, Space
-from hpo.sweep import Plan, Silence, Sweep
+from hpo.sweep import Sweep
 from hpo.sweep_records import SweepRecords
 from hpo.trial import Goal, Result, SavedFile, SavedModel, State, Trial
+from hpo.watcher import Silence
 from trackers.memory_tracker import MemoryTracker
 from trackers.records import LoggedModel, Query, Run, RunStarted, RunUpdated, Status, SweepFacts
 
