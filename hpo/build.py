@@ -1,15 +1,14 @@
 """From a sweep file to the parts that run it: the only place that picks implementations."""
 
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hpo.budget import Budget
-from hpo.config.conversion import components_of, constraints_of, space_of, start_of
+from hpo.build_objective import is_paired, judge_of, measuring
+from hpo.config.conversion import constraints_of, space_of, start_of
 from hpo.config.schema import SweepConfig
 from hpo.config.secrets_in_file import secrets_of, without_secrets
 from hpo.errors import ConfigError
@@ -36,10 +35,6 @@ from hpo.space import Space
 from hpo.trial import Goal
 from hpo.warm_start import KnownTrial, tell_known
 from trackers.records import Dataset
-
-if TYPE_CHECKING:  # for the type only: the module imports pandas
-    from hpo.objectives.data_description import DataDescription
-    from hpo.objectives.reporting import Reporting
 
 
 @dataclass(frozen=True)
@@ -152,7 +147,7 @@ class Parts:
         wanted = self.config.replicates
         if wanted is None:
             return None
-        return Replication(wanted.seeds, wanted.aggregate, wanted.margin, each=_is_paired(self.config))
+        return Replication(wanted.seeds, wanted.aggregate, wanted.margin, each=is_paired(self.config))
 
     def test_executor(self, scratch: Path, models: Mapping[int, ModelSource]) -> Executor:
         """Workers that judge finalists on the held-out test data; `models` holds those that are judged as they are."""
@@ -208,9 +203,10 @@ def parts_of(config: SweepConfig, *folders: Path) -> Parts:
     secrets = secrets_of(config, os.environ)
     remember(secrets)
     _check_gates(config)
-    parts = _parts(config, folders, search_path)
-    judge = _judge(config, parts.held_out, search_path)
-    return replace(parts, space=space_of(without_secrets(config)), secrets=secrets, held_out=judge)
+    measured = measuring(config, space_of(config), folders, search_path)
+    judge = judge_of(config, measured.held_out, search_path)
+    space = space_of(without_secrets(config))
+    return Parts(config, space, measured.objective, judge, measured.datasets, search_path, secrets)
 
 
 def _check_gates(config: SweepConfig) -> None:
@@ -219,124 +215,8 @@ def _check_gates(config: SweepConfig) -> None:
         raise ConfigError(f"{'.'.join(map(str, finding.at))}: {finding.message}")
 
 
-def _judge(config: SweepConfig, own: HeldOut | ModelJudge | None, search_path: Sequence[str]) -> ModelJudge | None:
-    """Who judges on test data: the function that the file names, else the objective's own test part."""
-    wanted = config.registration.test if config.registration else None
-    if not isinstance(wanted, str):
-        return None if wanted is False else own
-    from hpo.objectives.python_judge import PythonJudge
-
-    judge = PythonJudge(wanted, config.decisive, tuple(search_path))
-    judge.resolve()
-    return judge
-
-
-def _parts(config: SweepConfig, folders: Sequence[Path], search_path: Sequence[str]) -> Parts:
-    space = space_of(config)
-    if config.objective.python is not None:
-        from hpo.objectives.python_objective import PythonObjective
-
-        python = PythonObjective(config.objective.python, search_path=tuple(search_path))
-        python.resolve()
-        return Parts(config, space, python, None, (), search_path, Secrets())
-    if config.objective.command is not None:
-        return Parts(config, space, _command(config, search_path), None, (), search_path, Secrets())
-    return _sklearn_parts(config, space, folders, search_path)
-
-
-def _command(config: SweepConfig, search_path: Sequence[str]) -> Objective:
-    from hpo.objectives.command_objective import CommandObjective, MetricSource
-
-    settings = config.objective
-    told = settings.metrics
-    objective = CommandObjective(
-        argv=tuple(settings.command or ()),
-        metric=config.metric.name,
-        folder=search_path[0],
-        source=MetricSource(
-            lines=told is None or told.stdout is not None,
-            patterns=tuple(told.regex or ()) if told else (),
-            file=(told.file or "") if told else "",
-        ),
-        environment=settings.env or {},
-        cwd=settings.cwd or "",
-        artifacts=tuple(pattern.removeprefix("{trial_dir}/") for pattern in settings.artifacts or ()),
-        model=(settings.model or "").removeprefix("{trial_dir}/"),
-    )
-    objective.prepare()
-    return objective
-
-
 def places(config: SweepConfig, environment: Mapping[str, str], given: str | None = None) -> Places:
     """Where a sweep is kept and mirrored: as given, else the file's `tracker.uri`, else $HPO_TRACKER, else
     $MLFLOW_TRACKING_URI, else mlflow.db here; the file's mirrors come on top."""
     named = [given, config.tracker.uri, *(environment.get(name) for name in URI_VARIABLES)]
     return places_of(named, config.tracker.mirror)
-
-
-def _sklearn_parts(config: SweepConfig, space: Space, folders: Sequence[Path], search_path: Sequence[str]) -> Parts:
-    from hpo.objectives.data import DataSource  # scikit-learn and pandas take seconds to import
-    from hpo.objectives.model_plan import ModelPlan
-    from hpo.objectives.sklearn_objective import SklearnObjective
-    from hpo.objectives.validation import Validation
-
-    settings = config.objective.sklearn
-    if settings is None:
-        raise ConfigError("the sweep file has no objective")
-    data, cv = settings.data, settings.cv
-    steps = tuple(next(iter(step.items())) for step in settings.pipeline or [])
-    objective = SklearnObjective(
-        source=DataSource(
-            loader=data.loader or "",
-            path=_found(data.path, folders) if data.path else "",
-            target=data.target or "",
-            test=_found(data.test, folders) if isinstance(data.test, str) else data.test,
-            seed=data.seed,
-        ),
-        model=ModelPlan(estimator=settings.estimator or "", steps=steps, components=components_of(config)),
-        scoring=config.scorers,
-        validation=Validation(folds=cv.folds or 5, holdout=cv.holdout, shuffle=cv.shuffle, seed=cv.seed),
-        reporting=_reporting(config),
-    )
-    objective.check(space, *config.goals)
-    datasets = [_dataset(description) for description in objective.describe_data()]
-    return Parts(
-        config, space, objective, objective if data.test is not None else None, datasets, search_path, Secrets()
-    )
-
-
-def _reporting(config: SweepConfig) -> "Reporting | None":
-    """What trials report on their way; nothing without a pruner, or where it is asked between replicates."""
-    from hpo.objectives.reporting import Reporting, Resource
-
-    if config.pruner is None or config.replicates is not None:
-        return None
-    grows = config.objective.sklearn.resource if config.objective.sklearn else None
-    resource = Resource(grows.min, grows.most, grows.factor, grows.param or "") if grows else None
-    return Reporting(config.metric.name, each_fold=_is_paired(config), resource=resource)
-
-
-def _is_paired(config: SweepConfig) -> bool:
-    """Whether the pruner compares the same step of trials in pairs."""
-    of = config.pruner.options.get("of") if config.pruner else None
-    named = of.get("name") if isinstance(of, dict) else of
-    return config.pruner is not None and "wilcoxon" in (config.pruner.name, named)
-
-
-def _found(path: str, folders: Sequence[Path]) -> str:
-    """A data file as seen from the first of the folders that has it, else from the current one."""
-    return next((str(folder / path) for folder in folders if (folder / path).exists()), path)
-
-
-def _dataset(description: "DataDescription") -> Dataset:
-    """A data set as MLflow records it."""
-    columns = [{"type": kind, "name": name, "required": True} for name, kind in description.columns]
-    return Dataset(
-        name=description.name,
-        digest=description.digest,
-        source_type="local" if "/" in description.source else "code",
-        source=json.dumps({"uri": description.source}),
-        schema=json.dumps({"mlflow_colspec": columns}) if columns else None,
-        profile=json.dumps({"num_rows": description.rows}),
-        context=description.context,
-    )

@@ -90,6 +90,7 @@ HPO_LAYERS = [
         "hpo.live_sweeps",
     ),
     (
+        "hpo.build_objective",
         "hpo.build",
         "hpo.feasibility",
         "hpo.patience",
