@@ -13,6 +13,7 @@ from hpo.config.fields import Section
 from hpo.config.messages import Explainer, find
 from hpo.config.metrics_fields import MetricOfSeveral
 from hpo.config.nearest import nearest
+from hpo.config.objective_fields import Objective
 from hpo.config.overrides import override
 from hpo.config.parameters import ParameterSpec
 from hpo.config.problems import Place, Problem, Unreadable
@@ -20,7 +21,6 @@ from hpo.config.rules import Facts, Finding, findings
 from hpo.config.schema import (
     Engine,
     Metric,
-    Objective,
     Parallel,
     Registration,
     SweepConfig,
