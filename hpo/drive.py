@@ -174,10 +174,10 @@ class Drive:
 
     def _history_with_reports(self, parent: Run) -> Sequence[Run]:
         """The history with what trials have reported, where pruner or sampler learn from it."""
-        history = self._history(parent)
-        was_pruned = any(run.trial and run.trial.state == State.PRUNED for run in history)
-        if self.parts.config.pruner is None and not was_pruned:
-            return history
+        if self.parts.config.pruner is None:
+            history = self._history(parent)
+            if not any(run.trial and run.trial.state == State.PRUNED for run in history):
+                return history
         return self.store.tracker.find(Query(parent=parent.id, deleted=None, points_of=self.parts.plan.metric))
 
     def _finished(self, existing: Run) -> Sequence[Outcome]:
