@@ -106,8 +106,13 @@ class Mirroring:
         self._send_parent(whole=True)
 
     def send_all(self) -> None:
-        """Sends everything that is pending, the parent's end last; then registered versions."""
+        """Sends everything that is pending, the parent's end last; then registered versions.
+
+        What can be sent of those at once is sent first: where an alias points may matter more than a thousand runs.
+        """
         parent = self._send_parent()
+        self._versions()
+        self.flush()
         models = parent.run.status is not Status.RUNNING
         for parcels in self._trials(0):
             self._send_all(parcels, models=models)

@@ -12,6 +12,7 @@ import pytest
 from sklearn.dummy import DummyRegressor
 
 from trackers.artifacts import ArtifactFolder
+from trackers.errors import MirrorUnavailable
 from trackers.records import NewVersion, Point, RunUpdated
 
 STARTED = 1_760_000_000_000
@@ -105,6 +106,18 @@ def test_moves_rollbacks_and_ends_of_aliases_follow(mlflow: Any, world: Any) -> 
     noted = world.client.get_model_version(world.name, str(second))
     assert (noted.description, noted.tags["seen"]) == ("better not", "yes")
     assert world.pending() == 0
+
+
+def test_a_move_of_an_alias_does_not_wait_for_runs_that_are_still_to_be_sent(world: Any, mlflow_proxy: Any) -> None:
+    first, _ = [register(world, trial, "champion") for trial in world.trials[:2]]
+    world.send(mlflow_proxy.uri)
+    world.end(world.trial(3, {"x": 3}))
+    world.store.registry.set_alias(world.name, "champion", first, who="ada", why="rollback")
+    mlflow_proxy.rule = lambda path: "fail" if path.endswith("runs/create") else "pass"
+    with pytest.raises(MirrorUnavailable):
+        world.send(mlflow_proxy.uri)
+    assert int(world.client.get_model_version_by_alias(world.name, "champion").version) == first
+    assert world.pending(mlflow_proxy.uri) == 1
 
 
 def test_an_alias_that_somebody_moved_on_the_server_is_left_there(world: Any) -> None:
