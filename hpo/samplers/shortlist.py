@@ -6,13 +6,13 @@ from heapq import heappush, heappushpop
 from operator import itemgetter
 from typing import Generic, TypeVar
 
-LIMIT = 500
+LIMIT = 400
 """How many trials are looked at; see scripts/bench/growth.py for what that costs and spares."""
 
 GOOD = 25
 """How many of the best are always among them: neither optuna's tpe nor hyperopt's takes more trials for good ones."""
 
-NEWEST = 200
+NEWEST = 175
 """How many of the newest others are among them: tpe weighs these most, and would ask for a place again and again if it
 did not see that it was tried just now."""
 
