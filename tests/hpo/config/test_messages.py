@@ -144,8 +144,14 @@ def test_a_condition_on_a_parameter_that_is_wrong_itself_is_not_held_against_it(
             "parallel: {backend: processes}",
             "5:21: error: parallel.backend: 'processes' is not one of loky, threading, serial - did you mean 'loky'?",
         ),
-        ("engine: hyperot", "5:9: error: engine: 'hyperot' is not one of optuna, hyperopt, auto - did you mean 'hyperopt'?"),
-        ("engine: Optuna", "5:9: error: engine: 'Optuna' is not one of optuna, hyperopt, auto - did you mean 'optuna'?"),
+        (
+            "engine: hyperot",
+            "5:9: error: engine: 'hyperot' is not one of optuna, hyperopt, auto - did you mean 'hyperopt'?",
+        ),
+        (
+            "engine: Optuna",
+            "5:9: error: engine: 'Optuna' is not one of optuna, hyperopt, auto - did you mean 'optuna'?",
+        ),
         (
             "engine: {name: hyperopt, sampler: gp}",
             "5:35: error: engine.sampler: hyperopt has no sampler 'gp'; it has tpe, anneal, random, grid",
