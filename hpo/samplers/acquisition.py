@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import erfcx, ndtr
 
+from hpo.samplers.branches import Branch
 from hpo.samplers.encoding import Encoding, Mask, Matrix
 
 Score = Callable[[Matrix], Matrix]
@@ -13,6 +14,8 @@ Score = Callable[[Matrix], Matrix]
 
 POOL = 600
 """Draws all over the space."""
+FEW = 32
+"""Draws all over the space where a trial looks elsewhere."""
 LOCAL = 40
 """Draws round each incumbent, at each of the scales below."""
 SCALES = (0.2, 0.05, 0.01)
@@ -39,21 +42,44 @@ def log_improvement(mean: Matrix, deviation: Matrix, best: float) -> Matrix:
 
 
 def most_promising(
-    encoding: Encoding, score: Score, incumbents: Matrix, taken: Matrix, rng: np.random.Generator
+    encoding: Encoding,
+    score: Score,
+    incumbents: Matrix,
+    taken: Matrix,
+    rng: np.random.Generator,
+    branch: Branch | None = None,
 ) -> Matrix:
     """The draw of the highest score: of a pool all over the space and round the incumbents, then refined.
 
-    Its point is none that is taken, as far as another one was found.
+    Its point is none that is taken, as far as another one was found; and in the branch, if there is one.
     """
     known = _rows(taken)
+
+    def best(draws: Matrix) -> Matrix:
+        return _best(encoding, score, branch.held(encoding, draws) if branch else draws, known)
+
     around = np.repeat(incumbents, LOCAL, axis=0)
-    draws = np.vstack([rng.random((POOL, encoding.width)), *(varied(encoding, around, scale, rng) for scale in SCALES)])
-    draws = _best(encoding, score, draws, known)
+    pool = rng.random((POOL, encoding.width))
+    draws = best(np.vstack([pool, *(varied(encoding, around, scale, rng) for scale in SCALES)]))
     for scale in ROUNDS:
         around = np.repeat(encoding.points(draws), VARIANTS, axis=0)
-        draws = _best(encoding, score, np.vstack([draws, varied(encoding, around, scale, rng)]), known)
+        draws = best(np.vstack([draws, varied(encoding, around, scale, rng)]))
     first: Matrix = draws[0]
     return first
+
+
+def best_of_few(encoding: Encoding, score: Score, taken: Matrix, rng: np.random.Generator) -> Matrix:
+    """The draw of the highest score of a few anywhere; not taken, as far as another one is among them.
+
+    For looking elsewhere: of all points, a process doubts most those in the corners, where the best one seldom is.
+    """
+    first: Matrix = _best(encoding, score, rng.random((FEW, encoding.width)), _rows(taken))[0]
+    return first
+
+
+def is_taken(encoding: Encoding, draw: Matrix, taken: Matrix) -> bool:
+    """Whether the point of a draw is among those that are taken."""
+    return _rows(encoding.points(draw[None])) <= _rows(taken)
 
 
 def varied(encoding: Encoding, points: Matrix, scale: float, rng: np.random.Generator) -> Matrix:

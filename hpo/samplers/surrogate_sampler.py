@@ -11,10 +11,11 @@ from scipy.stats import qmc
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # it has no types
 
 from hpo.sampler import Sampler
-from hpo.samplers.acquisition import log_improvement, most_promising
+from hpo.samplers.acquisition import best_of_few, is_taken, log_improvement, most_promising
 from hpo.samplers.auto_stages import start_length
+from hpo.samplers.branches import Branch, turn
 from hpo.samplers.encoding import Encoding, Matrix
-from hpo.samplers.gaussian_process import fitted
+from hpo.samplers.gaussian_process import GaussianProcess, fitted
 from hpo.samplers.told_value import told_value
 from hpo.samplers.value_scale import levelled
 from hpo.space import Params, Space
@@ -148,14 +149,41 @@ def proposed(encoding: Encoding, seen: Seen, number: int, rng: np.random.Generat
     """The draw that promises most to the trial of this number."""
     levels = levelled(seen.values)
     process = fitted(seen.points, levels, encoding.is_choice)
-    best = float(np.min(process.predict(seen.points)[0])) - ambition(levels, number)
+    means = process.predict(seen.points)[0]
     informed = process.told(seen.unwanted, levels.max()).believing(seen.open)
+    order, aim = np.argsort(levels, kind="stable"), ambition(levels, number)
+    branch = turn(encoding, seen.points, levels, number)
 
-    def score(candidates: Matrix) -> Matrix:
-        return log_improvement(*informed.predict(candidates), best)
+    def improvement(candidates: Matrix) -> Matrix:
+        return log_improvement(*informed.predict(candidates), float(np.min(means)) - aim)
 
-    incumbents = seen.points[np.argsort(levels, kind="stable")[:INCUMBENTS]]
-    return most_promising(encoding, score, incumbents, informed.points, rng)
+    draw = None
+    if branch:
+        draw = _most_promising_inside(branch, encoding, informed, seen.points[order], means[order], rng)
+    elif aim:
+        draw = best_of_few(encoding, improvement, informed.points, rng)
+    if draw is None or is_taken(encoding, draw, informed.points):
+        draw = most_promising(encoding, improvement, seen.points[order[:INCUMBENTS]], informed.points, rng)
+    return draw
+
+
+def _most_promising_inside(
+    branch: Branch,
+    encoding: Encoding,
+    process: GaussianProcess,
+    points: Matrix,
+    means: Matrix,
+    rng: np.random.Generator,
+) -> Matrix:
+    """The draw in a branch that promises most to improve on the best there; points come the best first."""
+    inside = branch.holds(points)
+    best = float(means[inside].min() if inside.any() else means.max())
+    incumbents = np.vstack([points[inside], points])[:INCUMBENTS]
+
+    def improvement(candidates: Matrix) -> Matrix:
+        return log_improvement(*process.predict(candidates), best) - branch.penalty(encoding, candidates)
+
+    return most_promising(encoding, improvement, incumbents, process.points, rng, branch)
 
 
 def ambition(levels: Matrix, number: int) -> float:

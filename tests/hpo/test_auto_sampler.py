@@ -9,8 +9,9 @@ import pytest
 from hpo.errors import EngineError
 from hpo.sampler import Sampler
 from hpo.samplers import surrogate_sampler
-from hpo.samplers.acquisition import log_improvement
+from hpo.samplers.acquisition import best_of_few, is_taken, log_improvement, most_promising
 from hpo.samplers.auto_stages import SURROGATE_ENDS, Stage, choice_text, stages
+from hpo.samplers.branches import EVERY, REACH, Branch, turn
 from hpo.samplers.encoding import Encoding, distances
 from hpo.samplers.gaussian_process import fitted
 from hpo.samplers.names import make_sampler
@@ -254,6 +255,58 @@ def test_every_second_trial_looks_elsewhere_where_there_is_no_progress() -> None
     stuck = np.array([1.0, -0.5, -0.5, -0.505, -0.4])
     assert [ambition(better, number) for number in range(6)] == [0] * 6
     assert [ambition(stuck, number) > 0 for number in range(6)] == [False, True] * 3
+
+
+def test_every_fourth_trial_searches_another_value_of_a_choice_than_the_best_has() -> None:
+    encoding = Encoding(MIXED)
+    points = encoding.points(np.random.default_rng(0).random((9, encoding.width)))
+    points[:, 0] = [0, 0, 0, 0, 0, 0, 1, 1, 1]
+    levels = np.arange(9.0)
+    branches = [turn(encoding, points, levels, number) for number in range(2 * EVERY)]
+    assert [bool(branch) for branch in branches] == ([False] * (EVERY - 1) + [True]) * 2
+    assert branches[-1] == Branch(0, 2, None)
+    points[8, 0] = 2
+    behind = turn(encoding, points, levels, EVERY - 1)
+    assert behind is not None
+    assert behind.value == 1
+    assert np.array_equal(behind.centre, points[6])  # type: ignore[arg-type]
+    assert turn(Encoding(BOWL), points[:, :2], levels, EVERY - 1) is None
+
+
+def test_the_search_of_a_branch_stays_in_it_and_near_its_best() -> None:
+    encoding, rng = Encoding(MIXED), np.random.default_rng(0)
+    points = encoding.points(rng.random((30, encoding.width)))
+    centre = points[points[:, 0] == 1][0]
+    branch = Branch(0, 1.0, centre)
+
+    def corner(candidates: np.ndarray) -> np.ndarray:
+        score: np.ndarray = np.abs(candidates - centre).sum(1) - branch.penalty(encoding, candidates)
+        return score
+
+    found = encoding.points(most_promising(encoding, corner, points[:5], points, rng, branch)[None])
+    assert branch.holds(found).all()
+    assert np.abs(found - centre)[:, ~encoding.is_choice].max() <= REACH
+
+
+def test_a_look_elsewhere_takes_no_point_twice_while_there_are_others() -> None:
+    space = Space((Parameter("a", Choice((1, 2, 3))), Parameter("b", IntRange(1, 3))))
+    points = sweep(auto(space), lambda params: float(params["a"] == 2), trials=9)
+    assert all(point not in points[:number] for number, point in enumerate(points) if number >= stages(space)[1].first)
+    encoding, rng = Encoding(space), np.random.default_rng(0)
+    every = encoding.points(rng.random((200, 2)))
+    assert is_taken(encoding, best_of_few(encoding, lambda draws: draws[:, 0], every, rng), every)
+    assert not is_taken(encoding, best_of_few(encoding, lambda draws: draws[:, 0], every[:1], rng), every[:1])
+
+
+def plateau(params: Params) -> float:
+    """The wide kind is soon as good as it gets; the other is better, in a small part."""
+    x = float(params["x"])  # type: ignore[arg-type]
+    return 1.0 if params["kind"] == "wide" and x > 0 else 5.0 if params["kind"] == "wide" else 4 * abs(x - 2)
+
+
+def test_a_plateau_of_one_choice_does_not_hide_what_is_better_in_another() -> None:
+    space = Space((Parameter("kind", Choice(("wide", "deep"))), Parameter("x", FloatRange(-5, 5))))
+    assert all(min(map(plateau, sweep(auto(space, seed=seed), plateau, trials=25))) < 0.5 for seed in range(2))
 
 
 def test_levels_keep_the_order_draw_in_what_is_far_off_and_put_failures_last() -> None:
