@@ -1,5 +1,6 @@
 """Does the same with many things, some of them at a time."""
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TypeVar
@@ -16,8 +17,19 @@ def each(things: Sequence[Thing], act: Callable[[Thing], None], threads: int) ->
         for thing in things:
             act(thing)
         return
+    failed = threading.Event()
+
+    def act_unless_failed(thing: Thing) -> None:
+        if failed.is_set():  # before the pool could cancel what is left
+            return
+        try:
+            act(thing)
+        except BaseException:
+            failed.set()
+            raise
+
     with ThreadPoolExecutor(threads, thread_name_prefix="hpo-send") as pool:
-        begun = [pool.submit(act, thing) for thing in things]
+        begun = [pool.submit(act_unless_failed, thing) for thing in things]
         try:
             wait(begun, return_when=FIRST_EXCEPTION)
         finally:

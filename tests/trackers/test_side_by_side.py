@@ -37,4 +37,4 @@ def test_after_a_failure_nothing_else_is_begun(threads: int) -> None:
 
     with pytest.raises(ValueError, match=r"\d+"):
         each(range(1000), act, threads)
-    assert len(begun) < 1000
+    assert len(begun) <= threads
