@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpo.samplers.encoding import Encoding, Mask, Matrix
+from hpo.samplers.encoding import INACTIVE_CHOICE, Encoding, Mask, Matrix
 
 EVERY = 4
 """One in so many trials is such a turn."""
@@ -40,34 +40,35 @@ class Branch:
         return moved
 
     def penalty(self, encoding: Encoding, points: Matrix) -> Matrix:
-        """What the score of points loses that are out of reach: a process doubts most what lies at far ends."""
+        """What the score of points loses that are not in it, or out of reach.
+
+        Reach is limited because a process doubts most what lies at far ends.
+        """
+        outside = np.where(self.holds(points), 0.0, 10 * _OUTSIDE)
         if self.centre is None:
-            return np.zeros(len(points))
+            return outside
         far = np.abs(points - self.centre)[:, ~encoding.is_choice] > REACH
-        return np.where(far.any(axis=1), _OUTSIDE, 0.0)
+        return outside + np.where(far.any(axis=1), _OUTSIDE, 0.0)
 
 
 def turn(encoding: Encoding, points: Matrix, levels: Matrix, number: int) -> Branch | None:
     """The branch that the trial of this number is for; None if it may go anywhere.
 
-    The choices that are always active take turns. Of the values that the best trial does not have, it is the one with
-    the best trial, where a value gets a bonus for having been tried rarely, and comes first if it never was.
+    The choices that are active in the best trial take turns. Of the values that the best trial does not have, it is
+    the one with the best trial, where a value gets a bonus for having been tried rarely, and comes first if it never
+    was.
     """
-    columns = choices(encoding)
+    best = points[int(np.argmin(levels))]
+    columns = [int(at) for at in np.flatnonzero(encoding.is_choice & (best != INACTIVE_CHOICE))]
     if not columns or number % EVERY != EVERY - 1:
         return None
     column = columns[number // EVERY % len(columns)]
-    others = set(range(encoding.searched[column].domain.size or 1)) - {int(points[int(np.argmin(levels)), column])}
+    others = set(range(encoding.searched[column].domain.size or 1)) - {int(best[column])}
     promises = {value: _promise(levels[points[:, column] == value], len(levels)) for value in sorted(others)}
     value = float(min(promises, key=lambda other: promises[other]))
     inside = np.flatnonzero(points[:, column] == value)
     centre = points[inside[int(np.argmin(levels[inside]))]] if len(inside) else None
     return Branch(column, value, centre)
-
-
-def choices(encoding: Encoding) -> list[int]:
-    """The columns of choices that are always active."""
-    return [at for at, p in enumerate(encoding.searched) if encoding.is_choice[at] and not p.when]
 
 
 def _promise(levels: Matrix, count: int) -> float:
