@@ -3,6 +3,8 @@
 import importlib.util
 import os
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,18 @@ def _no_store_in_the_environment(request: pytest.FixtureRequest, monkeypatch: py
     if "interop" not in request.path.parts:
         for name in NAMED_BY_THE_ENVIRONMENT:
             monkeypatch.delenv(name, raising=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Of a test with the mark `everyday`, only so many cases, or those without a word in their name, are not slow."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        mark = item.get_closest_marker("everyday")
+        if mark is None:
+            continue
+        test, _, case = item.nodeid.partition("[")
+        seen[test] += 1
+        without = mark.kwargs.get("without")
+        if seen[test] > mark.kwargs.get("count", len(items)) or (without is not None and without in case):
+            item.add_marker(pytest.mark.slow)

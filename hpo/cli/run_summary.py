@@ -19,10 +19,11 @@ from trackers.records import ModelVersion, Run
 def summary_text(result: SweepResult) -> str:
     """A few lines for people."""
     counts, name = result.counts(), shlex.quote(result.name)
+    best = result.best_runs(1)
     lines = [_head(result)]
     if any(counts.get(state) for state in ENDED):
-        lines += [_reached(result), *last_lines(result.registered, result.not_registered, result.decision)]
-    if result.best_runs(1) or result.is_judged:
+        lines += [_reached(result, best), *last_lines(result.registered, result.not_registered, result.decision)]
+    if best or result.is_judged:
         lines.append(f"next: hpo best {name}")
     elif counts.get(State.FAILED):
         lines.append(f"next: hpo trials {name} --state failed; hpo logs {name}#NUMBER")
@@ -117,10 +118,9 @@ def _how_picked(decision: Decision) -> str:
     return f"  trial {decision.winner}: the best of {number} finalist{'' if number == 1 else 's'} by {by}"
 
 
-def _reached(result: SweepResult) -> str:
+def _reached(result: SweepResult, best: Sequence[Run]) -> str:
     """The best trial, or the front and the best in each metric."""
     if not result.others:
-        best = result.best_runs(1)
         return _winner(result, best[0]) if best else result.why_none
     front = result.front()
     if not front.members:

@@ -247,9 +247,7 @@ def test_a_wrong_bucket_is_said_before_anything_is_kept(remote: str, source: Pat
 
 
 @pytest.mark.parametrize(
-    "remote",
-    ["s3", pytest.param("azure", marks=pytest.mark.slow), pytest.param("gs", marks=pytest.mark.slow)],
-    indirect=True,
+    "remote", [pytest.param(name, marks=pytest.mark.slow) for name in ("s3", "azure", "gs")], indirect=True
 )
 def test_more_than_a_page_of_files_is_listed_and_deleted(remote: str, tmp_path: Path) -> None:
     many = tmp_path / "many"

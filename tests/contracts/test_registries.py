@@ -307,6 +307,7 @@ def test_an_unknown_version_or_alias_names_those_there_are(registry: Registry) -
     assert len(registry.history("clf")) == 3
 
 
+@pytest.mark.everyday(without="postgres")
 @pytest.mark.parametrize("name", ["", " ", "a/b", "a:b", ".", "..", "n" * 257, "a\0b", "\ud800"])
 def test_a_name_that_mlflow_refuses_is_refused(registry: Registry, name: str) -> None:
     with pytest.raises(InvalidRecord, match="name"):
@@ -314,6 +315,7 @@ def test_a_name_that_mlflow_refuses_is_refused(registry: Registry, name: str) ->
     assert list(registry.versions()) == []
 
 
+@pytest.mark.everyday(without="postgres")
 @pytest.mark.parametrize("alias", ["", "latest", "LATEST", "v1", "V22", "17", "a b", "a/b", "x" * 256, "a\n"])
 def test_an_alias_that_mlflow_refuses_or_that_means_a_version_is_refused(registry: Registry, alias: str) -> None:
     with pytest.raises(InvalidRecord, match="alias"):
@@ -324,6 +326,7 @@ def test_an_alias_that_mlflow_refuses_or_that_means_a_version_is_refused(registr
         registry.set_alias("clf", alias, 1, who="ada")
 
 
+@pytest.mark.everyday(without="postgres")
 @pytest.mark.parametrize("stage", ["production", "Prod", "", "Deleted_Internal"])
 def test_a_stage_that_mlflow_does_not_have_is_refused(registry: Registry, stage: str) -> None:
     registry.register(new())
@@ -334,6 +337,7 @@ def test_a_stage_that_mlflow_does_not_have_is_refused(registry: Registry, stage:
     assert len(registry.versions("clf")) == 1
 
 
+@pytest.mark.everyday(without="postgres")
 @pytest.mark.parametrize(
     "changes",
     [

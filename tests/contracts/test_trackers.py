@@ -331,6 +331,7 @@ def test_without_an_order_runs_come_by_number(tracker: Tracker) -> None:
     assert numbers(tracker, limit=0) == []
 
 
+@pytest.mark.everyday(without="postgres")
 @pytest.mark.parametrize(
     ("where", "expected"),
     [
@@ -425,6 +426,7 @@ def test_kept_files_and_models_can_be_removed(tracker: Tracker) -> None:
     assert [model.name for model in tracker.get(_id(0)).models] == ["b"]
 
 
+@pytest.mark.everyday(without="postgres")
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -494,8 +496,9 @@ def test_what_is_not_there_is_named(tracker: Tracker) -> None:
         tracker.record([replace(ended(0, 1.0), run_id=SWEEP)])
 
 
-def test_thousands_of_runs_come_back_whole(tracker: Tracker) -> None:
-    tracker.record([sweep(), *(started(number) for number in range(6000))])
+@pytest.mark.parametrize("count", [1100, pytest.param(6000, marks=pytest.mark.slow)])  # more than one statement takes
+def test_thousands_of_runs_come_back_whole(tracker: Tracker, count: int) -> None:
+    tracker.record([sweep(), *(started(number) for number in range(count))])
     runs = tracker.find(Query(parent=SWEEP))
-    assert [run.trial.number for run in runs if run.trial] == list(range(6000))
+    assert [run.trial.number for run in runs if run.trial] == list(range(count))
     assert all(len(run.params) == 5 for run in runs)

@@ -134,6 +134,11 @@ def first_or_last(places: list[str]) -> list[str]:
     return [f"{place}:kill9:{1 if odd % 2 else last}" for odd, (place, last) in enumerate(counted.items())]
 
 
+def some(places: list[str]) -> list[str]:
+    """Every other one of `first_or_last`; all of them in the slow test."""
+    return first_or_last(places)[::2]
+
+
 def of_commits(places: list[str]) -> list[str]:
     """The last passing of the places next to the commits of a sweep's start, a trial, its end, and the registration."""
     wanted = ("parent.after_commit", "store.before_commit", "finish.after_commit", "register.before_commit")
@@ -201,11 +206,12 @@ def test_the_golden_sweep_passes_every_place_that_has_a_name(make_case) -> None:
     assert set(places) >= EXPECTED_PLACES
 
 
+@pytest.mark.parametrize("choose", [some, pytest.param(first_or_last, marks=pytest.mark.slow)])
 def test_a_sweep_killed_at_the_first_or_the_last_passing_of_each_place_is_continued_to_the_golden_result(
-    make_case,
+    make_case, choose: Callable[[list[str]], list[str]]
 ) -> None:
     """F1, F24, F25, G1, G3, G9, G12."""
-    sweep_over(make_case, SERIAL, first_or_last, in_flight=1)
+    sweep_over(make_case, SERIAL, choose, in_flight=1)
 
 
 def test_a_sweep_on_postgres_killed_at_some_places_is_continued_to_the_golden_result(make_case_on_postgres) -> None:
@@ -238,6 +244,7 @@ def test_a_sweep_with_two_processes_killed_at_any_place_is_continued_to_the_gold
     assert len(killed) > 0.8 * len(driver)
 
 
+@pytest.mark.slow
 def test_a_sweep_with_two_processes_killed_at_some_places_is_continued_to_the_golden_result(make_case) -> None:
     """F1, G1, G3, G12: two trials in flight."""
     golden, _ = golden_of(make_case("golden", TWO_PROCESSES, models=False))

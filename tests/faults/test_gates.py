@@ -161,6 +161,7 @@ def test_the_last_step_killed_at_any_place_goes_on_where_it_was(places, new_fold
         assert sum(case.ledger("judged").values()) == sum(judged.values()) + judged_twice, place
 
 
+@pytest.mark.slow
 def test_a_last_step_killed_again_and_again_ends_with_one_version(case) -> None:
     """F1, F25: many kills in a row, each further on."""
     for place in ("replicate.after_start", "replicate.after_commit", "seeds.after_commit", "test.after_commit"):

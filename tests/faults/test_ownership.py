@@ -157,6 +157,7 @@ def with_file(params, trial):
 """
 
 
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize("backend", ["serial", "threading"])
 def test_what_a_driver_that_was_taken_over_saves_when_it_wakes_up_harms_no_file_of_the_next_attempt(
     sweep_folder, wait_for: Wait, backend: str
@@ -215,6 +216,7 @@ def test_a_healthy_driver_that_is_taken_over_ends_with_its_workers(
     wait_for(lambda: living(sweep_folder.path) == [])
 
 
+@pytest.mark.slow
 def test_of_several_takeovers_at_once_one_driver_is_left(sweep_folder, wait_for: Wait, living) -> None:
     """F16: whoever lost ends with 6, or with 5 where it came second; the budget is exact, whatever the order was."""
     sweep_folder.write(parallel={"n_jobs": 2, "backend": "loky"})
@@ -258,6 +260,7 @@ def test_a_wall_clock_that_jumps_changes_nothing(sweep_folder) -> None:
     assert len({started // 3_600_000 for started, _ in times}) > 2  # it did jump
 
 
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize("change", ["boot", "pid of another process"])
 def test_after_a_reboot_the_sweep_goes_on_at_once(sweep_folder, wait_for: Wait, change: str) -> None:
     """F18: a lease of an hour shows that nobody waits; the pid on record belongs to a process that lives."""

@@ -170,6 +170,7 @@ def test_a_registration_whose_answer_is_lost_again_and_again_is_found_to_be_done
     unsteady.drop(name)
 
 
+@pytest.mark.everyday(count=4)
 @pytest.mark.parametrize("nth", [*range(9), *(pytest.param(nth, marks=SLOW) for nth in range(9, 18))])
 def test_a_commit_whose_answer_is_lost_costs_nothing(
     new_folder: Callable[..., Any], unsteady: Any, proxy: Any, zygote: Any, nth: int
@@ -259,6 +260,7 @@ def test_a_driver_that_is_dead_for_a_lease_is_followed_from_another_host_without
     assert folder.states() == ["COMPLETE"] * 6
 
 
+@pytest.mark.slow
 def test_a_driver_that_died_a_moment_ago_is_followed_from_another_host_after_a_lease(
     folder: Any, wait_for: Wait
 ) -> None:
@@ -352,6 +354,7 @@ def test_sweeps_of_several_hosts_run_into_one_database_at_once(shared: Callable[
         assert one.executions() == dict.fromkeys(range(12), 1)
 
 
+@pytest.mark.slow
 def test_every_verb_takes_a_server_and_none_prints_its_password(folder: Any, zygote: Any) -> None:
     def hpo(*arguments: str, **environment: str) -> Any:
         said = zygote.hpo(folder.path, *arguments, environment={**folder.tracker, **environment})

@@ -98,6 +98,7 @@ def test_a_sweep_killed_while_trials_report_is_continued_to_the_same_pruned_tria
         killed_and_resumed(make_case(f"case-{number}", SERIAL), failpoint, golden)
 
 
+@pytest.mark.slow
 def test_a_sweep_with_two_processes_killed_while_trials_report_is_continued_to_the_same_pruned_trials(
     make_case,
 ) -> None:
@@ -107,6 +108,7 @@ def test_a_sweep_with_two_processes_killed_while_trials_report_is_continued_to_t
         killed_and_resumed(make_case(f"case-{number}", TWO_PROCESSES), f"report.before_reply:kill9:{nth}", golden)
 
 
+@pytest.mark.slow
 def test_a_sweep_killed_again_and_again_while_trials_report_ends_with_the_same_pruned_trials(make_case) -> None:
     """F1, G3, G12."""
     golden, _ = golden_of(make_case("golden", SERIAL))

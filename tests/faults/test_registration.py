@@ -40,6 +40,7 @@ def model_file(folder, name: str = "MLmodel") -> Path:
     return path
 
 
+@pytest.mark.everyday(count=4)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_registration_killed_at_any_step_is_there_whole_or_not_at_all(place, searched, zygote) -> None:
     """F25, G9."""
@@ -71,6 +72,7 @@ def test_eight_that_register_the_same_winner_at_once_make_one_version(searched, 
         assert [event.action for event in store.registry.history("model")] == ["register", "alias"]
 
 
+@pytest.mark.everyday(count=2)
 @pytest.mark.parametrize("fault", ["missing", "altered", "truncated"])
 def test_a_model_whose_files_are_not_what_was_saved_is_refused(fault, searched, zygote) -> None:
     """F25, G9: a clear refusal, exit 1, no version."""

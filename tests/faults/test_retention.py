@@ -46,6 +46,7 @@ def files(folder) -> list[Path]:
     return [path for path in (folder.path / "mlruns").rglob("*") if path.is_file()]
 
 
+@pytest.mark.everyday(count=2)
 @pytest.mark.parametrize(("place", "is_done"), [("delete.before_record", False), ("store.before_commit", False),
                                                 ("store.after_commit", True), ("delete.recorded", True)])  # fmt: skip
 def test_a_killed_deletion_is_done_whole_or_not_at_all(place, is_done, searched, hpo) -> None:
@@ -61,6 +62,7 @@ STEPS = ["erase.begun:1", "erase.marked:1", "erase.files_gone:1", "erase.files_g
          "erase.rows_gone:1"]  # fmt: skip
 
 
+@pytest.mark.everyday(count=2)
 @pytest.mark.parametrize("step", STEPS)
 def test_a_killed_removal_is_done_again_and_leaves_nothing_half(step, searched, hpo) -> None:
     assert hpo("delete", "faults", "--yes").code == 0
@@ -138,6 +140,7 @@ def check(models: Models) -> list[RegistryEvent]:
     return moves
 
 
+@pytest.mark.everyday(count=3)
 @pytest.mark.parametrize("verb", ["promote", "rollback"])
 @pytest.mark.parametrize(("place", "is_done"), [("alias.asked", False), ("alias.before_commit", False),
                                                 ("alias.after_commit", True)])  # fmt: skip

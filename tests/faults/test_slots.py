@@ -102,6 +102,7 @@ def hang(folder: Path, *, in_own_session: bool = False) -> None:
         time.sleep(600)
 
 
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize("in_own_session", [False, True], ids=["same session", "own session"])
 def test_a_trial_that_ignores_sigterm_ends_after_timeout_and_grace_with_its_children(
     in_own_session: bool, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -205,7 +205,7 @@ def test_any_history_of_a_sqlite_store_is_that_of_the_model() -> None:
     run_machine(SqliteMachine, max_examples=15, stateful_step_count=12)
 
 
-@pytest.mark.parametrize("examples", [10, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [4, pytest.param(100, marks=pytest.mark.slow)])
 def test_any_history_of_a_postgres_store_is_that_of_the_model(
     postgres: Any, postgres_template: str, examples: int
 ) -> None:

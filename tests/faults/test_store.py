@@ -184,6 +184,7 @@ def test_stop_after_a_driver_that_had_to_spool_takes_its_results_in_from_any_fol
     assert sweep_folder.executions() == dict.fromkeys(range(6), 1)
 
 
+@pytest.mark.everyday(count=3)
 @pytest.mark.parametrize("nth", [1, 4, 9])
 @pytest.mark.parametrize("where", ["store.before_commit", "store.after_commit"])
 def test_a_commit_whose_answer_is_lost_changes_nothing(sweep_folder, start_driver, where: str, nth: int) -> None:
@@ -338,6 +339,7 @@ def _newer(path: Path) -> None:
         connection.commit()
 
 
+@pytest.mark.everyday(count=3)
 @pytest.mark.parametrize(
     ("spoil", "cause"),
     [

@@ -164,6 +164,7 @@ def test_pruned_trials_count_neither_as_failures_nor_against_patience(bench: Ben
     assert len(bench.trials("PRUNED")) == 10
 
 
+@pytest.mark.everyday(count=6)
 @pytest.mark.parametrize("engine", ["optuna", "hyperopt"])
 @pytest.mark.parametrize("pruner", ["asha", "median"])
 @pytest.mark.parametrize(("backend", "slots"), [("threading", 2), ("loky", 2), ("loky", 4)])

@@ -120,6 +120,7 @@ def test_a_move_of_an_alias_does_not_wait_for_runs_that_are_still_to_be_sent(wor
     assert world.pending(mlflow_proxy.uri) == 1
 
 
+@pytest.mark.slow
 def test_an_alias_that_somebody_moved_on_the_server_is_left_there(world: Any) -> None:
     register(world, world.trials[0], "champion")
     register(world, world.trials[1])

@@ -77,6 +77,7 @@ def opened() -> Iterator[list[str]]:
     listening = False
 
 
+@pytest.mark.slow
 def test_a_search_needs_no_test_month_and_gives_the_same_trials_without(
     finished: Path, data: Path, tmp_path: Path
 ) -> None:
