@@ -1,6 +1,7 @@
 """Imports point down only, and heavy libraries stay inside the one file that wraps them (docs/architecture.md)."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -170,6 +171,7 @@ MLFLOW_CLIENTS = ("trackers.mlflow_asking", "trackers.mlflow_mirror", "trackers.
 HEAVY = {"mlflow", "sklearn", "hyperopt", "optuna", "pandas", "skops"}
 
 
+@functools.cache
 def modules() -> dict[str, Path]:
     found = {}
     for package in ("hpo", "trackers"):

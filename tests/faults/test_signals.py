@@ -74,6 +74,7 @@ def test_a_signal_lets_the_open_trial_end_and_asks_for_no_more(
     check_goes_on(sweep_folder, zygote)
 
 
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_breaks_off_the_trial_in_the_drivers_own_process(
     number, sweep_folder, fork_driver, wait_for, living, zygote
@@ -91,6 +92,7 @@ def test_a_second_signal_breaks_off_the_trial_in_the_drivers_own_process(
     check_goes_on(sweep_folder, zygote)
 
 
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize("number", ENDING)
 def test_a_signal_to_all_processes_fails_no_trial(number, sweep_folder, start_driver, wait_for, living, zygote) -> None:
     """F2, F3, G11: two worker processes that are in the signal's way; then the driver is told twice."""
@@ -135,6 +137,7 @@ def test_the_third_signal_ends_the_driver_whatever_it_does(sweep_folder, fork_dr
     check_goes_on(sweep_folder, zygote)
 
 
+@pytest.mark.everyday(count=5)
 @pytest.mark.parametrize(
     "place",
     [
