@@ -56,10 +56,8 @@ def put_on_record(store: Store, parent: Run, facts: SweepFacts, fence: Fence, *,
     for run in history:
         outcome = finished.get(run.trial.number) if run.trial else None
         if outcome is not None:
-            trial = records.trial_of(run)
-            outcome = records.recordable(trial, outcome)
-            value = outcome.metrics.get(facts.metric) if outcome.state is State.COMPLETE else None
-            changes += [records.trial_ended(trial, outcome, value), *records.replicates_ended(trial, outcome)]
+            ending = records.ending(records.trial_of(run), outcome)
+            changes += [ending.change, *ending.below]
     tracker.record(changes, fence)
     _end_sweep(tracker, parent, facts, records, fence)
     if results:

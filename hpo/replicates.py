@@ -149,10 +149,10 @@ class _Job:
         run, index = self._of[trial.number]
         records, metric, count = self._records(trial), self.settings.metric, self.settings.count
         own, position = replace(trial, number=index), index - self.settings.first
-        outcome = records.recordable(own, outcome)
-        value = outcome.metrics.get(metric) if outcome.state is State.COMPLETE else None
+        ending = records.ending(own, outcome)
+        outcome, value = ending.outcome, ending.value
         reach("replicate.before_commit")
-        self.settings.record(records.trial_ended(own, outcome, value))
+        self.settings.record(ending.change)
         reach("replicate.after_commit")
         if outcome.state is not State.COMPLETE:
             self.failures[run.id] = _failure(position, count, outcome.reason, outcome.error)

@@ -228,18 +228,17 @@ class Sweep:
                     self._put_back_lost(trial, outcome, losses)
                     continue
                 outcome = lost_for_good(outcome, losses)
-            outcome = self._records.recordable(trial, outcome)
+            ending = self._records.ending(trial, outcome)
+            outcome, value = ending.outcome, ending.value
             self._duplicates.ended(trial, partial(final_metrics, outcome))
-            value = outcome.metrics.get(self._plan.metric) if outcome.state is State.COMPLETE else None
             curve = self._pruning.curve_of(outcome)
             values = self._values(outcome.metrics, outcome.state)
             far = self._records.violation_of(outcome.state, outcome.metrics)
             result = Result(outcome.state, value, outcome.reason, curve, values, far)
             best_is_new = self._end(trial, result)
-            change = self._records.trial_ended(trial, outcome, value)
-            self._changes += [change, *outdated(self._tracker, trial, outcome, self._records.clock())]
-            self._changes += self._records.replicates_ended(trial, outcome)
-            self._changes += self._kept(trial, result, change.models, outcome.tags)
+            gone = outdated(self._tracker, trial, outcome, self._records.clock())
+            self._changes += [ending.change, *gone, *ending.below]
+            self._changes += self._kept(trial, result, ending.change.models, outcome.tags)
             if best_is_new:
                 self._changes.append(self._records.best_found(self.progress()))
             self._ended.append((trial, outcome, self.progress()))

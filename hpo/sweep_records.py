@@ -34,6 +34,16 @@ REPLICATE_TAG = "hpo.replicate"
 
 
 @dataclass(frozen=True)
+class Ending:
+    """How a trial ended, as it goes on record: its value (None unless COMPLETE), its run's change, those below it."""
+
+    outcome: Outcome
+    value: float | None
+    change: RunEnded
+    below: Sequence[RunStarted | RunEnded]
+
+
+@dataclass(frozen=True)
 class SweepRecords:
     """Makes the changes for one sweep. `clock` gives milliseconds since 1970, `new_id` fresh run ids.
 
@@ -75,7 +85,7 @@ class SweepRecords:
             trial=_facts(trial, State.RUNNING),
         )
 
-    def trial_ended(self, trial: Trial, outcome: Outcome, value: float | None) -> RunEnded:
+    def _trial_ended(self, trial: Trial, outcome: Outcome, value: float | None) -> RunEnded:
         """The trial ended, with all that came of it."""
         return RunEnded(
             run_id=trial.run_id,
@@ -99,7 +109,7 @@ class SweepRecords:
             ),
         )
 
-    def replicates_ended(self, trial: Trial, outcome: Outcome) -> list[RunStarted | RunEnded]:
+    def _replicates_ended(self, trial: Trial, outcome: Outcome) -> list[RunStarted | RunEnded]:
         """The runs below the trial's that record its replicates; they are no trials of the sweep."""
         changes: list[RunStarted | RunEnded] = []
         for index, each in enumerate(outcome.replicates):
@@ -109,7 +119,7 @@ class SweepRecords:
             begun = replace(
                 own.trial_started(replicate), name=f"trial-{trial.number}-seed-{index}", started=each.started
             )
-            changes += [begun, own.trial_ended(replicate, each, value)]
+            changes += [begun, own._trial_ended(replicate, each, value)]
         return changes
 
     def violation_of(self, state: State, metrics: Mapping[str, float]) -> float | None:
@@ -118,20 +128,23 @@ class SweepRecords:
             return None
         return metrics.get(VIOLATION, math.inf)
 
-    def recordable(self, trial: Trial, outcome: Outcome) -> Outcome:
-        """The outcome, with what the constraints on metrics say of it.
+    def ending(self, trial: Trial, outcome: Outcome) -> Ending:
+        """How the trial ended, with what the constraints on metrics say of it, and the changes that record it.
 
         FAILED instead where the store would refuse it: a trial's own fault must not end the sweep.
         """
         outcome = self._judged(trial, outcome)
+        value = outcome.metrics.get(self.metric) if outcome.state is State.COMPLETE else None
+        ended, below = self._trial_ended(trial, outcome, value), self._replicates_ended(trial, outcome)
         try:
-            for change in (self.trial_ended(trial, outcome, None), *self.replicates_ended(trial, outcome)):
+            for change in (ended, *below):
                 check_change(change)
         except InvalidRecord as error:
             bare = failed(trial, "invalid_result", str(error), started=outcome.started, seconds=outcome.seconds)
             printed = [file for file in outcome.files if file.path == OUTPUT_NAME]
-            return replace(bare, files=printed)
-        return outcome
+            outcome = replace(bare, files=printed)
+            return Ending(outcome, None, self._trial_ended(trial, outcome, None), ())
+        return Ending(outcome, value, ended, below)
 
     def _judged(self, trial: Trial, outcome: Outcome) -> Outcome:
         said = judged(self.constraints, trial.params, outcome.metrics) if outcome.state is State.COMPLETE else None

@@ -166,7 +166,7 @@ class Finals:
                 self._metric,
                 self.parts.plan.seed,
                 count,
-                lambda run: replace(self.records, parent_id=run.id),
+                lambda run: replace(self.records, parent_id=run.id, metric=self._metric),
                 lambda: self.parts.executor_of_replicates(StoredFiles(ArtifactFolder()), scratch),
                 self.interruption,
                 self.fence,

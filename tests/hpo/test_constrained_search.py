@@ -272,8 +272,9 @@ def test_results_that_a_dead_driver_left_are_judged_too(folder: Path) -> None:
     with open_store(result.uri, read_only=True) as store:
         records = records_of(store.tracker.get(result.run_id), "loss")
     trial = Trial(9, {"x": 1.0, "y": 5.0, "kind": "plain"}, seed=0, run_id="a" * 32)
-    ended = records.recordable(trial, Outcome(9, 1, State.COMPLETE, {"loss": 0.0, "latency": 18.0, VIOLATION: 0.0}))
+    outcome = Outcome(9, 1, State.COMPLETE, {"loss": 0.0, "latency": 18.0, VIOLATION: 0.0})
+    ended = records.ending(trial, outcome).outcome
     assert ended.metrics[VIOLATION] == 1.0
     assert ended.tags == {INFEASIBLE_TAG: "metrics.latency <= 9 (latency is 18)"}
     assert records.violation_of(State.COMPLETE, {"loss": 0.0}) == float("inf")
-    assert records.recordable(trial, Outcome(9, 1, State.PRUNED, {"latency": 18.0})).tags == {}
+    assert records.ending(trial, Outcome(9, 1, State.PRUNED, {"latency": 18.0})).outcome.tags == {}
