@@ -50,14 +50,18 @@ import json, resource, sys, time
 sys.path.insert(0, {here!r})
 from mirror import cpu_of
 from hpo.mirrors import beside
-waits, mirrors = [], []
+waits, mirrors, reaped = [], [], []
+def ended_children():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 finish, kill = beside.MirrorProcess.finish, beside.MirrorProcess.kill
 def timed(self, *arguments):
-    began = time.monotonic()
+    began, before = time.monotonic(), ended_children()
     finish(self, *arguments)
     waits.append(time.monotonic() - began)
+    reaped.append(ended_children() - before)
 def counted(self):
-    mirrors.append(cpu_of(self._process.pid))
+    mirrors.append(cpu_of(self._process.pid) if self._process.returncode is None else sum(reaped))
     kill(self)
 beside.MirrorProcess.finish, beside.MirrorProcess.kill = timed, counted
 from hpo import run
