@@ -285,7 +285,7 @@ def main() -> None:
     parser.add_argument("--block", type=int, default=500)
     parser.add_argument("--quality", action="store_true")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--limit", type=int, nargs="*", default=[500])
+    parser.add_argument("--limit", type=int, nargs="*", default=[400])
     options = parser.parse_args()
     if options.quality:
         quality(options.engine, options.trials or 2000, options.seeds, options.limit)
