@@ -50,3 +50,7 @@ class TrialFailed(HpoError):
 
 class SweepOwned(HpoError):
     """Another live driver is at work on this sweep."""
+
+
+class ProvenanceError(HpoError):
+    """Code, data or an environment on record cannot be had again here; the message says which and the way out."""
