@@ -135,6 +135,6 @@ class ParentRun:
     def _choice(self) -> Mapping[str, str]:
         if self.parts.config.engine.name != "auto":
             return {}
-        chosen = choice_text(self.parts.space)
+        chosen = choice_text(self.parts.space, several=bool(self.parts.plan.others))
         log.info("engine auto: %s", chosen)
         return {AUTO_TAG: chosen}

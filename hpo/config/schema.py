@@ -60,12 +60,14 @@ class Metric(Section):
 class Engine(Section):
     """What proposes the trials."""
 
-    name: Literal["optuna", "hyperopt", "auto"] = "optuna"
-    """The library that searches; auto: our own choice, by the space and the number of the trial."""
+    name: Literal["auto", "optuna", "hyperopt"] = "auto"
+    """auto: our own choice, by the space and the number of the trial; or the library that searches. Where a sampler or
+    options are given and no name, optuna."""
     sampler: Annotated[
         Text, WithJsonSchema({"enum": sorted({name for names in SAMPLERS.values() for name in names})})
-    ] = "tpe"
-    """Its way of searching. optuna: tpe, gp, cmaes, qmc, nsga2; hyperopt: tpe, anneal; both: random, grid."""
+    ] = "auto"
+    """Its way of searching. optuna: tpe, gp, cmaes, qmc, nsga2; hyperopt: tpe, anneal; both: random, grid. Where left
+    out auto's own, or tpe of a library."""
     seed: Seed = 0
     """Decides every draw of the sweep: the same seed gives the same trials."""
     options: dict[str, Option] = Field(default={})
@@ -73,9 +75,12 @@ class Engine(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _auto_has_one_sampler(cls, given: object) -> object:
-        is_auto = isinstance(given, dict) and given.get("name") == "auto"
-        return {"sampler": "auto", **given} if isinstance(given, dict) and is_auto else given
+    def _say_what_is_left_out(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        of_library = given.get("sampler", "auto") != "auto" or bool(given.get("options"))
+        name = given.get("name", "optuna" if of_library else "auto")
+        return {"name": name, "sampler": "auto" if name == "auto" else "tpe", **given}
 
     @model_validator(mode="after")
     def _has_the_sampler(self) -> "Engine":
@@ -247,9 +252,9 @@ class SweepConfig(Section):
     parameters: Annotated[dict[Name, ParameterSpec], Field(min_length=1)]
     """What is searched, by name. A list is a choice, a single value a constant, a range needs type, low and high."""
     engine: Annotated[
-        Engine, BeforeValidator(from_name, json_schema_input_type=Engine | Literal["optuna", "hyperopt", "auto"])
+        Engine, BeforeValidator(from_name, json_schema_input_type=Engine | Literal["auto", "optuna", "hyperopt"])
     ] = Engine()
-    """What proposes the trials: settings, or just the name of the library."""
+    """What proposes the trials: settings, or just a name; auto where left out."""
     pruner: Annotated[Pruner, BeforeValidator(from_name, json_schema_input_type=Pruner | _PruningRule)] | None = None
     """What stops trials that are not worth finishing: settings, or just the rule's name; nothing where left out."""
     constraints: Constraints = Field(default=[])

@@ -11,6 +11,7 @@ At = tuple[str | int, ...]
 SERVED: Mapping[str, Sequence[str]] = {
     "optuna": ("tpe", "nsga2", "qmc", "random", "grid"),
     "hyperopt": ("random", "grid"),
+    "auto": ("auto",),
 }
 """The samplers of each engine that search by several metrics, or learn from none."""
 UNSERVED: Mapping[str, str] = {

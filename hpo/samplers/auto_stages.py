@@ -43,9 +43,13 @@ _NAMES = {
 }
 
 
-def choice_text(space: Space) -> str:
+def choice_text(space: Space, *, several: bool = False) -> str:
     """What auto does in this space, for people, such as
     "scrambled Sobol points, from trial 5 a Gaussian process, from trial 200 TPE".
+
+    By `several` metrics it is TPE from the start, since the process knows one value a trial.
     """
+    if several:
+        return "TPE, by all metrics"
     first, *others = stages(space)
     return ", ".join([_NAMES[first.kind], *(f"from trial {stage.first} {_NAMES[stage.kind]}" for stage in others)])

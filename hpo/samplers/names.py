@@ -109,6 +109,13 @@ def _auto(space: Space, kind: str, seed: int, goal: Goal, window: int | None, op
     return AutoSampler(space, seed=seed, goal=goal, window=window, options=options)
 
 
+def _auto_for_several(
+    space: Space, kind: str, seed: int, goals: Sequence[Goal], window: int | None, options: Options
+) -> Sampler:
+    check_options(kind, options, {})
+    return _optuna_for_several(space, "tpe", seed, goals, window, {})
+
+
 def _unknown(engine: str, name: str) -> str:
     engines = list(dict.fromkeys(known for known, _ in SAMPLERS))
     if engine not in engines:
@@ -153,5 +160,6 @@ FOR_SEVERAL: Mapping[tuple[str, str], MakeForSeveral] = {
     ("optuna", "grid"): _learns_nothing(_grid),
     ("hyperopt", "random"): _learns_nothing(_random),
     ("hyperopt", "grid"): _learns_nothing(_grid),
+    ("auto", "auto"): _auto_for_several,
 }
 """Those that can search by several metrics at once, or learn from none."""

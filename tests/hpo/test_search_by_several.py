@@ -226,7 +226,7 @@ def test_a_line_has_every_metric_and_the_size_of_the_front() -> None:
 
 
 @pytest.mark.parametrize(
-    "engine", ["{sampler: cmaes}", "{sampler: gp}", "hyperopt", "{name: hyperopt, sampler: anneal}", "auto"]
+    "engine", ["{sampler: cmaes}", "{sampler: gp}", "hyperopt", "{name: hyperopt, sampler: anneal}"]
 )
 def test_an_engine_that_cannot_is_refused_before_anything_is_written(tmp_path: Path, engine: str) -> None:
     text = PYTHON.replace("engine: {sampler: nsga2, seed: 1, options: {population_size: 5}}", f"engine: {engine}")
@@ -236,6 +236,21 @@ def test_an_engine_that_cannot_is_refused_before_anything_is_written(tmp_path: P
     done = CliRunner().invoke(main, ["run", str(path), "--tracker", f"sqlite:///{tmp_path}/mlflow.db"])
     assert done.exit_code == 2
     assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_auto_searches_by_several_metrics_as_optunas_tpe_does(tmp_path: Path) -> None:
+    found = {}
+    for engine in ("{seed: 1}", "{name: optuna, seed: 1}"):
+        folder = tmp_path / str(len(found))
+        folder.mkdir()
+        text = PYTHON.replace("engine: {sampler: nsga2, seed: 1, options: {population_size: 5}}", f"engine: {engine}")
+        path = write(folder, text=text)
+        result = run(path, tracker=f"sqlite:///{folder}/mlflow.db", overrides=[f"tracker.artifacts={folder}/mlruns"])
+        with open_store(f"sqlite:///{folder}/mlflow.db", read_only=True) as store:
+            found[engine] = [run.params for run in store.tracker.find(Query(parent=result.run_id))]
+            said = store.tracker.get(result.run_id).tags.get("hpo.auto")
+            assert said == (None if "optuna" in engine else "TPE, by all metrics")
+    assert found["{seed: 1}"] == found["{name: optuna, seed: 1}"]
 
 
 def test_a_sweep_by_one_metric_has_no_front(tmp_path: Path) -> None:

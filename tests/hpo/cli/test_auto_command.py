@@ -46,6 +46,21 @@ def test_what_auto_chose_is_said_and_recorded_and_more_trials_change_no_earlier_
     assert params[0] == params[1]
 
 
+@pytest.mark.parametrize(
+    ("engine", "meant"),
+    [
+        ("engine: {seed: 3}", ("auto", "auto")),
+        ("", ("auto", "auto")),
+        ("engine: {sampler: qmc}", ("optuna", "qmc")),
+        ("engine: {options: {n_startup_trials: 3}}", ("optuna", "tpe")),
+        ("engine: hyperopt", ("hyperopt", "tpe")),
+    ],
+)
+def test_auto_searches_where_no_other_is_asked_for(engine: str, meant: tuple[str, str]) -> None:
+    config = read_sweep_text(SWEEP.replace("engine: auto", engine), "f")
+    assert (config.engine.name, config.engine.sampler) == meant
+
+
 def test_auto_is_the_one_sampler_of_its_engine() -> None:
     assert read_sweep_text(SWEEP, "f").engine.sampler == "auto"
     with pytest.raises(ConfigError, match="auto has no sampler 'tpe'; it has auto"):

@@ -172,7 +172,7 @@ def test_times_are_seconds(text: str, seconds: float) -> None:
 def test_what_a_file_leaves_out_has_its_default() -> None:
     config = read('name: a\nmetric: {name: b}\nobjective: {python: "a:b"}\nparameters: {x: [1, 2]}\n')
     assert (config.version, config.experiment_name, config.goal) == (1, "a", "minimize")
-    assert (config.engine.name, config.engine.sampler, config.engine.seed) == ("optuna", "tpe", 0)
+    assert (config.engine.name, config.engine.sampler, config.engine.seed) == ("auto", "auto", 0)
     assert (config.budget.n_trials, config.budget.max_failures, config.budget.patience) == (50, 10, None)
     assert (config.parallel.n_jobs, config.parallel.backend, config.parallel.inner_threads) == (1, "loky", 1)
     assert (config.tracker.uri, config.tracker.artifacts, config.tracker.log_models) == (None, "mlruns", "best")

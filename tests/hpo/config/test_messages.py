@@ -146,11 +146,11 @@ def test_a_condition_on_a_parameter_that_is_wrong_itself_is_not_held_against_it(
         ),
         (
             "engine: hyperot",
-            "5:9: error: engine: 'hyperot' is not one of optuna, hyperopt, auto - did you mean 'hyperopt'?",
+            "5:9: error: engine: 'hyperot' is not one of auto, optuna, hyperopt - did you mean 'hyperopt'?",
         ),
         (
             "engine: Optuna",
-            "5:9: error: engine: 'Optuna' is not one of optuna, hyperopt, auto - did you mean 'optuna'?",
+            "5:9: error: engine: 'Optuna' is not one of auto, optuna, hyperopt - did you mean 'optuna'?",
         ),
         (
             "engine: {name: hyperopt, sampler: gp}",
