@@ -134,6 +134,7 @@ TRACKER_LAYERS = [
         "trackers.memory_tracker",
         "trackers.memory_registry",
         "trackers.memory_ownership",
+        "trackers.memory_datasets",
         "trackers.sql",
         "trackers.artifacts",
         "trackers.models",

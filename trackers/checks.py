@@ -42,10 +42,10 @@ def check_change(change: Change) -> None:
         _started(change)
     elif isinstance(change, RunUpdated):
         _values("param", change.params)
-        for dataset in change.datasets:
-            _dataset(dataset)
     else:
         _ended(change)
+    for dataset in change.datasets:
+        _dataset(dataset)
     if not isinstance(change, RunStarted):
         _points(change.points)
         _artifacts(change.artifacts)
@@ -120,8 +120,6 @@ def _started(change: RunStarted) -> None:
     _filled("a run's name", change.name, NAME)
     check_text("a run's user", change.user, 256)
     _values("param", change.params)
-    for dataset in change.datasets:
-        _dataset(dataset)
     if change.parent_id is not None:
         check_run_id(change.parent_id)
     if change.sweep is not None:

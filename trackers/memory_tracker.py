@@ -15,11 +15,11 @@ from trackers.conditions import Condition, Key
 from trackers.errors import InvalidRecord, NameTaken, NotFound, Superseded
 from trackers.filters import parse_filter, parse_order
 from trackers.matching import matches, sort_value
+from trackers.memory_datasets import KnownDatasets, Used
 from trackers.memory_ownership import MemoryOwnership
 from trackers.records import (
     Artifact,
     Change,
-    Dataset,
     Fence,
     LoggedModel,
     Point,
@@ -75,7 +75,7 @@ class _Kept:
     latest: dict[str, MetricRow] = field(default_factory=dict)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     models: dict[str, LoggedModel] = field(default_factory=dict)
-    datasets: dict[tuple[str, str], Dataset] = field(default_factory=dict)
+    datasets: Used = field(default_factory=dict)
     trial: TrialFacts | None = None
     sweep: SweepFacts | None = None
     deleted: int | None = None
@@ -101,6 +101,7 @@ class _Kept:
                 for model in sorted(self.models.values(), key=lambda model: (model.name, model.model_id))
             ],
             deleted=self.deleted,
+            datasets=[data for _, data in sorted(self.datasets.items())],
         )
 
 
@@ -113,6 +114,7 @@ class MemoryTracker:
         self._locations: dict[str, str] = {"Default": below(artifacts, "0")}
         self._ids: dict[str, str] = {"Default": "0"}
         self._runs: dict[str, _Kept] = {}
+        self._datasets = KnownDatasets()
         self.ownership = MemoryOwnership(self._lock)
 
     def experiment(self, name: str, artifact_location: str | None = None) -> str:
@@ -132,11 +134,13 @@ class MemoryTracker:
             if fence is not None:
                 self.ownership.check(fence)
             before = {change.run_id: copy.deepcopy(self._runs.get(change.run_id)) for change in changes}
+            known = len(self._datasets)
             try:
                 for change in changes:
                     self._apply(change)
             except BaseException:
                 self._put_back(before)
+                self._datasets.forget_after(known)
                 raise
 
     def get(self, run_id: str) -> Run:
@@ -157,6 +161,8 @@ class MemoryTracker:
             found = _sorted(found, key, descending=descending)
         end = None if query.limit is None else query.offset + query.limit
         found = found[query.offset : end]
+        if not query.datasets:
+            found = [replace(run, datasets=()) for run in found]
         if query.points_of is None:
             return found
         return [replace(run, points=self.history(run.id, query.points_of)) for run in found]
@@ -229,7 +235,7 @@ class MemoryTracker:
         kept.status, kept.started, kept.ended = status_at_start(change), change.started, None
         kept.params |= {key: text_of(value) for key, value in change.params.items()}
         kept.tags |= run_tags(change)
-        kept.datasets |= {(data.name, data.digest): data for data in change.datasets}
+        self._datasets.add(kept.datasets, kept.experiment, change.datasets)
 
     def _check_name(self, change: RunStarted) -> None:
         if other := self._sweep_named(change.name, besides=change.run_id):
@@ -255,7 +261,7 @@ class MemoryTracker:
     def _update(self, change: RunUpdated) -> None:
         kept = self._kept(change.run_id)
         kept.params |= {key: text_of(value) for key, value in change.params.items()}
-        kept.datasets |= {(data.name, data.digest): data for data in change.datasets}
+        self._datasets.add(kept.datasets, kept.experiment, change.datasets)
         _add(kept, change)
         for gone in change.removed_artifacts:
             for path in [
@@ -298,13 +304,14 @@ class MemoryTracker:
         elif kept.trial is not None:
             raise InvalidRecord(f"run {kept.id} is trial {kept.trial.number}; it ends with its trial's facts only")
         kept.status, kept.ended = change.status, max(change.ended, kept.started or change.ended)
+        self._datasets.add(kept.datasets, kept.experiment, change.datasets)
         _add(kept, change)
 
 
 def _clear_earlier(kept: _Kept, uri: str) -> None:
     """A run holds what one attempt made, and no mix."""
     kept.models = {key: model for key, model in kept.models.items() if not model.path}
-    kept.metrics, kept.latest, kept.artifacts, kept.artifact_uri = {}, {}, {}, uri
+    kept.metrics, kept.latest, kept.artifacts, kept.datasets, kept.artifact_uri = {}, {}, {}, {}, uri
 
 
 def _may_start(trial: TrialFacts, known: TrialFacts) -> bool:

@@ -48,7 +48,11 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set that a run read; `digest` at most 36 characters, `schema` and `profile` JSON texts."""
+    """A data set that a run read; `digest` at most 36 characters, `schema` and `profile` JSON texts.
+
+    An experiment knows one of each name and digest: what the first run says of it stands for all. Only `context`, what
+    it was read for, is each run's own.
+    """
 
     name: str
     digest: str
@@ -111,7 +115,8 @@ class Run:
     """A run as read: `params` are typed where our table knows them, else the strings MLflow keeps.
 
     `metrics` are the latest values; times are milliseconds since 1970, UTC. `deleted` is when it was deleted: None for
-    a run that is not, 0 where nobody knows when. `points` are those that a query asked for.
+    a run that is not, 0 where nobody knows when. `points` are those that a query asked for, `datasets` what it read, by
+    name and digest: filled in for a single run, and where a query asked for them.
     """
 
     id: str
@@ -131,6 +136,7 @@ class Run:
     models: Sequence[LoggedModel] = ()
     deleted: int | None = None
     points: Sequence[Point] = ()
+    datasets: Sequence[Dataset] = ()
 
 
 @dataclass(frozen=True)
@@ -139,9 +145,9 @@ class RunStarted:
 
     The experiment is named by its name and must exist (see `Tracker.experiment`). The artifact folder is
     `<experiment's artifact location>/<run id>/artifacts`, as MLflow has it; of attempt 2 and later `artifacts-2`.
-    A larger attempt takes the place of what earlier ones recorded: points, models and manifest go. With `new_name` it
-    is refused (`NameTaken`) where another sweep of ours already has that name, so that of several who start one only
-    the first does.
+    A larger attempt takes the place of what earlier ones recorded: points, models, data sets and manifest go. With
+    `new_name` it is refused (`NameTaken`) where another sweep of ours already has that name, so that of several who
+    start one only the first does.
     """
 
     run_id: str
@@ -195,6 +201,7 @@ class RunEnded:
     artifacts: Sequence[Artifact] = ()
     models: Sequence[LoggedModel] = ()
     trial: TrialFacts | None = None
+    datasets: Sequence[Dataset] = ()
 
 
 @dataclass(frozen=True)
@@ -268,7 +275,7 @@ class Query:
     `trackers.filters`). `finite`: only runs whose latest value of this metric is a finite number. `deleted`: True for
     deleted runs only, None for these and the others. Order ties, and the default order, are by trial number, then
     start time, then id; runs without the sorted key come last, whichever way is sorted. `points_of`: with all points
-    recorded of this metric, by step, timestamp, value.
+    recorded of this metric, by step, timestamp, value. `datasets`: with the data sets that the runs read.
     """
 
     parent: str | None = None
@@ -284,6 +291,7 @@ class Query:
     offset: int = 0
     deleted: bool | None = False
     points_of: str | None = None
+    datasets: bool = False
 
 
 @dataclass(frozen=True)

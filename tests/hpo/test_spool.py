@@ -46,7 +46,9 @@ changes = (
         datasets=datasets,
     )
     | st.builds(RunUpdated, texts, points, tags, params, datasets, artifacts, models, st.lists(texts).map(tuple))
-    | st.builds(RunEnded, texts, st.sampled_from(Status), st.integers(), points, tags, artifacts, models, trials)
+    | st.builds(
+        RunEnded, texts, st.sampled_from(Status), st.integers(), points, tags, artifacts, models, trials, datasets
+    )
 )  # fmt: skip
 
 

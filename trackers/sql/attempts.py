@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from trackers.rows import attempt_uri
 from trackers.sql import own_schema, schema
 from trackers.sql.upserts import compiled
+from trackers.sql.used_data import forgetting_inputs
 
 _MADE = (schema.metrics, schema.latest_metrics, own_schema.hpo_artifacts)
 """Tables with what an attempt made; tags and params may be a person's, and stay."""
@@ -21,7 +22,7 @@ class _Cursor(Protocol):
 
 
 class EarlierAttempts:
-    """Takes away the points and the manifest of earlier attempts."""
+    """Takes away the points, the data sets and the manifest of earlier attempts."""
 
     def __init__(self, dialect: sa.Dialect) -> None:
         trials, runs = own_schema.hpo_trials, schema.runs
@@ -31,7 +32,8 @@ class EarlierAttempts:
         found = found.where(trials.c.run_uuid == run, trials.c.attempt < attempt)
         placed = runs.update().values(artifact_uri=sa.bindparam("uri")).where(runs.c.run_uuid == run)
         self._find = compiled(dialect, found, ["run", "attempt"])
-        self._gone = [compiled(dialect, table.delete().where(table.c.run_uuid == run), ["run"]) for table in _MADE]
+        gone = [*(table.delete().where(table.c.run_uuid == run) for table in _MADE), *forgetting_inputs(run)]
+        self._gone = [compiled(dialect, statement, ["run"]) for statement in gone]
         self._place = compiled(dialect, placed, ["uri", "run"])
 
     def clear(self, cursor: _Cursor, run_id: str, attempt: int) -> str:

@@ -10,6 +10,7 @@ from trackers.sql.cursor import Cursor
 from trackers.sql.model_rows import ModelWriter
 from trackers.sql.statements import Statements
 from trackers.sql.upserts import compiled
+from trackers.sql.used_data import forgetting_inputs
 
 LifecycleChange = RunDeleted | RunRestored | RunErasing | RunErased
 
@@ -35,8 +36,7 @@ class Lifecycle:
         self._find_models = compiled(dialect, _models_of(owned), ["run"])
         self._gone = (
             *(_by_run(dialect, table.delete(), table) for table in _BY_RUN),
-            compiled(dialect, _input_tags_of(owned), ["run"]),
-            compiled(dialect, schema.inputs.delete().where(_is_input_of(owned)), ["run"]),
+            *(compiled(dialect, statement, ["run"]) for statement in forgetting_inputs(owned)),
             _by_run(dialect, own_schema.hpo_mirrored.delete(), own_schema.hpo_mirrored, "key"),
             _by_run(dialect, runs.delete(), runs),
         )
@@ -105,16 +105,6 @@ def _by_run(
     dialect: sa.Dialect, statement: sa.Select[tuple[str]] | sa.Delete, table: sa.Table, column: str = "run_uuid"
 ) -> str:
     return compiled(dialect, statement.where(table.c[column] == sa.bindparam("run")), ["run"])
-
-
-def _is_input_of(run: sa.BindParameter[str]) -> sa.ColumnElement[bool]:
-    inputs = schema.inputs.c
-    return sa.and_(inputs.destination_type == sa.literal_column("'RUN'"), inputs.destination_id == run)
-
-
-def _input_tags_of(run: sa.BindParameter[str]) -> sa.Delete:
-    ids = sa.select(schema.inputs.c.input_uuid).where(_is_input_of(run))
-    return schema.input_tags.delete().where(schema.input_tags.c.input_uuid.in_(ids))
 
 
 def _models_of(run: sa.BindParameter[str]) -> sa.Select[tuple[str, str]]:

@@ -26,18 +26,31 @@ from trackers.sql.schema import (
     runs,
     tags,
 )
+from trackers.sql.used_data import data_of_runs
 
 CHUNK = 5000
 """Ids in one statement; SQLite takes 32,766 bound values, PostgreSQL 65,535."""
 
 
-def load_runs(connection: sa.Connection, layout: Layout, ids: Sequence[str], points_of: str | None = None) -> list[Run]:
-    """The runs of these ids, in their order, with all points of one metric if asked; ids that are gone are left out."""
+def load_runs(
+    connection: sa.Connection,
+    layout: Layout,
+    ids: Sequence[str],
+    points_of: str | None = None,
+    *,
+    datasets: bool = False,
+) -> list[Run]:
+    """The runs of these ids, in their order, with all points of one metric and with their data sets if asked.
+
+    Ids that are gone are left out.
+    """
     found: list[Run] = []
     for chunk in chunks(ids):
         loaded = _load_chunk(connection, layout, chunk)
         points = _points(connection, chunk, points_of) if points_of is not None else {}
-        found += [replace(run, points=points[run.id]) if run.id in points else run for run in loaded]
+        data = data_of_runs(connection, chunk) if datasets else {}
+        loaded = [replace(run, points=points[run.id]) if run.id in points else run for run in loaded]
+        found += [replace(run, datasets=data[run.id]) if run.id in data else run for run in loaded]
     return found
 
 

@@ -7,13 +7,13 @@ import sqlalchemy as sa
 
 from trackers.errors import NotFound
 from trackers.outbox import Mark, Outbox, Parcel
-from trackers.records import Artifact, Dataset, Point
-from trackers.rows import CONTEXT_TAG
+from trackers.records import Artifact, Point
 from trackers.sql.database import Database
 from trackers.sql.loading import chunks, load_runs
 from trackers.sql.own_schema import hpo_artifacts, hpo_mirrored, hpo_trials
-from trackers.sql.schema import datasets, input_tags, inputs, metrics, runs
+from trackers.sql.schema import metrics, runs
 from trackers.sql.upserts import insert
+from trackers.sql.used_data import data_of_runs
 
 POINTS = 20_000
 """Points read at a time."""
@@ -100,7 +100,7 @@ class SqlOutbox:
     def _parcels(self, connection: sa.Connection, ids: Sequence[str]) -> list[Parcel]:
         if not ids:
             return []
-        files, data = _files(connection, ids), _data(connection, ids)
+        files, data = _files(connection, ids), data_of_runs(connection, ids)
         counts, deleted = _counts(connection, ids), _deleted(connection, ids)
         return [
             Parcel(run, run.id in deleted, counts.get(run.id, 0), files.get(run.id, []), data.get(run.id, []))
@@ -119,23 +119,6 @@ def _files(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, list[A
     statement = sa.select(table.run_uuid, table.path, table.size, table.sha256).where(table.run_uuid.in_(ids))
     for run_id, path, size, sha256 in connection.execute(statement.order_by(table.run_uuid, table.path)):
         found[run_id].append(Artifact(path, size, sha256))
-    return found
-
-
-def _data(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, list[Dataset]]:
-    table, used, context = datasets.c, inputs.c, input_tags.c
-    is_context = sa.and_(context.input_uuid == used.input_uuid, context.name == CONTEXT_TAG)
-    source = inputs.join(datasets, table.dataset_uuid == used.source_id).outerjoin(input_tags, is_context)
-    columns = (table.name, table.digest, table.dataset_source_type, table.dataset_source, table.dataset_schema)
-    statement = (
-        sa.select(used.destination_id, *columns, table.dataset_profile, context.value)
-        .select_from(source)
-        .where(used.source_type == "DATASET", used.destination_type == "RUN", used.destination_id.in_(ids))
-        .order_by(table.name, table.digest)
-    )
-    found = defaultdict[str, list[Dataset]](list)
-    for run_id, name, digest, kind, place, schema, profile, value in connection.execute(statement):
-        found[run_id].append(Dataset(name, digest, kind, place, schema, profile, value or ""))
     return found
 
 

@@ -68,7 +68,7 @@ class SqlTracker:
     def get(self, run_id: str) -> Run:
         """One run by its whole id, also a deleted one."""
         with self._database.read() as connection:
-            found = load_runs(connection, self._layout(), [run_id])
+            found = load_runs(connection, self._layout(), [run_id], datasets=True)
         if not found:
             raise self._no_run(run_id)
         return found[0]
@@ -77,7 +77,8 @@ class SqlTracker:
         """The runs that answer the query, in its order."""
         layout = self._layout()
         with self._database.read() as connection:
-            return load_runs(connection, layout, self._ids(connection, layout, query), query.points_of)
+            ids = self._ids(connection, layout, query)
+            return load_runs(connection, layout, ids, query.points_of, datasets=query.datasets)
 
     def _ids(self, connection: sa.Connection, layout: Layout, query: Query) -> Sequence[str]:
         search = Search(layout)

@@ -159,6 +159,8 @@ class Writer:
             self._check_no_trial(cursor, change.run_id)
         cursor.execute(self._sql.run_end, (change.status.value, change.ended, change.ended, change.run_id))
         cursor.unless_changed(lambda: self._no_run(change.run_id))
+        if change.datasets:
+            self._datasets(cursor, change.run_id, self._run(cursor, change.run_id), change.datasets)
         self._add(cursor, change)
         self._models.put(cursor, change.run_id, change.models)
 
