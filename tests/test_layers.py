@@ -37,6 +37,7 @@ HPO_LAYERS = [
         "hpo.placeholders",
         "hpo.search_path",
         "hpo.secret_keeping",
+        "hpo.worker_variables",
     ),
     ("hpo.samplers", "hpo.pruners", "hpo.executors", "hpo.objectives", "hpo.config", "hpo.provenance"),
     (

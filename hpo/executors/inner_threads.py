@@ -6,21 +6,6 @@ from contextlib import ExitStack
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no types
 
-VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
-
-
-def thread_variables(limit: int | None) -> dict[str, str]:
-    """The environment that makes libraries start with this many threads; for a process that has not loaded them."""
-    return {} if limit is None else dict.fromkeys(VARIABLES, str(limit))
-
 
 class InnerThreads:
     """Applies the limit to libraries that are loaded already.

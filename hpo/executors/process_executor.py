@@ -1,5 +1,6 @@
 """Runs trials in worker processes, one a slot (joblib's loky)."""
 
+import os
 import secrets
 import signal
 import time
@@ -14,7 +15,6 @@ import cloudpickle  # type: ignore[import-untyped]  # it has no types
 from hpo.attempt import failed
 from hpo.errors import ObjectiveError
 from hpo.executor import Answer, Executor, go_on
-from hpo.executors.inner_threads import thread_variables
 from hpo.executors.lifeline import lifeline
 from hpo.executors.limits import Limits
 from hpo.executors.open_trials import OpenTrials
@@ -31,6 +31,7 @@ from hpo.failure_text import failure_line
 from hpo.processes.guard import Guard
 from hpo.processes.output_log import left_behind
 from hpo.trial import Outcome, Trial
+from hpo.worker_variables import worker_variables
 
 
 class ProcessExecutor:
@@ -123,7 +124,7 @@ class ProcessExecutor:
             search_path=tuple(self._work.search_path),
             work=self._pickled,
         )
-        environment = thread_variables(self._work.inner_threads)
+        environment = worker_variables(self._work.inner_threads, os.environ)
         line = DriverEnd(self._work.metric, self._open.ask) if self._work.asks else None
         return WorkerProcess(Start(setup, environment, mark=f"{self._mark}/{number};"), line)
 
