@@ -80,6 +80,7 @@ def _command(config: SweepConfig, search_path: Sequence[str]) -> Objective:
         cwd=settings.cwd or "",
         artifacts=tuple(pattern.removeprefix("{trial_dir}/") for pattern in settings.artifacts or ()),
         model=(settings.model or "").removeprefix("{trial_dir}/"),
+        inner_threads=config.parallel.inner_threads,
     )
     objective.prepare()
     return objective

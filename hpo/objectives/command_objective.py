@@ -18,6 +18,7 @@ from hpo.objectives.told_metrics import ToldMetrics
 from hpo.placeholders import SEVERAL, Template, as_arguments, as_text
 from hpo.space import Params
 from hpo.trial import Metrics
+from hpo.worker_variables import worker_variables
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class CommandObjective:
     `argv`, the values of `environment`, `cwd` and the metrics' file are texts with placeholders (`hpo.placeholders`);
     an argument or variable that names a parameter which the trial does not have is left out. `folder` is the sweep
     file's: relative paths are seen from there. `artifacts` are patterns of files below the trial's folder to keep,
-    `model` is the MLflow model folder there which the program writes.
+    `model` is the MLflow model folder there which the program writes. The program starts as a worker process does, so
+    that it repeats under every backend: with `inner_threads`, and a fixed seed of hashes; `environment` goes first.
     """
 
     argv: Sequence[str]
@@ -47,6 +49,7 @@ class CommandObjective:
     cwd: str = ""
     artifacts: Sequence[str] = ()
     model: str = ""
+    inner_threads: int | None = None
 
     def prepare(self) -> None:
         """Looks for the program, as far as its name is known before a trial; ObjectiveError where it is not there."""
@@ -137,7 +140,8 @@ class CommandObjective:
         filled = {name: Template(text).fill(values) for name, text in self.environment.items()}
         given = {name: text for name, text in filled.items() if text is not None}
         # or what a Python program prints comes all at once when it ends, and no report is in time
-        return {"PYTHONUNBUFFERED": "1", **os.environ, **own, **given}
+        pinned = worker_variables(self.inner_threads, os.environ)
+        return {"PYTHONUNBUFFERED": "1", **os.environ, **pinned, **own, **given}
 
     def _program(self, name: str, path: str | None) -> str:
         """Where a program is: on PATH, or with a slash in its name as seen from the sweep file's folder."""

@@ -79,13 +79,16 @@ class Environment:
 
 
 def captured_environment(
-    allowed: Sequence[str], environ: Mapping[str, str], *, inner_threads: int | None = None, backend: str = "loky"
-) -> Environment:
+    allowed: Sequence[str], environ: Mapping[str, str], *,
+    inner_threads: int | None = None, backend: str = "loky", command: bool = False,
+) -> Environment:  # fmt: skip
     """What trials run in that this process starts; takes some 10 ms.
 
     `allowed` names environment variables that are recorded besides `VARIABLES`, secrets in them masked. `inner_threads`
-    and `backend` are the sweep's: where trials run in processes of their own, these start with fixed settings.
+    and `backend` are the sweep's, `command` says whether its trials are programs: where trials run in processes of
+    their own, these start with fixed settings.
     """
+    fixed = worker_variables(inner_threads, environ) if command or backend == "loky" else {}
     distributions = installed()
     return Environment(
         python=platform.python_version(),
@@ -99,7 +102,7 @@ def captured_environment(
         gpus=tuple(machine.graphics_cards()),
         packages={each.name: each.version for each in distributions},
         sources={each.name: each.source for each in distributions if each.source},
-        variables=_variables(allowed, environ, inner_threads, backend),
+        variables=_variables(allowed, {**environ, **fixed}),
         threads=_threads(environ, inner_threads, backend),
         libraries=_libraries(),
         paths=_paths(),
@@ -119,12 +122,9 @@ def _system() -> str:
     return ", ".join(part for part in (platform.system(), " ".join(platform.libc_ver())) if part.strip())
 
 
-def _variables(
-    allowed: Sequence[str], environ: Mapping[str, str], inner_threads: int | None, backend: str
-) -> Mapping[str, str]:
-    in_trials = {**environ, **(worker_variables(inner_threads, environ) if backend == "loky" else {})}
+def _variables(allowed: Sequence[str], environ: Mapping[str, str]) -> Mapping[str, str]:
     names = [name for name in dict.fromkeys([*VARIABLES, *allowed]) if name not in THREAD_VARIABLES]
-    return Secrets().hide_in({name: in_trials[name] for name in sorted(names) if name in in_trials})
+    return Secrets().hide_in({name: environ[name] for name in sorted(names) if name in environ})
 
 
 def _threads(environ: Mapping[str, str], inner_threads: int | None, backend: str) -> Mapping[str, str]:

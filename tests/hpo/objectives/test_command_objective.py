@@ -157,6 +157,18 @@ def test_the_environment_names_the_trial_and_holds_what_the_file_adds(bench: Ben
     assert (outcome.error, outcome.metrics) == ("", {"eta": 0.5, "loss": 3.0})
 
 
+def test_a_program_starts_with_fixed_threads_and_hashes_which_the_file_may_set_otherwise(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
+    script = f'test "$OMP_NUM_THREADS $MKL_NUM_THREADS $PYTHONHASHSEED" = "3 2 0" && {DONE}'
+
+    outcome = bench.sh(script, inner_threads=2, environment={"OMP_NUM_THREADS": "3"})
+
+    assert outcome.state is State.COMPLETE
+
+
 def test_a_program_runs_in_the_sweep_files_folder_or_where_cwd_says(bench: Bench) -> None:
     assert bench.sh(f'test "$PWD" = "{bench.folder}" && {DONE}').state is State.COMPLETE
     assert bench.sh(f'test "$PWD" = "{{trial_dir}}" && {DONE}', cwd="{trial_dir}").state is State.COMPLETE

@@ -166,6 +166,7 @@ def test_the_seed_of_hashes_is_recorded_as_it_is_in_a_trial() -> None:
     assert recorded({}, "loky") == "0"
     assert recorded({"PYTHONHASHSEED": "7"}, "loky") == "7"
     assert recorded({}, "serial") is None
+    assert captured_environment([], {}, backend="serial", command=True).variables == {"PYTHONHASHSEED": "0"}
     assert recorded({"PYTHONHASHSEED": "7"}, "threading") == "7"
 
 
