@@ -1,13 +1,15 @@
 """Gives an objective the real values of masked params, and takes secrets out of what it leaves behind."""
 
+import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hpo.autolog.described_model import AUTOLOG
 from hpo.masking import Secrets
 from hpo.objective import Objective, TrialContext, TrialFiles
 from hpo.space import Params
-from hpo.trial import Metrics, Outcome, SavedFile, SavedModel
+from hpo.trial import InputFile, Metrics, Outcome, SavedFile, SavedModel
 
 OUTPUT_NAME = "logs/output.log"
 """Under which name executors keep what a trial printed."""
@@ -41,6 +43,8 @@ class SecretKeepingFiles:
 
     def save_file(self, artifact_uri: str, source: Path, name: str) -> list[SavedFile]:
         """Copies a file or a folder below the run's artifacts, each file whole or not at all."""
+        if source.is_dir() and name.rpartition("/")[2] == AUTOLOG:
+            return self._save_texts(artifact_uri, source, name)
         if name != OUTPUT_NAME:
             return self.files.save_file(artifact_uri, source, name)
         printed = source.read_text("utf-8", "surrogateescape")
@@ -52,11 +56,29 @@ class SecretKeepingFiles:
             masked.write_text(hidden, "utf-8", "surrogateescape")
             return self.files.save_file(artifact_uri, masked, name)
 
+    def _save_texts(self, artifact_uri: str, folder: Path, name: str) -> list[SavedFile]:
+        """A folder of texts that we wrote ourselves: an estimator's parameters may hold a secret."""
+        with tempfile.TemporaryDirectory(prefix="hpo-") as scratch:
+            masked = Path(shutil.copytree(folder, Path(scratch, "texts")))
+            for path in masked.rglob("*"):
+                if path.is_file():
+                    text = self.secrets.hide(path.read_text("utf-8", "surrogateescape"))
+                    path.write_text(text, "utf-8", "surrogateescape")
+            return self.files.save_file(artifact_uri, masked, name)
+
     def save_model(
         self, artifact_uri: str, model: object, *, name: str, run_id: str, input_example: object
     ) -> tuple[SavedModel, list[SavedFile]]:
         """Writes a model folder below the run's artifacts."""
         return self.files.save_model(artifact_uri, model, name=name, run_id=run_id, input_example=input_example)
+
+    def input_file(self, path: Path, name: str, context: str) -> InputFile:
+        """What a file or folder that the trial reads holds."""
+        found = self.files.input_file(path, name, context)
+        hide = self.secrets.hide
+        return replace(
+            found, name=hide(name), path=hide(found.path), schema=hide(found.schema), profile=hide(found.profile)
+        )
 
 
 def without_secrets(outcome: Outcome, objective: Objective) -> Outcome:

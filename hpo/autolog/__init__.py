@@ -1,0 +1,1 @@
+"""What is logged of a fit without being asked for each thing: the estimator, its scores, what it looks at, pictures."""

@@ -1,0 +1,94 @@
+"""The fits of one trial that are logged without being asked for one by one: described, and the last model offered."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from hpo.autolog.described_model import AUTOLOG
+from hpo.autolog.description import Fit, describe
+from hpo.autolog.sessions import telling
+from hpo.gathered import Gathered, OfferedModel
+from hpo.trial import Report
+
+MOST = 10
+"""Fits of a trial that are described as they come; of further ones only the last."""
+EXAMPLE_ROWS = 5
+COUNT_TAG = "hpo.autolog"
+"""On a trial: how many fits it had."""
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def logged_fits(gathered: Gathered, metric: str) -> Iterator[None]:
+    """Logs the fits of this thread inside the block; what goes wrong with that is said on the trial's run.
+
+    `metric` is the sweep's own, of which nothing is reported here.
+    """
+    fits = _TrialFits(gathered, metric)
+    try:
+        with telling(fits.told):
+            yield
+    finally:
+        fits.finish()
+
+
+class _TrialFits:
+    """What becomes of each fit."""
+
+    def __init__(self, gathered: Gathered, metric: str) -> None:
+        self._gathered = gathered
+        self._metric = metric
+        self._count = 0
+        self._last: Fit | None = None
+        self._texts: dict[str, str] = {}
+
+    def told(self, estimator: object, given: Mapping[str, object]) -> None:
+        """A fit that has ended; transformers on their own are no models, and not told of."""
+        if not (hasattr(estimator, "predict") or hasattr(estimator, "fit_predict")):
+            return
+        self._last = _fit(estimator, given)
+        self._count += 1
+        if self._count <= MOST:
+            self._describe(self._last)
+
+    def finish(self) -> None:
+        """Saves the descriptions, and offers the model of the last fit where the objective offers none itself."""
+        if self._last is None:
+            return
+        if self._count > MOST:
+            self._describe(self._last)
+        self._gathered.tags[COUNT_TAG] = str(self._count)
+        if not self._gathered.offered and hasattr(self._last.estimator, "predict"):
+            offered = OfferedModel(self._last.estimator, _example(self._last.x), is_optional=True)
+            self._gathered.offered["model"] = offered
+        self._gathered.save_texts(self._texts, AUTOLOG)
+
+    def _describe(self, fit: Fit) -> None:
+        step = self._count - 1
+        try:
+            description = describe(fit)
+        except Exception as error:  # a trial is worth more than what is noted of it on the way
+            self._gathered.lose(f"fit {step}: {type(error).__name__}: {error}")
+            return
+        self._texts |= {f"{step}/{name}": text for name, text in description.files.items()}
+        now = int(time.time() * 1000)
+        self._gathered.reports += [
+            Report(name, value, step, now) for name, value in description.metrics.items() if name != self._metric
+        ]
+
+
+def _fit(estimator: object, given: Mapping[str, object]) -> Fit:
+    named = {name: value for name, value in given.items() if not isinstance(value, Mapping)}  # **fit_params
+    x = next(iter(named.values()), None)
+    return Fit(estimator, x, named.get("y"), named.get("sample_weight"))
+
+
+def _example(x: object) -> object:
+    """The first rows, where they are of a kind that has a signature."""
+    if getattr(x, "ndim", 0) != 2:
+        return None
+    if hasattr(x, "iloc"):
+        return x.iloc[:EXAMPLE_ROWS]
+    return x[:EXAMPLE_ROWS] if type(x).__name__ == "ndarray" else None  # type: ignore[index]  # it is an array
