@@ -116,6 +116,8 @@ class MemoryTracker:
         self._runs: dict[str, _Kept] = {}
         self._datasets = KnownDatasets()
         self.ownership = MemoryOwnership(self._lock)
+        self.writes = 0
+        """Counts the transactions."""
 
     def experiment(self, name: str, artifact_location: str | None = None) -> str:
         """The id of the experiment of that name, made if missing."""
@@ -142,6 +144,7 @@ class MemoryTracker:
                 self._put_back(before)
                 self._datasets.forget_after(known)
                 raise
+            self.writes += 1
 
     def get(self, run_id: str) -> Run:
         """One run by its whole id."""

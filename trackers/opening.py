@@ -14,6 +14,7 @@ from trackers.outbox import Outbox
 from trackers.ownership import Ownership
 from trackers.registry import Registry
 from trackers.tracker import Tracker
+from trackers.watching import Watching
 
 if TYPE_CHECKING:  # for the type only: it imports SQLAlchemy
     from trackers.sql.database import Place
@@ -33,12 +34,14 @@ class _Closing(Protocol):
 class Store:
     """An open store: runs and models of one database, and the absolute folder new experiments keep their files in.
 
-    `ownership` says who drives which of its sweeps, `outbox` what mirrors were sent; a store in memory has none.
+    `ownership` says who drives which of its sweeps, `watching` is for those who look at them, `outbox` says what
+    mirrors were sent; a store in memory has none.
     """
 
     tracker: Tracker
     registry: Registry
     ownership: Ownership
+    watching: Watching
     uri: str = field(repr=False)  # with its password, where it has one
     artifacts: str
     _closing: tuple[_Closing, ...] = field(default=(), repr=False)
@@ -82,10 +85,11 @@ def open_store(
     root = absolute_artifacts(artifacts)
     if colon and scheme == "memory":
         from trackers.memory_registry import MemoryRegistry
+        from trackers.memory_watching import MemoryWatching
 
         tracker = MemoryTracker(root)
         registry = MemoryRegistry(manifest=tracker.artifacts, check_fence=tracker.ownership.check)
-        return Store(tracker, registry, tracker.ownership, uri, root)
+        return Store(tracker, registry, tracker.ownership, MemoryWatching(tracker), uri, root)
     if colon and scheme in ("sqlite", "sqlite+pysqlite"):
         return _open_sqlite(uri, root, read_only=read_only, query_seconds=query_seconds)
     if colon and scheme in ("postgresql+psycopg", "postgresql", "postgres"):
@@ -144,11 +148,13 @@ def _sql_store(place: "Place", uri: str, artifacts: str, *, read_only: bool, que
     from trackers.sql.query_limit import query_limit
     from trackers.sql.registry import SqlRegistry
     from trackers.sql.sql_tracker import SqlTracker
+    from trackers.sql.watching import SqlWatching
 
     database = Database(place, artifacts=artifacts, read_only=read_only)
     tracker = SqlTracker(database, artifacts, query_seconds=query_limit(query_seconds, read_only=read_only))
     registry, ownership, outbox = SqlRegistry(database), SqlOwnership(database), SqlOutbox(database)
-    return Store(tracker, registry, ownership, uri, artifacts, (tracker, database), outbox=outbox)
+    watching = SqlWatching(database)
+    return Store(tracker, registry, ownership, watching, uri, artifacts, (tracker, database), outbox=outbox)
 
 
 def _without_password(uri: str) -> str:

@@ -91,6 +91,13 @@ class Place(Protocol):
         """What is read inside is ended after so long, by TimeoutError."""
         ...
 
+    def stamp(self, connection: Callable[[], sa.PoolProxiedConnection]) -> str | None:
+        """A text that changes whenever somebody else writes to the database; None where there is nothing so cheap.
+
+        `connection` gives the same one each time, outside of any transaction.
+        """
+        ...
+
     def tidy(self, connection: sa.Connection) -> None:
         """Refreshes the planner's statistics."""
         ...
@@ -113,6 +120,8 @@ class Database:
         self._lock = threading.RLock()
         self._writer: sa.Connection | None = None
         self._layout: Layout | None = None
+        self._watch_lock = threading.Lock()
+        self._watch: sa.PoolProxiedConnection | None = None
         self.generation = 0
         """Counts the looks at the layout; what was derived from an older one is stale."""
         if not read_only:
@@ -166,6 +175,11 @@ class Database:
         with self._translated(), self._reader.connect() as connection:
             yield connection
 
+    def stamp(self) -> str | None:
+        """A text that changes whenever another process, or a writer of this one, commits; None where there is none."""
+        with self._watch_lock, self._translated():
+            return self._place.stamp(self._watching_connection)
+
     def limited(self, connection: sa.Connection, seconds: float) -> contextlib.AbstractContextManager[None]:
         """Ends what is read inside after so long, by TimeoutError; infinite for no limit."""
         return self._place.limited(connection, seconds) if seconds < float("inf") else contextlib.nullcontext()
@@ -204,6 +218,10 @@ class Database:
 
     def close(self) -> None:
         """Closes all connections; safe to call twice."""
+        with self._watch_lock:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
         with self._lock:
             self._reader.dispose()
             if self._writer is not None:  # closed last, for only a writer can empty the log
@@ -216,6 +234,11 @@ class Database:
                     self._place.ended()
                 self._writer = None
             self._place.close()
+
+    def _watching_connection(self) -> sa.PoolProxiedConnection:
+        if self._watch is None:
+            self._watch = self._reader.raw_connection()
+        return self._watch
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sa.Connection]:

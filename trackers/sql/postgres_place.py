@@ -164,6 +164,10 @@ class PostgresPlace:
             raise
         connection.exec_driver_sql("SET LOCAL statement_timeout TO DEFAULT")
 
+    def stamp(self, connection: Callable[[], sa.PoolProxiedConnection]) -> str | None:  # noqa: ARG002
+        """A server has nothing of the kind that is up to date: its statistics come late."""
+        return None
+
     def tidy(self, connection: sa.Connection) -> None:
         """Lets the query planner look at the tables we fill; the server does so by itself, but a minute later."""
         connection.exec_driver_sql("ANALYZE runs, tags, params, latest_metrics, metrics, hpo_trials")

@@ -214,6 +214,11 @@ class SqlitePlace:
         finally:
             raw.set_progress_handler(None, 0)
 
+    def stamp(self, connection: Callable[[], sa.PoolProxiedConnection]) -> str | None:
+        """SQLite's counter of the commits of others."""
+        raw: sqlite3.Connection = connection().driver_connection  # type: ignore[assignment]  # it is SQLite's
+        return str(raw.execute("PRAGMA data_version").fetchone()[0])
+
     def tidy(self, connection: sa.Connection) -> None:
         """Lets the query planner look at the tables; MLflow's own search is quadratic without."""
         connection.exec_driver_sql("PRAGMA analysis_limit = 400")
