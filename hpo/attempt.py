@@ -96,7 +96,10 @@ _PRUNED = _Verdict({}, is_pruned=True)
 def _evaluate(objective: Objective, trial: Trial, live: LiveTrial, gathered: Gathered, goals: Goals) -> _Verdict:
     metrics: Metrics = {}
     try:
-        result = objective(dict(trial.params), live)
+        try:
+            result = objective(dict(trial.params), live)
+        finally:
+            live.end()
         if live.is_stopped:
             return _PRUNED
         verdict = _judge(result, list(goals))

@@ -1,13 +1,24 @@
 """What a running trial has made so far: reports, tags, files, and models that wait for the trial's value."""
 
 import inspect
+import logging
+import tempfile
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from hpo.autolog.described_model import AUTOLOG, DescribedModel
 from hpo.errors import HpoError
 from hpo.objective import TrialFiles
+from hpo.plain import plain_text
 from hpo.trial import Report, SavedFile, SavedModel, Trial
+
+LOST_TAG = "hpo.autolog_lost"
+"""On a trial: what could not be logged that way."""
+
+log = logging.getLogger(__name__)
 
 
 class SaveFailed(HpoError):
@@ -16,10 +27,11 @@ class SaveFailed(HpoError):
 
 @dataclass(frozen=True)
 class OfferedModel:
-    """A model, or a function that makes it, not yet written."""
+    """A model, or a function that makes it, not yet written. Without an optional one the trial is complete, too."""
 
     model: object
     input_example: object
+    is_optional: bool = False
 
 
 class Gathered:
@@ -47,7 +59,8 @@ class Gathered:
         """Makes and saves the offered models; what a maker raises passes through, SaveFailed where saving fails."""
         for name, offered in self.offered.items():
             files = self._store(name)
-            model = made(offered.model)
+            found = made(offered.model)
+            model = found.model if isinstance(found, DescribedModel) else found
             try:
                 saved_model, saved_files = files.save_model(
                     self._trial.artifact_uri,
@@ -57,9 +70,44 @@ class Gathered:
                     input_example=offered.input_example,
                 )
             except Exception as error:
+                if offered.is_optional:
+                    self.lose(f"model {name!r}: {type(error).__name__}: {error}")
+                    continue
                 raise SaveFailed(f"cannot save model {name!r}: {type(error).__name__}: {error}") from error
             self.models[name] = saved_model
             self._add_files(saved_files)
+            if isinstance(found, DescribedModel):
+                self._describe(name, found)
+
+    def save_texts(self, texts: Mapping[str, str], folder: str) -> None:
+        """Saves small files below a folder; one that cannot be saved is said in a tag."""
+        if not texts or self._files is None:
+            return
+        try:
+            with tempfile.TemporaryDirectory(prefix="hpo-") as scratch:
+                for name, text in texts.items():
+                    path = Path(scratch, name)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text(text, "utf-8", "backslashreplace")
+                self._add_files(self._files.save_file(self._trial.artifact_uri, Path(scratch), folder))
+        except Exception as error:
+            self.lose(f"{folder}: {type(error).__name__}: {error}")
+
+    def lose(self, what: str) -> None:
+        """Says that something could not be logged that nobody had asked for by name; the trial goes on."""
+        log.warning("trial %d: not logged: %s", self._trial.number, what)
+        known = self.tags.get(LOST_TAG)
+        self.tags[LOST_TAG] = plain_text(f"{known}; {what}" if known else what)[:5000]
+
+    def _describe(self, name: str, described: DescribedModel) -> None:
+        try:
+            description = described.describe()
+        except Exception as error:
+            self.lose(f"model {name!r}: {type(error).__name__}: {error}")
+            return
+        self.save_texts(description.files, f"{name}/{AUTOLOG}")
+        now = int(time.time() * 1000)
+        self.reports += [Report(metric, value, 0, now) for metric, value in description.metrics.items()]
 
     def _store(self, name: str) -> TrialFiles:
         if self._files is None:

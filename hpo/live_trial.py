@@ -4,6 +4,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,7 @@ class LiveTrial:
         self._asked = 0
         self._reported: dict[int, int] = {}
         self._directory: Path | None = None
+        self._autolog: ExitStack | None = None
         self.is_stopped = False
 
     @property
@@ -78,6 +80,22 @@ class LiveTrial:
     def set_tag(self, name: str, value: object) -> None:
         """Sets a tag on the trial's run, as text."""
         self._gathered.tags[plain_name(name, "tag")] = plain_text(str(value))
+
+    def autolog(self) -> None:
+        """Logs fits of this thread from now on until the objective returns; again it does nothing."""
+        if self._autolog is not None:
+            return
+        from hpo.autolog.mlflow_flavors import mlflow_autologging
+        from hpo.autolog.trial_fits import logged_fits  # imports scikit-learn, for those who ask for it
+
+        self._autolog = ExitStack()
+        self._autolog.enter_context(mlflow_autologging())
+        self._autolog.enter_context(logged_fits(self._gathered, self._metric))
+
+    def end(self) -> None:
+        """Ends what runs beside the objective; called once that has returned, or failed."""
+        if self._autolog is not None:
+            self._autolog.close()
 
     def _record(self, metric: str, value: object, step: object) -> None:
         try:

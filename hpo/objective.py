@@ -49,12 +49,23 @@ class TrialContext(Protocol):
         may be given: it is called after the trial's value is known, and only if the model is kept. So an expensive
         refit costs the good trials only: `trial.log_model(lambda: clone(estimator).fit(x, y))`. A callable object of
         another kind (a torch module) is itself a model. A `pathlib.Path` names an MLflow model folder, of any flavor,
-        which is kept as it is.
+        which is kept as it is. The function may also return a `hpo.autolog.described_model.DescribedModel`.
         """
         ...
 
     def set_tag(self, name: str, value: object) -> None:
         """Sets a tag on the trial's run."""
+        ...
+
+    def autolog(self) -> None:
+        """Logs each fit of a scikit-learn compatible estimator in this thread, from now on until the objective returns.
+
+        Of the outermost fits: estimator and all its parameters, training scores, confusion matrix or residuals and
+        feature importances, below `autolog/<n>/` and as metrics `training_*` at step n; the model of the last one is
+        offered as by `log_model`, unless the objective offers one itself. XGBoost, LightGBM, Lightning and Keras, where
+        they are imported, log onto the trial's run by MLflow's own autologging, if MLflow is installed. Nothing that
+        goes wrong with it fails the trial.
+        """
         ...
 
 

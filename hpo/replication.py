@@ -168,4 +168,10 @@ def _with_models(whole: Outcome, trial: Trial, first: Gathered, files: TrialFile
         reason = "artifact" if isinstance(error, SaveFailed) else "exception"
         text, trace = failure_line(error), failure_traceback(error)
         return replace(whole, state=State.FAILED, reason=reason, error=text, traceback=trace)
-    return replace(whole, files=tuple(gathered.files.values()), models=tuple(gathered.models.values()))
+    return replace(
+        whole,
+        reports=(*whole.reports, *gathered.reports),
+        tags={**whole.tags, **gathered.tags},
+        files=tuple(gathered.files.values()),
+        models=tuple(gathered.models.values()),
+    )
