@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from hpo.attempt import failed
 from hpo.budget import Stop
 from hpo.constraints import INFEASIBLE_TAG, VIOLATION, Constraint, judged
+from hpo.data_record import dataset_of
 from hpo.progress import Progress
 from hpo.replication import replicate_of
 from hpo.secret_keeping import OUTPUT_NAME
@@ -31,6 +32,8 @@ from trackers.rows import artifact_uri, attempt_uri
 
 REPLICATE_TAG = "hpo.replicate"
 """On a run of a trial's point with another seed, which lies below the trial's run: which one it is, from 0."""
+REPLAY_TAG = "hpo.replay"
+"""On a run below a trial's: it is that trial run again later, and what came of it, `same` or `differs`."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class SweepRecords:
             tags=outcome.tags,
             artifacts=[Artifact(file.path, file.size, file.sha256) for file in outcome.files],
             models=[LoggedModel(m.model_id, m.name, m.path, m.flavor) for m in outcome.models],
+            datasets=[dataset_of(read) for read in outcome.inputs],
             trial=TrialFacts(
                 number=trial.number,
                 params=trial.params,

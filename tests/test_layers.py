@@ -128,6 +128,7 @@ HPO_LAYERS = [
         "hpo.importance",
         "hpo.parent_run",
         "hpo.mirrors",
+        "hpo.replaying",
         "hpo",
     ),
     ("hpo.cli", "hpo.web", "scripts"),

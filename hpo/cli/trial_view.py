@@ -4,7 +4,8 @@ from hpo.cli.fields_view import Fields
 from hpo.cli.text import duration, short_time
 from hpo.cli.trial_rows import trial_object
 from hpo.front_on_record import several_of
-from trackers.records import Query, Run
+from hpo.sweep_records import REPLAY_TAG
+from trackers.records import Query, Run, TrialFacts
 from trackers.tracker import Tracker
 
 SHOWN_MLFLOW_TAGS = ("mlflow.note.content", "mlflow.source.git.commit")
@@ -15,6 +16,7 @@ def trial_details(tracker: Tracker, run: Run) -> dict[str, object]:
     parent = tracker.get(run.parent_id) if run.parent_id else None
     facts = run.trial
     metric = parent.sweep.metric if parent and parent.sweep else None
+    below = [each for each in tracker.find(Query(parent=run.id)) if each.trial is not None]
     return {
         "name": run.name,
         "sweep": parent.name if parent else None,
@@ -31,11 +33,8 @@ def trial_details(tracker: Tracker, run: Run) -> dict[str, object]:
             {"name": model.name, "flavor": model.flavor, "uri": model.uri, "model_id": model.model_id}
             for model in run.models
         ],
-        "replicates": [
-            {"name": again.name, "seed": own.seed, "state": own.state, "value": own.value, "run_id": again.id}
-            for again in tracker.find(Query(parent=run.id))
-            if (own := again.trial) is not None
-        ],
+        "replicates": [_again(each) for each in below if REPLAY_TAG not in each.tags],
+        "replays": [{**_again(each), "verdict": each.tags[REPLAY_TAG]} for each in below if REPLAY_TAG in each.tags],
         "user": run.user,
         "experiment": run.experiment,
         "artifact_uri": run.artifact_uri,
@@ -48,7 +47,6 @@ def trial_fields(tracker: Tracker, run: Run) -> Fields:
     number, sweep = data["number"], data["sweep"]
     address = f"{sweep}#{run.name if number is None else number}" if sweep else run.name
     seconds, metric, values = data["seconds"], data["metric"], data.get("values")
-    replicates = data["replicates"]
     return {
         "trial": address,
         "state": data["state"],
@@ -68,16 +66,31 @@ def trial_fields(tracker: Tracker, run: Run) -> Fields:
         },
         "models": {model.name: f"{model.uri} ({model.flavor})" for model in run.models},
         "artifacts": {file.path: f"{file.size} bytes" for file in tracker.artifacts(run.id)},
-        "replicates": {again["name"]: _replicate_text(again) for again in replicates if isinstance(again, dict)}
-        if isinstance(replicates, list)
-        else {},
+        "replicates": _named(data["replicates"]),
+        "replays": _named(data["replays"]),
         "artifacts at": run.artifact_uri,
         "traceback": data["traceback"],
         "next": f"hpo logs {address}" if data["state"] == "FAILED" else f"hpo register {address}" if run.models else "",
     }
 
 
-def _replicate_text(again: dict[str, object]) -> str:
+def _again(run: Run) -> dict[str, object]:
+    """A run of the trial's point below it."""
+    own = run.trial or TrialFacts(0, {})
+    return {"name": run.name, "seed": own.seed, "state": own.state, "value": own.value, "run_id": run.id}
+
+
+def _named(runs: object) -> dict[str, str]:
+    found = [again for again in runs if isinstance(again, dict)] if isinstance(runs, list) else []
+    return {
+        f"{again['name']} {again['run_id'][:8]}" if "verdict" in again else again["name"]: _text(again)
+        for again in found
+    }
+
+
+def _text(again: dict[str, object]) -> str:
     value = again["value"]
     shown = f" {value:.6g}" if isinstance(value, float) else ""
-    return f"{again['state']}{shown} with seed {again['seed']}"
+    return f"{again['state']}{shown} with seed {again['seed']}" + (
+        f": {again['verdict']}" if "verdict" in again else ""
+    )

@@ -1,0 +1,1 @@
+"""Runs recorded trials again, and says whether they give the same numbers."""

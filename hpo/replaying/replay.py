@@ -1,0 +1,111 @@
+"""Runs recorded trials again and compares them with their record."""
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hpo.config.conversion import constraints_of
+from hpo.config.reading import read_sweep_text
+from hpo.provenance.changed import Changed
+from hpo.replaying.comparison import Verdict, compare
+from hpo.replaying.job import Job, Task
+from hpo.replaying.process import run_in_process
+from hpo.replaying.record import Record, TrialRecord
+from hpo.replaying.surroundings import Surroundings, Wishes
+from hpo.sweep_records import SweepRecords
+from hpo.trial import Outcome, State, Trial
+from trackers.records import Point, RunEnded, TrialFacts
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A trial that was run again: its record, what came of it now, and what comparing them says.
+
+    `logged` are points that it logged through MLflow.
+    """
+
+    record: TrialRecord
+    trial: Trial
+    outcome: Outcome
+    verdict: Verdict
+    logged: Sequence[Point] = ()
+
+
+def replay(record: Record, surroundings: Surroundings, wishes: Wishes) -> Sequence[Replayed]:
+    """All trials of the record, in its order. What `run_in_process` raises."""
+    tasks = {trial.facts.number: _task(trial, record.metric, wishes.seed) for trial in record.trials}
+    code = surroundings.code
+    job = Job(
+        config=record.config,
+        folders=[str(code.folder), str(code.started_in)],
+        folder=str(surroundings.folder),
+        tasks=list(tasks.values()),
+        slots=wishes.slots,
+        original=code.original,
+        rebuilt=code.rebuilt,
+        mlflow=any(trial.mlflow for trial in record.trials),
+    )
+    report = run_in_process(
+        surroundings.python,
+        job,
+        started_in=code.started_in,
+        variables=surroundings.variables,
+        secrets=record.secrets,
+    )
+    config = read_sweep_text(record.config, "the sweep file on record")
+    records = SweepRecords(
+        parent_id=record.sweep_id,
+        experiment="replay",
+        metric=record.metric,
+        artifacts=str(surroundings.folder / "files"),
+        user="",
+        clock=lambda: round(time.time() * 1000),
+        new_id=lambda: uuid.uuid4().hex,
+        constraints=constraints_of(config),
+    )
+    outcomes = {outcome.number: outcome for outcome in report.outcomes}
+    found = []
+    for each in record.trials:
+        task, outcome = tasks[each.facts.number], outcomes[each.facts.number]
+        trial = Trial(task.number, task.params, task.seed, task.run_id, task.attempt)
+        logged = report.logged.get(task.run_id, ())
+        again = as_record(records, trial, outcome)
+        verdict = compare(
+            each,
+            replace(again, points=[*again.points, *logged]),
+            changes=[*_seed_change(each, trial), *surroundings.changes],
+            times=config.objective.sklearn is not None,
+            ignored=wishes.ignored,
+        )
+        found.append(Replayed(each, trial, outcome, verdict, logged))
+    return found
+
+
+def as_record(records: SweepRecords, trial: Trial, outcome: Outcome) -> TrialRecord:
+    """What the store would have of a trial that ended so."""
+    ending = records.ending(trial, outcome)
+    parts = [change for change in ending.below if isinstance(change, RunEnded)]
+    return replace(_ended(ending.change), replicates=[_ended(change) for change in parts])
+
+
+def _ended(change: RunEnded) -> TrialRecord:
+    return TrialRecord("", change.run_id, change.trial or TrialFacts(0, {}), change.points)
+
+
+def _task(trial: TrialRecord, metric: str, seed: int | None) -> Task:
+    facts = trial.facts
+    reports = sum(point.metric == metric for point in trial.points)
+    return Task(
+        number=facts.number,
+        params=facts.params,
+        seed=facts.seed if seed is None else seed,
+        run_id=uuid.uuid4().hex,
+        attempt=facts.attempt,
+        stop_after=reports if facts.state == State.PRUNED else None,
+    )
+
+
+def _seed_change(record: TrialRecord, trial: Trial) -> Sequence[Changed]:
+    before, after = record.facts.seed, trial.seed
+    return [Changed("seed", record.name, str(before), str(after))] if before != after else []
