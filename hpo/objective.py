@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hpo.space import Params
-from hpo.trial import Metrics, Outcome, SavedFile, SavedModel, Trial
+from hpo.trial import InputFile, Metrics, Outcome, SavedFile, SavedModel, Trial
 
 
 class TrialContext(Protocol):
@@ -50,6 +50,14 @@ class TrialContext(Protocol):
         refit costs the good trials only: `trial.log_model(lambda: clone(estimator).fit(x, y))`. A callable object of
         another kind (a torch module) is itself a model. A `pathlib.Path` names an MLflow model folder, of any flavor,
         which is kept as it is. The function may also return a `hpo.autolog.described_model.DescribedModel`.
+        """
+        ...
+
+    def log_input(self, path: str | Path, name: str | None = None, context: str = "training") -> None:
+        """Records that the trial reads this file, or folder with all it holds, as a data set of its run.
+
+        It goes by a digest of its content, under `name` (else its own name), for what `context` says. Nothing of it is
+        copied. A file that was read before and looks the same is not read again.
         """
         ...
 
@@ -122,7 +130,10 @@ class Surroundings(Protocol):
 
 
 class TrialFiles(Protocol):
-    """Where a worker puts the files a trial keeps; picklable, so it can be sent to worker processes."""
+    """Where a worker puts the files a trial keeps, and who knows the files that it reads.
+
+    Picklable, so it can be sent to worker processes.
+    """
 
     def save_file(self, artifact_uri: str, source: Path, name: str) -> list[SavedFile]:
         """Copies a file or a folder below the run's artifacts, each file whole or not at all."""
@@ -132,4 +143,8 @@ class TrialFiles(Protocol):
         self, artifact_uri: str, model: object, *, name: str, run_id: str, input_example: object
     ) -> tuple[SavedModel, list[SavedFile]]:
         """Writes a model folder below the run's artifacts."""
+        ...
+
+    def input_file(self, path: Path, name: str, context: str) -> InputFile:
+        """What a file or folder that the trial reads holds; OSError where it cannot be read."""
         ...

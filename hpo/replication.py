@@ -141,6 +141,7 @@ def run_replicates(
         tags={**done[0].tags, COUNT_TAG: str(len(reports))},
         replicates=tuple(done),
         started=started,
+        inputs=tuple({(data.name, data.digest): data for each in done for data in each.inputs}.values()),
     )
     if not end and first is not None:
         whole = replace(whole, metrics=settings.metrics([outcome.metrics for outcome in done], goals))

@@ -120,13 +120,29 @@ class SavedModel:
 
 
 @dataclass(frozen=True)
+class InputFile:
+    """A file or folder that was read: `digest` is the start of a sha256, `path` where it lay, as an absolute path.
+
+    `context` says what it was read for, `schema` and `profile` are JSON texts, '' where nothing is known.
+    """
+
+    name: str
+    digest: str
+    path: str
+    context: str = "training"
+    schema: str = ""
+    profile: str = ""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How one attempt of a trial ended.
 
     `reason` of a failure is one of exception, timeout, oom, signal:N, exit:N, no_result, nonfinite, invalid_result,
     lost, artifact; `error` its first line for people, `traceback` the rest. `started` is milliseconds since 1970, UTC;
     `seconds` the measured (monotonic) duration. `metrics` holds the final values, `reports` the values with steps.
-    `replicates` are the outcomes that it is made of, in their order, where the point was run several times.
+    `replicates` are the outcomes that it is made of, in their order, where the point was run several times. `inputs` is
+    what the trial said that it read.
     """
 
     number: int
@@ -143,6 +159,7 @@ class Outcome:
     started: int = 0
     seconds: float = 0.0
     replicates: Sequence["Outcome"] = ()
+    inputs: Sequence[InputFile] = ()
 
 
 def curve(values: Iterable[tuple[int, float]]) -> Curve:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpo.objective import TrialFiles
-from hpo.trial import SavedFile, SavedModel
+from hpo.provenance.input_file import input_file
+from hpo.trial import InputFile, SavedFile, SavedModel
 from trackers.artifacts import ArtifactFolder
 from trackers.records import Artifact
 
@@ -28,6 +29,10 @@ class StoredFiles:
         )
         kept = SavedModel(saved.model_id, saved.name, saved.path, saved.flavor)
         return kept, [_saved(artifact) for artifact in files]
+
+    def input_file(self, path: Path, name: str, context: str) -> InputFile:
+        """What a file or folder that the trial reads holds."""
+        return input_file(path, name, context)
 
 
 def _saved(artifact: Artifact) -> SavedFile:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hpo.executor import FinishedResults
-from hpo.trial import Outcome, Report, SavedFile, SavedModel, State, Trial
+from hpo.trial import InputFile, Outcome, Report, SavedFile, SavedModel, State, Trial
 
 WORTH_SAVING = 0.1
 """Seconds a trial must have taken: writing one down durably takes milliseconds, as running a shorter one again does."""
@@ -81,14 +81,18 @@ def _digest(text: str) -> str:
 def _read(path: Path) -> Outcome | None:
     try:
         digest, _, text = path.read_text("utf-8", errors="surrogatepass").partition("\n")
-        return _outcome(json.loads(text)) if digest == _digest(text) else None
+        return outcome_from(json.loads(text)) if digest == _digest(text) else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-def _outcome(facts: dict[str, object]) -> Outcome:
-    def each(kind: type[Report] | type[SavedFile] | type[SavedModel], name: str) -> tuple[object, ...]:
-        items = facts[name]
+def outcome_from(facts: dict[str, object]) -> Outcome:
+    """An outcome of what `dataclasses.asdict` and JSON made of it; TypeError, ValueError or KeyError for all else."""
+
+    def each(
+        kind: type[Report] | type[SavedFile] | type[SavedModel] | type[InputFile], name: str
+    ) -> tuple[object, ...]:
+        items = facts.get(name)
         return tuple(kind(**item) for item in items) if isinstance(items, list) else ()
 
     replicates = facts.get("replicates")
@@ -96,7 +100,8 @@ def _outcome(facts: dict[str, object]) -> Outcome:
         "reports": each(Report, "reports"),
         "files": each(SavedFile, "files"),
         "models": each(SavedModel, "models"),
-        "replicates": tuple(map(_outcome, replicates)) if isinstance(replicates, list) else (),
+        "inputs": each(InputFile, "inputs"),
+        "replicates": tuple(map(outcome_from, replicates)) if isinstance(replicates, list) else (),
     }
     return Outcome(**{**facts, **made, "state": State(str(facts["state"]))})  # type: ignore[arg-type]  # as saved
 

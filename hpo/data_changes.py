@@ -1,0 +1,79 @@
+"""In what two lots of data sets differ, by name: rows, columns, and the columns whose values are others."""
+
+from collections.abc import Iterator, Sequence
+
+from hpo.data_record import DataFacts
+from hpo.provenance.changed import Changed
+from trackers.records import Dataset
+
+NAMED = 8
+"""More columns than these are counted, not named."""
+
+
+def data_changes(before: Sequence[Dataset], after: Sequence[Dataset]) -> Sequence[Changed]:
+    """What was read then and now, by name and what it was read for; the same content under another name is the same.
+
+    A data set that is in one of the lots alone is a difference too.
+    """
+    old = {(data.name, data.context): data for data in before}
+    new = {(data.name, data.context): data for data in after}
+    shared = [(old.pop(key), new.pop(key)) for key in list(old) if key in new]
+    moved = {data.digest for data in old.values()} & {data.digest for data in new.values()}
+    return [
+        *(dataset_change(was, now) for was, now in shared if was.digest != now.digest),
+        *(Changed("data", was.name, _short(was), "") for was in old.values() if was.digest not in moved),
+        *(Changed("data", now.name, "", _short(now)) for now in new.values() if now.digest not in moved),
+    ]
+
+
+def dataset_change(before: Dataset, after: Dataset) -> Changed:
+    """How a data set differs from what it was; the first line of the detail says most."""
+    lines = list(_differences(DataFacts.of(before), DataFacts.of(after)))
+    return Changed("data", after.name, _short(before), _short(after), "\n".join(lines))
+
+
+def _differences(before: DataFacts, after: DataFacts) -> Iterator[str]:
+    if None not in (before.rows, after.rows) and before.rows != after.rows:
+        yield f"rows: {before.rows} -> {after.rows}"
+    if not (before.columns and after.columns):
+        if None not in (before.count, after.count) and before.count != after.count:
+            yield f"columns: {before.count} -> {after.count}"
+        if before.size != after.size and before.rows == after.rows and None not in (before.size, after.size):
+            yield f"size: {before.size} -> {after.size} bytes"
+        return
+    shared = [name for name in before.columns if name in after.columns]
+    yield from _named("columns removed", [name for name in before.columns if name not in after.columns])
+    yield from _named("columns added", [name for name in after.columns if name not in before.columns])
+    retyped = []
+    for name in shared:
+        old, new = before.columns[name].type, after.columns[name].type
+        if old and new and old != new:
+            retyped.append(name)
+            yield f"type of {name}: {old} -> {new}"
+    if before.rows == after.rows:
+        yield from _values(before, after, [name for name in shared if name not in retyped])
+    if not retyped and shared != [name for name in after.columns if name in before.columns]:
+        yield "the columns stand in another order"
+
+
+def _values(before: DataFacts, after: DataFacts, names: Sequence[str]) -> Iterator[str]:
+    pairs = [(name, before.columns[name].digest, after.columns[name].digest) for name in names]
+    differing = [name for name, old, new in pairs if old and new and old != new]
+    known = sum(bool(old and new) for _, old, new in pairs)
+    if differing and len(differing) == known > 1:
+        yield f"values differ in all {known} columns: rows may only stand in another order"
+    else:
+        yield from _named("values differ in", differing)
+
+
+def _named(what: str, names: Sequence[str]) -> Iterator[str]:
+    if names:
+        rest = len(names) - NAMED
+        yield f"{what}: {', '.join(names[:NAMED])}{f' and {rest} more' if rest > 0 else ''}"
+
+
+def _short(data: Dataset) -> str:
+    facts = DataFacts.of(data)
+    rows = f"{facts.rows} rows" if facts.rows is not None else ""
+    size = f"{facts.size} bytes" if facts.size is not None else ""
+    return ", ".join(filter(None, [rows or size, f"digest {data.digest[:12]}"]))
