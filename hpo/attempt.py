@@ -53,6 +53,7 @@ def run_attempt(
         tags=dict(gathered.tags),
         files=tuple(gathered.files.values()),
         models=tuple(gathered.models.values()),
+        inputs=tuple(gathered.inputs.values()),
         reason=verdict.reason,
         error=verdict.error,
         traceback=verdict.traceback,

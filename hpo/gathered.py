@@ -13,7 +13,7 @@ from hpo.autolog.described_model import AUTOLOG, DescribedModel
 from hpo.errors import HpoError
 from hpo.objective import TrialFiles
 from hpo.plain import plain_text
-from hpo.trial import Report, SavedFile, SavedModel, Trial
+from hpo.trial import InputFile, Report, SavedFile, SavedModel, Trial
 
 LOST_TAG = "hpo.autolog_lost"
 """On a trial: what could not be logged that way."""
@@ -45,6 +45,7 @@ class Gathered:
         self.offered: dict[str, OfferedModel] = {}
         self.files: dict[str, SavedFile] = {}
         self.models: dict[str, SavedModel] = {}
+        self.inputs: dict[tuple[str, str], InputFile] = {}
 
     def save_file(self, source: Path, name: str) -> None:
         """Saves a file or a folder now; SaveFailed where that cannot be done."""
@@ -108,6 +109,13 @@ class Gathered:
         self.save_texts(description.files, f"{name}/{AUTOLOG}")
         now = int(time.time() * 1000)
         self.reports += [Report(metric, value, 0, now) for metric, value in description.metrics.items()]
+
+    def note_input(self, path: Path, name: str, context: str) -> None:
+        """Remembers a file that the trial reads; OSError where it cannot be read."""
+        if self._files is None:
+            raise SaveFailed(f"cannot record {name!r} as read: this sweep was started without a place for artifacts")
+        found = self._files.input_file(path, name, context)
+        self.inputs.setdefault((found.name, found.digest), found)
 
     def _store(self, name: str) -> TrialFiles:
         if self._files is None:

@@ -77,6 +77,14 @@ class LiveTrial:
             raise TypeError("log_model needs a fitted model, or a function that returns one, got None")
         self._gathered.offered[plain_path(name)] = OfferedModel(model, input_example)
 
+    def log_input(self, path: str | Path, name: str | None = None, context: str = "training") -> None:
+        """Takes the digest of a file or folder that the trial reads, and records it when the trial ends."""
+        source = Path(path).absolute()
+        if not source.exists():
+            raise FileNotFoundError(f"log_input: there is no file or folder {source}")
+        own = source.resolve().name if name is None else name
+        self._gathered.note_input(source, plain_name(own, "data set"), plain_name(context, "context"))
+
     def set_tag(self, name: str, value: object) -> None:
         """Sets a tag on the trial's run, as text."""
         self._gathered.tags[plain_name(name, "tag")] = plain_text(str(value))

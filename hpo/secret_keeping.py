@@ -9,7 +9,7 @@ from hpo.autolog.described_model import AUTOLOG
 from hpo.masking import Secrets
 from hpo.objective import Objective, TrialContext, TrialFiles
 from hpo.space import Params
-from hpo.trial import Metrics, Outcome, SavedFile, SavedModel
+from hpo.trial import InputFile, Metrics, Outcome, SavedFile, SavedModel
 
 OUTPUT_NAME = "logs/output.log"
 """Under which name executors keep what a trial printed."""
@@ -71,6 +71,14 @@ class SecretKeepingFiles:
     ) -> tuple[SavedModel, list[SavedFile]]:
         """Writes a model folder below the run's artifacts."""
         return self.files.save_model(artifact_uri, model, name=name, run_id=run_id, input_example=input_example)
+
+    def input_file(self, path: Path, name: str, context: str) -> InputFile:
+        """What a file or folder that the trial reads holds."""
+        found = self.files.input_file(path, name, context)
+        hide = self.secrets.hide
+        return replace(
+            found, name=hide(name), path=hide(found.path), schema=hide(found.schema), profile=hide(found.profile)
+        )
 
 
 def without_secrets(outcome: Outcome, objective: Objective) -> Outcome:
