@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hpo.objectives.data import Data, DataSource, Table
+from hpo.objectives.data_profile import Column, column_count, column_profiles
 
 DIGEST_LENGTH = 36
 
@@ -18,7 +20,8 @@ class DataDescription:
     """One part of the data: `context` is training or test, `source` a file or the dotted path of a loader.
 
     `digest` is the start of a sha256 over column names, types, all values and their order, 36 hex digits.
-    `columns` holds the name and type of each feature, where they have names; `target` the name of what to predict.
+    `columns` holds the name and type of each feature, where they have names; `target` the name of what to predict;
+    `profile` what is said of each column, the target last, see `column_profiles`, and `count` how many these are.
     """
 
     name: str
@@ -28,6 +31,8 @@ class DataDescription:
     rows: int
     columns: tuple[tuple[str, str], ...]
     target: str
+    profile: Sequence[Column] = ()
+    count: int | None = None
 
 
 def describe(source: DataSource, data: Data) -> tuple[DataDescription, ...]:
@@ -39,6 +44,7 @@ def describe(source: DataSource, data: Data) -> tuple[DataDescription, ...]:
 
 
 def _described(context: str, table: Table, named: str, source: DataSource) -> DataDescription:
+    target = source.target or str(getattr(table.y, "name", None) or "target")
     return DataDescription(
         name=Path(named).stem if source.path else named.rpartition(".")[2],
         digest=digest_of(table),
@@ -46,7 +52,9 @@ def _described(context: str, table: Table, named: str, source: DataSource) -> Da
         context=context,
         rows=table.rows,
         columns=_columns(table.x),
-        target=source.target or str(getattr(table.y, "name", None) or "target"),
+        target=target,
+        profile=column_profiles(table, target),
+        count=column_count(table),
     )
 
 
