@@ -97,10 +97,8 @@ _PRUNED = _Verdict({}, is_pruned=True)
 def _evaluate(objective: Objective, trial: Trial, live: LiveTrial, gathered: Gathered, goals: Goals) -> _Verdict:
     metrics: Metrics = {}
     try:
-        try:
+        with live:
             result = objective(dict(trial.params), live)
-        finally:
-            live.end()
         if live.is_stopped:
             return _PRUNED
         verdict = _judge(result, list(goals))

@@ -109,6 +109,7 @@ def _sklearn(config: SweepConfig, space: Space, folders: Sequence[Path]) -> Meas
         scoring=config.scorers,
         validation=Validation(folds=cv.folds or 5, holdout=cv.holdout, shuffle=cv.shuffle, seed=cv.seed),
         reporting=_reporting(config),
+        describes=config.tracker.autolog,
     )
     objective.check(space, *config.goals)
     datasets = [_dataset(description) for description in objective.describe_data()]

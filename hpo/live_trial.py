@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 from hpo.errors import HpoError, TrialPruned
 from hpo.gathered import Gathered, OfferedModel
@@ -21,7 +22,7 @@ Ask = Callable[[Sequence[Report]], bool]
 class LiveTrial:
     """A TrialContext that adds to what the trial has gathered; see `TrialContext` for what each method promises.
 
-    `is_stopped` says whether the trial was told to stop.
+    `is_stopped` says whether the trial was told to stop. The objective runs inside a `with` of it.
     """
 
     def __init__(self, trial: Trial, gathered: Gathered, *, metric: str, ask: Ask | None = None) -> None:
@@ -100,8 +101,11 @@ class LiveTrial:
         self._autolog.enter_context(mlflow_autologging())
         self._autolog.enter_context(logged_fits(self._gathered, self._metric))
 
-    def end(self) -> None:
-        """Ends what runs beside the objective; called once that has returned, or failed."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends what runs beside the objective."""
         if self._autolog is not None:
             self._autolog.close()
 

@@ -169,6 +169,9 @@ class TrackerSettings(Section):
     az://container/path, wasbs://container@account.blob.core.windows.net/path. Credentials come from the environment."""
     log_models: Literal["best", "all", "none"] = "best"
     """Whose models are kept: the best trials', all trials', or none."""
+    autolog: bool = True
+    """Whether models of scikit-learn objectives that are kept are described beside: their parameters, training scores,
+    feature importances, confusion matrix or residuals."""
     retry_for: Duration = 300.0
     """How long to wait for a database that is busy, full or out of reach: seconds, or 90s, 10m; $HPO_STORE_RETRY_FOR
     overrides it."""

@@ -10,6 +10,8 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import cross_validate
 
+from hpo.autolog.described_model import DescribedModel, Description
+from hpo.autolog.description import Fit, describe
 from hpo.errors import ObjectiveError
 from hpo.objective import HeldOut, Objective, TrialContext
 from hpo.objectives import data, data_description
@@ -37,8 +39,8 @@ class SklearnObjective:
     Gives for each scorer (and time, `fit_seconds` or `score_seconds`) the mean over the folds, and with more than one
     fold `<scorer>_std`; each fold's score is logged as `fold_<scorer>` at the fold's number as step. With `reporting`
     it also reports on the way, so that a trial can be stopped; a trial whose estimator has no such resource does not
-    report. The model is fitted again on all rows but the test part, and only if it is kept. The test part is seen by
-    `score_test` alone.
+    report. The model is fitted again on all rows but the test part, and only if it is kept; with `describes` it is then
+    described too (`hpo.autolog`), with its scores on those rows. The test part is seen by `score_test` alone.
     """
 
     source: DataSource
@@ -46,6 +48,7 @@ class SklearnObjective:
     scoring: tuple[str, ...]
     validation: Validation = field(default_factory=Validation)
     reporting: Reporting | None = None
+    describes: bool = False
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -77,7 +80,8 @@ class SklearnObjective:
         with gathered_warnings(f"trial {trial.number}"):
             estimator = self.model.build(params, trial.seed)
             folds = self._grown(estimator, train, trial) if self._grows else self._validated(estimator, train, trial)
-        trial.log_model(partial(self._fit, params, trial.seed), input_example=train.head(EXAMPLE_ROWS))
+        fit = self._described_fit if self.describes else self._fit
+        trial.log_model(partial(fit, params, trial.seed), input_example=train.head(EXAMPLE_ROWS))
         return _summary(folds)
 
     def score_test(self, params: Params, seed: int) -> Metrics:
@@ -87,8 +91,7 @@ class SklearnObjective:
 
     def score_model(self, model: object) -> Metrics:
         """Scores a model as it is on the test part."""
-        test, scorers = self._test(), scorers_of(self.scoring)
-        return {f"test_{name}": as_named(name, scorer(model, test.x, test.y)) for name, scorer in scorers.items()}
+        return {f"test_{name}": score for name, score in self._scores(model, self._test()).items()}
 
     def _test(self) -> Table:
         test = self._data().test
@@ -100,6 +103,19 @@ class SklearnObjective:
         train = self._data().train
         with gathered_warnings("fit on all rows"):
             return self._whole(self.model.build(params, seed)).fit(train.x, train.y)
+
+    def _described_fit(self, params: Params, seed: int) -> DescribedModel:
+        model = self._fit(params, seed)
+        return DescribedModel(model, partial(self._described, model))
+
+    def _described(self, model: Estimator) -> Description:
+        train = self._data().train
+        with gathered_warnings("description of the model"):
+            return describe(Fit(model, train.x, train.y), partial(self._scores, model, train))
+
+    def _scores(self, model: object, table: Table) -> Metrics:
+        scorers = scorers_of(self.scoring)
+        return {name: as_named(name, scorer(model, table.x, table.y)) for name, scorer in scorers.items()}
 
     @property
     def _grows(self) -> bool:
