@@ -43,5 +43,5 @@ class CodeSettings:
 
     diff: bool = True
     max_size: int = 10 * MIB
-    secrets: Secrets = Secrets()  # frozen
+    secrets: Secrets = field(default_factory=Secrets)
     skip: Sequence[Path] = ()
