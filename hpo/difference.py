@@ -13,7 +13,7 @@ _ORDER = "order of parameters"
 
 def difference(recorded: str, given: str) -> str:
     """The keys in which two configurations differ: `-` what is on record, `+` what the file says now."""
-    before, after = (dict(_flat(_compared(json.loads(text)))) for text in (recorded, given))
+    before, after = (dict(flat(_compared(json.loads(text)))) for text in (recorded, given))
     if sorted(_names(before)) != sorted(_names(after)):
         before.pop(_ORDER, None)
         after.pop(_ORDER, None)
@@ -45,11 +45,11 @@ def _parameter(entry: Mapping[str, object]) -> dict[str, object]:
     return kept
 
 
-def _flat(value: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """Every key that holds no mapping, by its dotted path."""
+def flat(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every key of nested mappings that holds no mapping, by its dotted path, in their order."""
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
-            yield from _flat(item, f"{path}.{key}" if path else str(key))
+            yield from flat(item, f"{path}.{key}" if path else str(key))
     else:
         yield path, value
 

@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 from hpo.cli import output
 from hpo.cli.options import DEBUG, Shared, add_common
 from hpo.config.nearest import did_you_mean
-from hpo.errors import ConfigError, HpoError, SweepOwned, TooManyFailures
+from hpo.errors import ConfigError, HpoError, ProvenanceError, SweepOwned, TooManyFailures
 from trackers.errors import FilterError, InvalidRecord, StoreUnavailable, Superseded, TrackerError
 
 VERBS: dict[str, tuple[str, str]] = {
@@ -25,6 +25,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "trials": ("hpo.cli.trials_command", "List the trials of a sweep."),
     "best": ("hpo.cli.best_command", "Rank the trials of a sweep, best first."),
     "importance": ("hpo.cli.importance_command", "Say which parameters of a sweep matter."),
+    "diff": ("hpo.cli.diff_command", "Show what differs between two trials, or two sweeps."),
+    "replay": ("hpo.cli.replay_command", "Run recorded trials again, and say whether they give the same numbers."),
     "logs": ("hpo.cli.logs_command", "Print the traceback and the output of a trial."),
     "register": ("hpo.cli.register_command", "Register the model of a sweep's best trial, or of one trial."),
     "models": ("hpo.cli.models_command", "List registered models and their versions."),
@@ -47,6 +49,7 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (TooManyFailures, 3),
     (SweepOwned, 5),
     (ConfigError, 2),
+    (ProvenanceError, 2),
     (HpoError, 1),
     (FilterError, 2),
     (InvalidRecord, 2),
