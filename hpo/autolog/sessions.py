@@ -14,8 +14,10 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-Told = Callable[[object, Mapping[str, object]], None]
-"""Is told the fitted estimator, and what `fit` was called with by name."""
+Given = Callable[[], Mapping[str, object]]
+"""What `fit` was called with, by name."""
+Told = Callable[[object, Given], None]
+"""Is told the fitted estimator, and what `fit` was called with."""
 
 AnyFit = Callable[..., Any]
 
@@ -33,8 +35,7 @@ class _Session:
         self._is_inside = True
         try:
             fitted = original(estimator, *args, **named)
-            given = inspect.signature(original).bind(estimator, *args, **named).arguments
-            self._told(estimator, dict(list(given.items())[1:]))
+            self._told(estimator, lambda: _given(original, estimator, args, named))
         finally:
             self._is_inside = False
         return fitted
@@ -62,6 +63,13 @@ def telling(told: Told) -> Iterator[None]:
         else:
             _sessions[thread] = before  # a sweep inside of a trial
         _leave()
+
+
+def _given(
+    original: AnyFit, estimator: object, args: tuple[object, ...], named: dict[str, object]
+) -> Mapping[str, object]:
+    bound = inspect.signature(original).bind(estimator, *args, **named).arguments
+    return dict(list(bound.items())[1:])
 
 
 def _run(original: AnyFit, estimator: object, args: tuple[object, ...], named: dict[str, object]) -> object:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from hpo.autolog.described_model import AUTOLOG
 from hpo.autolog.description import Fit, describe
-from hpo.autolog.sessions import telling
+from hpo.autolog.sessions import Given, telling
 from hpo.gathered import Gathered, OfferedModel
 from hpo.trial import Report
 
@@ -44,34 +44,38 @@ class _TrialFits:
         self._last: Fit | None = None
         self._texts: dict[str, str] = {}
 
-    def told(self, estimator: object, given: Mapping[str, object]) -> None:
-        """A fit that has ended; transformers on their own are no models, and not told of."""
-        if not (hasattr(estimator, "predict") or hasattr(estimator, "fit_predict")):
-            return
-        self._last = _fit(estimator, given)
-        self._count += 1
-        if self._count <= MOST:
-            self._describe(self._last)
+    def told(self, estimator: object, given: Given) -> None:
+        """A fit that has ended; transformers on their own are no models, and left out."""
+        with self._forgiven(f"a fit of {type(estimator).__name__}"):
+            if not (hasattr(estimator, "predict") or hasattr(estimator, "fit_predict")):
+                return
+            self._last = _fit(estimator, given())
+            self._count += 1
+            if self._count <= MOST:
+                self._describe(self._last)
 
     def finish(self) -> None:
         """Saves the descriptions, and offers the model of the last fit where the objective offers none itself."""
         if self._last is None:
             return
-        if self._count > MOST:
-            self._describe(self._last)
+        with self._forgiven("the last fit"):
+            if self._count > MOST:
+                self._describe(self._last)
+            if not self._gathered.offered and hasattr(self._last.estimator, "predict"):
+                offered = OfferedModel(self._last.estimator, _example(self._last.x), is_optional=True)
+                self._gathered.offered["model"] = offered
         self._gathered.tags[COUNT_TAG] = str(self._count)
-        if not self._gathered.offered and hasattr(self._last.estimator, "predict"):
-            offered = OfferedModel(self._last.estimator, _example(self._last.x), is_optional=True)
-            self._gathered.offered["model"] = offered
         self._gathered.save_texts(self._texts, AUTOLOG)
 
-    def _describe(self, fit: Fit) -> None:
-        step = self._count - 1
+    @contextmanager
+    def _forgiven(self, what: str) -> Iterator[None]:
         try:
-            description = describe(fit)
+            yield
         except Exception as error:  # a trial is worth more than what is noted of it on the way
-            self._gathered.lose(f"fit {step}: {type(error).__name__}: {error}")
-            return
+            self._gathered.lose(f"{what}: {type(error).__name__}: {error}")
+
+    def _describe(self, fit: Fit) -> None:
+        step, description = self._count - 1, describe(fit)
         self._texts |= {f"{step}/{name}": text for name, text in description.files.items()}
         now = int(time.time() * 1000)
         self._gathered.reports += [
