@@ -8,12 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 NAMED_BY_THE_ENVIRONMENT = ("HPO_TRACKER", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 
 
 # hundreds of processes are started: each of them would compile the project's sources once more
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# how fast a machine is, or how busy, is no fault of the code; and a failure is to come again
+settings.register_profile("project", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("project")
 
 
 def _beside(name: str) -> object:

@@ -48,7 +48,7 @@ def summary(config: SweepConfig) -> str:
         _count(len(config.parameters), "parameter"),
         _count(config.budget.n_trials, "trial"),
         "a job for each core" if jobs == -1 else _count(jobs, "job"),
-        f"{engine.name} {engine.sampler}",
+        engine.title,
         *(f"{goal} {name}" for name, goal in config.goals.items()),
     ]
     return ", ".join([*parts, *([text] if (text := feasible_text(config)) else [])])

@@ -116,8 +116,8 @@ def _show_plan(file: Path | None, like: str | None, overrides: Sequence[str], sh
     parts.pruner()
     first = parts.sampler().ask(range(min(plan.window or 1, plan.budget.n_trials, 3)))
     lines = [
-        f"{file or like}: would run {plan.budget.n_trials} trials of sweep {config.name} with {config.engine.name} "
-        f"{config.engine.sampler}, seed {plan.seed}; nothing was run",
+        f"{file or like}: would run {plan.budget.n_trials} trials of sweep {config.name} with {config.engine.title}, "
+        f"seed {plan.seed}; nothing was run",
         *(f"trial {number} would be {params_text(params)}" for number, params in enumerate(first)),
     ]
     output.write("\n".join(lines), shared)

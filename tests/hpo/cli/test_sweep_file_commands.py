@@ -30,7 +30,7 @@ def test_check_says_in_a_line_what_a_good_file_does() -> None:
     done = run("check", "a.yaml", "b.yaml")
     assert done.exit_code == 0
     assert done.stdout == (
-        "a.yaml: ok - 1 parameter, 50 trials, 1 job, optuna tpe, minimize loss\n"
+        "a.yaml: ok - 1 parameter, 50 trials, 1 job, engine auto, minimize loss\n"
         "b.yaml: ok - 1 parameter, 1 trial, a job for each core, hyperopt tpe, minimize loss\n"
     )
     assert done.stderr == ""
@@ -53,7 +53,7 @@ def test_check_reports_every_bad_file_and_ends_with_2() -> None:
 
 def test_check_reads_standard_input() -> None:
     done = run("check", "-", stdin=GOOD)
-    assert done.stdout == "-: ok - 1 parameter, 50 trials, 1 job, optuna tpe, minimize loss\n"
+    assert done.stdout == "-: ok - 1 parameter, 50 trials, 1 job, engine auto, minimize loss\n"
 
 
 def test_check_print_shows_yaml_that_reads_back() -> None:
@@ -61,7 +61,7 @@ def test_check_print_shows_yaml_that_reads_back() -> None:
     done = run("check", "--print", "a.yaml")
     assert done.stdout.splitlines()[:3] == [
         "---",
-        "# a.yaml: ok - 1 parameter, 50 trials, 1 job, optuna tpe, minimize loss",
+        "# a.yaml: ok - 1 parameter, 50 trials, 1 job, engine auto, minimize loss",
         "version: 1",
     ]
     assert "budget: {n_trials: 50, max_failures: 10}" in done.stdout
