@@ -90,6 +90,11 @@ class Engine(Section):
             raise broken(f"{self.name} has no sampler '{self.sampler}'; it has {', '.join(known)}{hint}", "sampler")
         return self
 
+    @property
+    def title(self) -> str:
+        """How messages call it: `optuna tpe`, `engine auto`."""
+        return "engine auto" if self.name == "auto" else f"{self.name} {self.sampler}"
+
 
 class Pruner(Section):
     """What stops trials that are not worth finishing, by what they report."""
