@@ -1,5 +1,6 @@
 """`hpo replay`: runs recorded trials again, and says whether they give the same numbers."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +44,8 @@ _FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 @click.option(
     "--ignore", "ignored", multiple=True, metavar="METRIC", help="Do not compare this metric (a pattern); repeatable."
 )
+@click.option("--index", "indexes", multiple=True, metavar="URL", help="For --env locked: a further package index.")
+@click.option("--find-links", "links", multiple=True, metavar="DIR", help="For --env locked: a folder of packages.")
 @click.option("--no-record", is_flag=True, help="Put nothing on record.")
 @options.shared
 def command(
@@ -56,6 +59,8 @@ def command(
     seed: int | None,
     slots: int,
     ignored: Sequence[str],
+    indexes: Sequence[str],
+    links: Sequence[str],
     no_record: bool,
 ) -> None:
     """Run a trial of the record again (of a SWEEP every one) and compare every metric with its record, bit by bit.
@@ -66,9 +71,12 @@ def command(
     named. Exit 2: it cannot be run here, and why.
     """
     from hpo.cli.replay_view import show
-    from hpo.replaying.surroundings import Wishes
+    from hpo.provenance.installers import Supply
+    from hpo.replaying.surroundings import Wishes, environments_folder
 
-    wishes = Wishes(environment, code, repository, data, seed, slots, ignored)
+    supply = Supply(tuple(indexes), tuple(links))
+    kept = environments_folder(os.environ)
+    wishes = Wishes(environment, code, repository, data, seed, slots, ignored, supply, kept)
     verdicts = _replayed(shared, what, wishes, records=not no_record)
     show(verdicts, shared)
     if not all(verdict.is_same for verdict in verdicts):
@@ -77,11 +85,18 @@ def command(
 
 def _replayed(shared: Shared, what: str, wishes: "Wishes", *, records: bool) -> "Sequence[Verdict]":
     from hpo.cli.stores import open_to_read, require_store, store_name
+    from hpo.mirrors.by_hand import send_sweeps
     from hpo.recorded_name import find_recorded
-    from hpo.replaying.on_record import replay_run
+    from hpo.replaying.on_record import replay_project, replay_run
+    from hpo.replaying.project import is_project
     from trackers.opening import open_store
 
+    if is_project(Path(what)):
+        return [done.verdict for done in replay_project(Path(what), wishes)]
     require_store(shared)
     with open_store(shared.tracker) if records else open_to_read(shared) as store:
         run = find_recorded(store, what, store_name(shared))
-        return [done.verdict for done in replay_run(store.tracker, run, wishes, records=records)]
+        verdicts = [done.verdict for done in replay_run(store.tracker, run, wishes, records=records)]
+        if records:
+            send_sweeps(store, [run.parent_id or run.id], os.environ)
+        return verdicts

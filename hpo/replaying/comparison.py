@@ -16,6 +16,8 @@ from trackers.records import Point, TrialFacts
 ADDED_LATER = ("test_", "seeds_mean_", "seeds_std_")
 """Metrics that judging a finalist puts onto its trial, after the trial has ended."""
 TIMES = ("fit_seconds", "score_seconds")
+TRAINING = "training_"
+"""Scores of a scikit-learn objective on the rows it was fitted on, which only a trial has whose model was kept."""
 _SYSTEM = "system/"
 _NEVER_EQUAL = re.compile(r"(?:/[^\s/:'\"]+)+/?|0x[0-9a-fA-F]+|\b\d+ MiB")
 """What differs from run to run in the text of an error: paths, addresses, sizes of memory."""
@@ -126,6 +128,7 @@ def _ending_key(record: TrialRecord) -> tuple[str, str, str]:
 
 def _rule(before: TrialRecord, after: TrialRecord, *, times: bool, ignored: Sequence[str]) -> WhyNot:
     given = {point.metric for point in after.points}
+    both = given & {point.metric for point in before.points}
 
     def why_not(name: str) -> str:
         base = name.removeprefix("fold_").removesuffix("_std").removesuffix("_mean")
@@ -133,6 +136,8 @@ def _rule(before: TrialRecord, after: TrialRecord, *, times: bool, ignored: Sequ
             return "a time"
         if name.startswith(_SYSTEM):
             return "measured of the machine"
+        if times and name.startswith(TRAINING) and name not in both:
+            return "measured of models that are kept"
         if name.startswith(ADDED_LATER) and name not in given and before.facts.state == State.COMPLETE:
             return "added by judging the trial later"
         return "not asked for" if any(fnmatchcase(name, pattern) for pattern in ignored) else ""

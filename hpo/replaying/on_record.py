@@ -3,13 +3,18 @@
 import getpass
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
-from hpo.errors import NothingFound
-from hpo.replaying.record import origin_of, record_of, trials_of
+from hpo.captures import Capture, capture_of
+from hpo.errors import ConfigError, NothingFound
+from hpo.replaying.project import CODE, DATA, read_project
+from hpo.replaying.record import Record, TrialRecord, origin_of, record_of, trials_of
 from hpo.replaying.recorded_replay import put_on_record
 from hpo.replaying.replay import Replayed, replay
-from hpo.replaying.surroundings import Wishes, surroundings_of
+from hpo.replaying.surroundings import RECORDED, Wishes, surroundings_of
 from hpo.scratch import new_scratch
 from trackers.records import Run
 from trackers.tracker import Tracker
@@ -23,23 +28,73 @@ def replay_run(tracker: Tracker, run: Run, wishes: Wishes, *, records: bool) -> 
     NothingFound where there is none; ProvenanceError or ConfigError where it cannot be run here.
     """
     for parent, runs in _groups(tracker, run):
-        yield from _replay(tracker, parent, runs, wishes, records=records)
+        record = record_of(tracker, parent, runs)
+        for key, trials in _by_capture(record).items():
+            capture = capture_of(tracker, parent, next(run for run in runs if run.id == trials[0].run_id))
+            log.debug("replaying with capture %s", key or "of the sweep")
+            yield from _replay(tracker, parent, replace(record, trials=trials), capture, wishes, records=records)
 
 
-def _replay(tracker: Tracker, parent: Run, runs: Sequence[Run], wishes: Wishes, *, records: bool) -> Sequence[Replayed]:
+def replay_project(folder: Path, wishes: Wishes) -> Sequence[Replayed]:
+    """The trials of a project run again, without a store."""
+    record, capture = read_project(folder)
+    data = folder / DATA
+    wishes = replace(wishes, data=wishes.data or (data if data.is_dir() else None))
+    with _scratch() as scratch, surroundings_of(record, capture, wishes, scratch, tree=folder / CODE) as surroundings:
+        return replay(record, surroundings, wishes)
+
+
+def record_of_run(tracker: Tracker, run: Run) -> tuple[Record, Capture | None]:
+    """What is on record of a trial, or of the trials of a sweep, where all ran with one and the same code.
+
+    ConfigError where they did not.
+    """
+    groups = _groups(tracker, run)
+    parent, runs = groups[0]
     record = record_of(tracker, parent, runs)
-    folder = new_scratch()
-    try:
-        with surroundings_of(record, None, wishes, folder) as surroundings:
-            what = f"{len(runs)} trials of {parent.name}" if len(runs) > 1 else record.trials[0].name
-            log.info("replaying %s in %s", what, surroundings.code.folder)
+    if len(groups) > 1 or len(_by_capture(record)) > 1:
+        raise ConfigError(f"the trials of {run.name!r} did not all run with the same code; name one: {run.name}#0")
+    return record, capture_of(tracker, parent, runs[0])
+
+
+def _replay(
+    tracker: Tracker, parent: Run, record: Record, capture: Capture | None, wishes: Wishes, *, records: bool
+) -> Sequence[Replayed]:
+    count = len(record.trials)
+    what = f"{count} trials of {parent.name}" if count > 1 else record.trials[0].name
+    with _scratch() as folder:
+        with surroundings_of(record, capture, wishes, folder) as surroundings:
+            log.info("replaying %s with %s", what, _described(capture, wishes))
             done = replay(record, surroundings, wishes)
         if records:
             for each in done:
                 put_on_record(tracker, parent, each, user=getpass.getuser(), folder=folder)
+    return done
+
+
+def _described(capture: Capture | None, wishes: Wishes) -> str:
+    code = capture.code if capture and wishes.code == RECORDED else None
+    if code is None:
+        return "the code as it is now"
+    edits = " with its edits" if code.dirty or code.files else ""
+    return f"commit {code.commit[:10]}{edits}" if code.commit else "the code on record"
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    folder = new_scratch()
+    try:
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return done
+
+
+def _by_capture(record: Record) -> Mapping[str, Sequence[TrialRecord]]:
+    """The trials by what they ran with: the sweep's own capture, or a later one."""
+    found: dict[str, list[TrialRecord]] = {}
+    for trial in record.trials:
+        found.setdefault(trial.capture, []).append(trial)
+    return found
 
 
 def _groups(tracker: Tracker, run: Run) -> list[tuple[Run, list[Run]]]:

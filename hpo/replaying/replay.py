@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 from hpo.config.conversion import constraints_of
 from hpo.config.reading import read_sweep_text
+from hpo.data_changes import data_changes
+from hpo.errors import ProvenanceError
 from hpo.provenance.changed import Changed
 from hpo.replaying.comparison import Verdict, compare
 from hpo.replaying.job import Job, Task
@@ -38,12 +40,13 @@ def replay(record: Record, surroundings: Surroundings, wishes: Wishes) -> Sequen
     code = surroundings.code
     job = Job(
         config=record.config,
-        folders=[str(code.folder), str(code.started_in)],
+        folders=list(dict.fromkeys(map(str, (code.folder, code.started_in, *code.more)))),
         folder=str(surroundings.folder),
         tasks=list(tasks.values()),
         slots=wishes.slots,
         original=code.original,
-        rebuilt=code.rebuilt,
+        rebuilt=code.top,
+        moved=surroundings.moved,
         mlflow=any(trial.mlflow for trial in record.trials),
     )
     report = run_in_process(
@@ -53,6 +56,12 @@ def replay(record: Record, surroundings: Surroundings, wishes: Wishes) -> Sequen
         variables=surroundings.variables,
         secrets=record.secrets,
     )
+    if report.strays:
+        name, file = next(iter(report.strays.items()))
+        raise ProvenanceError(
+            f"module {name} was taken from {file} and not from the code on record, where it lies too: it is installed "
+            "from there; replay with --env locked, or with --code current"
+        )
     config = read_sweep_text(record.config, "the sweep file on record")
     records = SweepRecords(
         parent_id=record.sweep_id,
@@ -64,6 +73,7 @@ def replay(record: Record, surroundings: Surroundings, wishes: Wishes) -> Sequen
         new_id=lambda: uuid.uuid4().hex,
         constraints=constraints_of(config),
     )
+    common = [*surroundings.changes, *data_changes(record.datasets, report.datasets)]
     outcomes = {outcome.number: outcome for outcome in report.outcomes}
     found = []
     for each in record.trials:
@@ -74,7 +84,7 @@ def replay(record: Record, surroundings: Surroundings, wishes: Wishes) -> Sequen
         verdict = compare(
             each,
             replace(again, points=[*again.points, *logged]),
-            changes=[*_seed_change(each, trial), *surroundings.changes],
+            changes=[*_seed_change(each, trial), *data_changes(each.datasets, again.datasets), *common],
             times=config.objective.sklearn is not None,
             ignored=wishes.ignored,
         )
@@ -90,7 +100,8 @@ def as_record(records: SweepRecords, trial: Trial, outcome: Outcome) -> TrialRec
 
 
 def _ended(change: RunEnded) -> TrialRecord:
-    return TrialRecord("", change.run_id, change.trial or TrialFacts(0, {}), change.points)
+    facts = change.trial or TrialFacts(0, {})
+    return TrialRecord("", change.run_id, facts, change.points, datasets=change.datasets)
 
 
 def _task(trial: TrialRecord, metric: str, seed: int | None) -> Task:

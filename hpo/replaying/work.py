@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hpo.build import Parts, parts_of
+from hpo.config.objective_fields import Objective
 from hpo.config.reading import read_sweep_text
 from hpo.config.schema import SweepConfig
 from hpo.errors import HpoError
@@ -96,8 +97,19 @@ def _config(job: Job, secrets: Mapping[str, str]) -> SweepConfig:
         "parallel": config.parallel.model_copy(update={"n_jobs": max(slots, 1)}),
         "parameters": {**config.parameters, **secrets},
         "registration": None,
+        "objective": _with_data(config.objective, job.moved),
     }
     return config.model_copy(update=changes)
+
+
+def _with_data(objective: Objective, moved: Mapping[str, str]) -> Objective:
+    """The objective with data files where they are now."""
+    if objective.sklearn is None or not moved:
+        return objective
+    data = objective.sklearn.data
+    there = {name: moved.get(str(getattr(data, name)), getattr(data, name)) for name in ("path", "test")}
+    sklearn = objective.sklearn.model_copy(update={"data": data.model_copy(update=there)})
+    return objective.model_copy(update={"sklearn": sklearn})
 
 
 def _strays(job: Job) -> Iterator[tuple[str, str]]:
@@ -107,7 +119,8 @@ def _strays(job: Job) -> Iterator[tuple[str, str]]:
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None) or ""
         inside = file.removeprefix(f"{job.original}/")
-        if inside != file and Path(job.rebuilt, inside).is_file():
+        is_ours = name.partition(".")[0] in ("hpo", "trackers")
+        if inside != file and not is_ours and Path(job.rebuilt, inside).is_file():
             yield name, file
 
 
