@@ -32,6 +32,7 @@ from hpo.samplers.names import make_sampler
 from hpo.samplers.started_sampler import StartedSampler
 from hpo.secret_keeping import SecretKeeping, SecretKeepingFiles
 from hpo.space import Space
+from hpo.sweep_inputs import sweep_inputs
 from hpo.trial import Goal
 from hpo.warm_start import KnownTrial, tell_known
 from trackers.records import Dataset
@@ -49,6 +50,14 @@ class Parts:
     search_path: Sequence[str]
     secrets: Secrets
     surroundings: Surroundings | None = None
+
+    def reading_inputs(self) -> "Parts":
+        """The same parts; the files that the sweep file says its trials read are among the data sets.
+
+        ConfigError where one is not there.
+        """
+        named = sweep_inputs(self.config.capture.inputs, self.search_path)
+        return replace(self, datasets=[*self.datasets, *named])
 
     def beside(self, uri: str) -> "Parts":
         """The same parts; what trials log by MLflow goes onto their runs in the database at this URI."""

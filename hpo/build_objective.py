@@ -10,12 +10,18 @@ from hpo.config.conversion import components_of
 from hpo.config.schema import SweepConfig
 from hpo.errors import ConfigError
 from hpo.objective import HeldOut, ModelJudge, Objective
+from hpo.provenance.data_version import data_version
+from hpo.provenance.file_digest import content_of
 from hpo.space import Space
 from trackers.records import Dataset
 
 if TYPE_CHECKING:  # for the type only: the module imports pandas
     from hpo.objectives.data_description import DataDescription
     from hpo.objectives.reporting import Reporting
+
+
+LONGEST_SCHEMA = 1_000_000
+"""Characters; MLflow takes little more, and wider data goes without."""
 
 
 @dataclass(frozen=True)
@@ -135,12 +141,29 @@ def _found(path: str, folders: Sequence[Path]) -> str:
 def _dataset(description: "DataDescription") -> Dataset:
     """A data set as MLflow records it."""
     columns = [{"type": kind, "name": name, "required": True} for name, kind in description.columns]
+    schema = json.dumps({"mlflow_colspec": columns}) if columns else ""
+    profile = {
+        "num_rows": description.rows,
+        **({"num_columns": description.count, "target": description.target} if description.count else {}),
+        **_file_profile(Path(description.source)),
+        **({"columns": description.profile} if description.profile else {}),
+    }
     return Dataset(
         name=description.name,
         digest=description.digest,
         source_type="local" if "/" in description.source else "code",
         source=json.dumps({"uri": description.source}),
-        schema=json.dumps({"mlflow_colspec": columns}) if columns else None,
-        profile=json.dumps({"num_rows": description.rows}),
+        schema=schema if 0 < len(schema) <= LONGEST_SCHEMA else None,
+        profile=json.dumps(profile),
         context=description.context,
     )
+
+
+def _file_profile(path: Path) -> dict[str, object]:
+    """What is said of the file that data was read from: `file` is its own digest, by which it can be found again."""
+    try:
+        content = content_of(path)
+    except OSError:  # it came from a loader
+        return {}
+    version = data_version(path)
+    return {"file": content.digest, "bytes": content.size, **({"version": version} if version else {})}

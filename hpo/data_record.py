@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from hpo.trial import InputFile
 from trackers.records import Dataset
 
+INPUT = "input"
+"""The context of files that a sweep file names: nobody knows what they are read for."""
+
 
 def dataset_of(read: InputFile) -> Dataset:
     """A file or folder that was read, as a data set of a run."""

@@ -60,6 +60,7 @@ def run(
     parts, where = wanted.parts, wanted.where
     parts.sampler()  # what the engine refuses is to be known before anything is written
     parts.pruner()
+    parts = parts.reading_inputs()
     uri = where.store
     check_mirrors(where.mirrors, uri)
     wishes = Wishes(retry_failed, takeover, register, watcher or Silence(), interruption or Interruption(), named)
@@ -99,6 +100,7 @@ def resume(
     parts, folder = parts_on_record(existing, [f"budget.n_trials={n_trials}"] if more else [])
     parts.sampler()
     parts.pruner()
+    parts = parts.reading_inputs()
     mirrors = tuple(dict.fromkeys([*mirrors_in(existing.tags), *where.mirrors]))
     check_mirrors(mirrors, uri)
     wishes = Wishes(retry_failed, takeover, register, watcher or Silence(), interruption or Interruption(), named)
@@ -159,6 +161,7 @@ def _is_same(parent: Run, parts: Parts) -> bool:
 
 def _check_same(drive: Drive, existing: Run) -> None:
     config = drive.parts.config
+    existing = drive.store.tracker.get(existing.id)  # with its data sets
     check_same(existing, config=recorded(config), config_hash=config_hash(config), datasets=drive.parts.datasets)
 
 

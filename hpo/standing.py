@@ -1,12 +1,17 @@
 """What `hpo run FILE` and `hpo resume SWEEP` mean, given what the store knows of the sweep."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from hpo.budget import Stop
+from hpo.data_changes import dataset_change
+from hpo.data_record import INPUT
 from hpo.difference import difference
 from hpo.errors import ConfigError
+from hpo.provenance.changed import Changed
+from hpo.provenance.file_digest import DIGEST_LENGTH
 from hpo.trial import State
 from trackers.records import Dataset, Run, Status
 
@@ -24,7 +29,8 @@ class Standing(StrEnum):
 def check_same(existing: Run, *, config: str, config_hash: str, datasets: Sequence[Dataset] = ()) -> None:
     """ConfigError, with the difference, where a sweep on record has other trials than this configuration makes.
 
-    The budget may differ. Data sets are compared by their digests, as far as both sides have them.
+    The budget may differ. Data sets are compared by their digests, as far as both sides have them; `existing` comes
+    with its own (see `Tracker.get`).
     """
     facts = existing.sweep
     if facts is None:
@@ -36,15 +42,10 @@ def check_same(existing: Run, *, config: str, config_hash: str, datasets: Sequen
             "--fork starts a new sweep from this file that reuses the trials which fit it; --new one that reuses none; "
             f"`hpo resume {existing.name}` goes on with the sweep as it was; nothing was run"
         )
-    changed = [
-        name.rpartition(".")[2]
-        for name, digest in data_tags(datasets).items()
-        if existing.tags.get(name, digest) != digest
-    ]
-    if changed:
+    if changed := "\n".join(_changed_data(existing, datasets)):
         raise ConfigError(
-            f"the sweep {existing.name!r} in the store saw other data than there is now "
-            f"({', '.join(changed)}); to run it on this data: --new; nothing was run"
+            f"the sweep {existing.name!r} in the store saw other data than there is now:\n"
+            f"{changed}\nto run it on this data: --new; nothing was run"
         )
 
 
@@ -66,5 +67,30 @@ def ended_count(history: Sequence[Run]) -> int:
 
 
 def data_tags(datasets: Sequence[Dataset]) -> Mapping[str, str]:
-    """The digests of a sweep's data sets as tags of its parent run."""
-    return {f"hpo.data.{'test' if d.context == 'test' else 'train'}": d.digest for d in datasets}
+    """The digests of a sweep's data sets as tags of its parent run; files that its own file names have one together."""
+    own = [data for data in datasets if data.context != INPUT]
+    named = sorted((data.name, data.digest) for data in datasets if data.context == INPUT)
+    together = hashlib.sha256(json.dumps(named).encode()).hexdigest()[:DIGEST_LENGTH]
+    return {
+        **{f"hpo.data.{'test' if data.context == 'test' else 'train'}": data.digest for data in own},
+        **({"hpo.data.inputs": together} if named else {}),
+    }
+
+
+def _changed_data(existing: Run, datasets: Sequence[Dataset]) -> Sequence[str]:
+    """What differs in the data that both sides know, a line for each difference.
+
+    What only one of them knows is none: files to record may be added to a sweep file, or left out, at any time.
+    """
+    known = {(data.name, data.context): data for data in existing.datasets}
+    same = {(data.name, data.digest) for data in existing.datasets}
+    new = [data for data in datasets if (data.name, data.digest) not in same]
+    changes = [dataset_change(known[key], data) for data in new if (key := (data.name, data.context)) in known]
+    named = [line for change in changes for line in _lines(change)]
+    tags = data_tags([data for data in datasets if data.context != INPUT])
+    other = [name.rpartition(".")[2] for name, digest in tags.items() if existing.tags.get(name, digest) != digest]
+    return named or [f"  {name}: recorded under another name, with another digest" for name in other]
+
+
+def _lines(change: Changed) -> list[str]:
+    return [f"  {change}", *(f"    {line}" for line in change.detail.splitlines())]

@@ -92,10 +92,12 @@ HPO_LAYERS = [
         "hpo.fork",
         "hpo.warm_start",
         "hpo.plots",
+        "hpo.course",
         "hpo.live_sweeps",
     ),
     (
         "hpo.build_objective",
+        "hpo.sweep_inputs",
         "hpo.build",
         "hpo.feasibility",
         "hpo.patience",

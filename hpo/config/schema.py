@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import InitErrorDetails
 
+from hpo.config.capture_fields import Capture
 from hpo.config.constraint_rules import Constraints
 from hpo.config.fields import (
     WHOLE,
@@ -281,6 +282,8 @@ class SweepConfig(Section):
     """How trials run at the same time."""
     tracker: TrackerSettings = TrackerSettings()
     """Where everything is recorded."""
+    capture: Capture = Capture()
+    """What is kept beside so that trials can be run again."""
     registration: Registration | None = Field(None, alias="register")
     """What is registered when the sweep ends; nothing where left out."""
 

@@ -122,7 +122,7 @@ def test_a_sweep_does_not_go_on_with_other_data(folder: Path) -> None:
     run("sweep.yaml", overrides=["budget.n_trials=1"])
     assert len(trials(resume(more=1))) == 2
     (folder / "d.csv").write_text("x,y\n" + "".join(f"{n},{3 * n}\n" for n in range(20)))
-    with pytest.raises(ConfigError, match=r"saw other data than there is now \(train\)"):
+    with pytest.raises(ConfigError, match=r"data d: 20 rows, .* -> 20 rows, .*\n    values differ in: y\n.*--new"):
         run("sweep.yaml", overrides=["budget.n_trials=3"])
     with pytest.raises(ConfigError, match="saw other data"):
         resume(more=1)

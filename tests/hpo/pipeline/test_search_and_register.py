@@ -217,7 +217,7 @@ def test_a_sweep_does_not_go_on_with_other_data_than_it_began_with(folder: Path,
     made = preprocess(raw, tmp_path / "data", rows=100)
     searched(tmp_path, made.folder, "name=small", "budget.n_trials=1")
     preprocess(raw, made.folder, rows=200)
-    with pytest.raises(ConfigError, match=r"the sweep 'small' in the store saw other data than .*: --new"):
+    with pytest.raises(ConfigError, match=r"(?s)the sweep 'small' in the store saw other data than .*: --new"):
         searched(tmp_path, made.folder, "name=small", "budget.n_trials=2")
     assert len(trials(tmp_path, "small")) == 1
 
