@@ -80,7 +80,7 @@ def test_coefficients_of_several_classes_stand_by_class_and_the_largest_come_fir
     model = LogisticRegression(max_iter=500).fit(FLOWERS, KINDS)
     said = facts(describe(Fit(model, FLOWERS, KINDS)), "feature_importances.json")
     assert list(said["features"]) == ["0", "1", "2"]
-    first = list(said["features"]["0"])[0]
+    first = next(iter(said["features"]["0"]))
     assert first == FLOWERS.columns[np.abs(model.coef_).mean(axis=0).argmax()]
 
 
@@ -125,7 +125,7 @@ def test_whatever_is_fitted_is_described_and_pictures_can_be_read(model: Any, x:
 
 def test_a_part_that_fails_costs_no_other_part() -> None:
     class Mute(LogisticRegression):
-        def predict(self, X: object) -> object:
+        def predict(self, x: object) -> object:
             raise RuntimeError("not today")
 
     description = describe(Fit(Mute(max_iter=500).fit(FLOWERS, KINDS), FLOWERS, KINDS))
