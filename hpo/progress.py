@@ -20,6 +20,16 @@ def front_size(tags: Mapping[str, str]) -> int | None:
     return size if isinstance(size, int) else None
 
 
+def counts_on_record(tags: Mapping[str, str]) -> dict[str, int]:
+    """How many trials are in each state, as the parent run's tags tell; none where they do not."""
+    try:
+        told = json.loads(tags.get(PROGRESS_TAG, "{}"))
+    except ValueError:  # anybody may set a tag
+        return {}
+    found = {state.value: told.get(state.lower()) for state in State} if isinstance(told, dict) else {}
+    return {state: count for state, count in found.items() if isinstance(count, int)}
+
+
 @dataclass(frozen=True)
 class Progress:
     """A moment of a sweep; `seconds` are counted over all its drivers. `n_trials` is the budget.

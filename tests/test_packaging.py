@@ -17,3 +17,5 @@ def test_the_wheel_ships_hpo_and_trackers_only(tmp_path: Path) -> None:
     assert "hpo/schema/sweep-v1.json" in names
     assert "hpo/py.typed" in names
     assert any(name.startswith("hpo/cli/templates/") for name in names)
+    pages = [path.name for path in (ROOT / "hpo" / "web" / "static").iterdir()]
+    assert {f"hpo/web/static/{name}" for name in pages} <= set(names)

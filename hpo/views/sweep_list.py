@@ -1,0 +1,61 @@
+"""The sweeps of a store, newest first, and which of them a page speaks of."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from hpo.driver import Driver, Life, life_of
+from hpo.views.commands import Commands
+from hpo.views.sweep_fields import DriverFields, counts_of, sweep_row
+from trackers.opening import Store
+from trackers.records import ModelVersion, Order, Query, Run
+from trackers.watching import Watching
+
+SWEEP_TAG = "hpo.sweep_run_id"
+MOST = 1000
+"""The newest so many are listed."""
+_LOOKED_AT = 50
+
+
+def sweep_list(store: Store, *, now: int, commands: Commands, name: str | None = None) -> dict[str, object]:
+    """Our sweeps, and runs of others that have children, newest first; `total` where there are more than are listed."""
+    newest = (Order("started", descending=True),)
+    found = store.tracker.find(Query(sweeps=True, name=name, order=newest, limit=MOST + 1))
+    listed = found[:MOST]
+    untold = [run.id for run in listed if not counts_of(run, {})]
+    counted = store.tracker.counts(untold) if untold else {}
+    versions = registered_by_sweep(store.registry.versions())
+    rows = [
+        sweep_row(run, counts=counts_of(run, counted.get(run.id, {})), now=now, registered=versions.get(run.id, ()))
+        for run in listed
+    ]
+    return {"sweeps": rows, "store": commands.store, "more": len(found) > MOST}
+
+
+def registered_by_sweep(versions: Sequence[ModelVersion]) -> Mapping[str, list[dict[str, object]]]:
+    """Registered versions by the run id of the sweep they came from."""
+    found: dict[str, list[dict[str, object]]] = {}
+    for version in versions:
+        if sweep := version.tags.get(SWEEP_TAG):
+            brief = {"name": version.name, "version": version.version, "aliases": list(version.aliases)}
+            found.setdefault(sweep, []).append(brief)
+    return found
+
+
+def driver_of(store: Store, run: Run) -> DriverFields | None:
+    """Who drives a sweep now, as the store says, and whether that process lives, where this machine can tell."""
+    holder = store.ownership.holder(run.id)
+    if holder is None:
+        return None
+    driver = Driver.parse(holder.owner)
+    alive = {Life.ALIVE: True, Life.DEAD: False}.get(life_of(driver))
+    return DriverFields(str(driver), alive, holder.stop_asked)
+
+
+def main_metric(watching: Watching, parent: Run) -> str | None:
+    """What runs that others wrote are valued by: the metric that most of them have, the first by name of several."""
+    if parent.sweep is not None:
+        return parent.sweep.metric
+    heads = watching.heads(parent.id)[:_LOOKED_AT]
+    bodies = watching.bodies(parent.id, [head.run_id for head in heads])
+    counted = Counter(name for body in bodies.values() for name in body.metrics)
+    return min(counted, key=lambda name: (-counted[name], name), default=None)

@@ -1,0 +1,1 @@
+"""The live page: a read-only web server over a store. It opens nothing for writing and calls nobody."""

@@ -1,0 +1,39 @@
+"""Server-sent events of one sweep (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from hpo.web.answers import json_bytes
+from hpo.web.watched import Seen, Watched
+
+BEAT = 10.0
+"""Seconds of silence after which a comment shows that the connection lives."""
+
+
+async def events(watched: Watched, known: int | None, stopping: asyncio.Event) -> AsyncIterator[bytes]:
+    """`hello`, then `trials` and `sweep` whenever they change; from a known revision on, else from now on."""
+    async with watched.watching():
+        seen: Seen | None = await watched.look()
+        revision = seen.revision if known is None and seen else known
+        yield b"retry: 1000\n" + _event("hello", json_bytes({"revision": revision}), revision)
+        stands = b""
+        while seen is not None and not stopping.is_set():
+            if seen.revision != revision:
+                body = await watched.trials(revision)
+                revision = seen.revision
+                yield _event("trials", body.content, revision)
+            if seen.stands != stands:
+                stands = seen.stands
+                yield _event("sweep", stands, revision)
+            if seen.is_gone:
+                yield _event("gone", b"{}", revision)
+                return
+            before = seen
+            while (found := await watched.next(before, BEAT)) is None and not stopping.is_set():
+                yield b": still here\n\n"
+            seen = found
+
+
+def _event(name: str, data: bytes, revision: int | None) -> bytes:
+    """JSON of ours holds no line breaks, so it is one line."""
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (revision or 0, name.encode(), data)

@@ -1,0 +1,56 @@
+"""The sweeps that are being looked at, each followed once."""
+
+import asyncio
+import time
+from collections import OrderedDict
+
+import anyio.to_thread
+
+from hpo.views.sweep_list import main_metric
+from hpo.web.watched import Watched
+from trackers.opening import Store
+from trackers.records import Run
+
+_KEPT = 8
+"""Sweeps that stay in memory with nobody watching; the one looked at longest ago goes first."""
+
+
+class Hub:
+    """Finds who follows a sweep; `stopping` is set when the server ends."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._watched: OrderedDict[str, Watched] = OrderedDict()
+        self._lock = asyncio.Lock()
+        self.stopping = asyncio.Event()
+
+    async def get(self, run_id: str) -> Watched:
+        """Who follows the sweep of this id; NotFound where there is none."""
+        async with self._lock:
+            if run_id not in self._watched:
+                parent, metric = await anyio.to_thread.run_sync(self._find, run_id)
+                # revisions go on growing over restarts, so that nobody takes an old one for one of now
+                self._watched[run_id] = Watched(self._store, parent, int(time.time() * 1000), metric)
+                self._forget()
+            self._watched.move_to_end(run_id)
+            return self._watched[run_id]
+
+    @property
+    def readers(self) -> int:
+        """How many follow a sweep now."""
+        return sum(watched.readers for watched in self._watched.values())
+
+    def stop(self) -> None:
+        """Ends all streams of events."""
+        self.stopping.set()
+        for watched in self._watched.values():
+            watched.wake()
+
+    def _find(self, run_id: str) -> tuple[Run, str | None]:
+        parent = self._store.tracker.get(run_id)
+        return parent, main_metric(self._store.watching, parent)
+
+    def _forget(self) -> None:
+        idle = [run_id for run_id, watched in self._watched.items() if not watched.readers]
+        for run_id in idle[: max(0, len(idle) - _KEPT)]:
+            del self._watched[run_id]

@@ -1,0 +1,159 @@
+"""One sweep that people look at: read once for all of them, and only while somebody looks."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import anyio.to_thread
+
+from hpo.errors import HpoError
+from hpo.views.live_table import LiveTable
+from hpo.views.sweep_fields import left, status_of
+from hpo.web.answers import Body, json_bytes
+from trackers.errors import NotFound, TrackerError
+from trackers.opening import Store
+from trackers.records import Run
+
+log = logging.getLogger(__name__)
+EVERY = 0.3
+"""Seconds between two looks while somebody watches."""
+SHARE = 10
+"""A look that was expensive is followed by a pause of so many times its duration."""
+_KEPT = 32
+"""Answers of one revision that are kept, each for those who know another earlier one."""
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of a sweep at one moment: its trials' revision and the short text of how it stands."""
+
+    revision: int
+    stands: bytes
+    is_gone: bool = False
+
+
+@dataclass
+class Watched:
+    """Follows one sweep for all its readers; everything that reads the store runs in a thread, one at a time."""
+
+    store: Store
+    parent: Run
+    first: int
+    metric: str | None = None
+    readers: int = 0
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _mark: str = ""
+    _seen: Seen | None = None
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _poller: asyncio.Task[None] | None = None
+    _since: dict[tuple[int | None, int], Body] = field(default_factory=dict)
+    _more: dict[str, tuple[int, Body]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.table = LiveTable(self.store.watching, self.parent, first=self.first, metric=self.metric)
+
+    async def look(self) -> Seen:
+        """What there is now; reads only if something was written since the last look."""
+        async with self._lock:
+            seen = await anyio.to_thread.run_sync(self._look)
+        if seen != self._seen:
+            self._seen, changed = seen, self._changed
+            self._changed = asyncio.Event()
+            changed.set()
+        return seen
+
+    async def trials(self, since: int | None = None) -> Body:
+        """The trials as columns, all or what is new since a revision; made once for all who ask the same."""
+        seen = await self.look()
+        async with self._lock:
+            key = (since, self.table.revision)
+            if key not in self._since:
+                if len(self._since) >= _KEPT or any(now != seen.revision for _, now in self._since):
+                    self._since = {
+                        known: body for known, body in self._since.items() if known[1] == self.table.revision
+                    }
+                self._since[key] = await anyio.to_thread.run_sync(self._columns, since)
+            return self._since[key]
+
+    async def derived(self, name: str, make: Callable[[Run], object]) -> Body:
+        """Something worked out of the trials, kept until they change; two who ask at once wait for one answer."""
+        seen = await self.look()
+        async with self._lock:
+            known = self._more.get(name)
+            if known is None or known[0] != seen.revision:
+                if len(self._more) >= _KEPT:
+                    self._more.clear()
+                parent = self.parent
+                body = await anyio.to_thread.run_sync(lambda: Body(json_bytes(make(parent)), f"{name}-{seen.revision}"))
+                known = self._more[name] = seen.revision, body
+            return known[1]
+
+    async def next(self, known: Seen | None, timeout: float) -> Seen | None:
+        """What is seen once it is another than what is known; None where nothing changes for so many seconds."""
+        changed = self._changed
+        if self._seen is not None and self._seen != known:
+            return self._seen
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(changed.wait(), timeout)
+        return self._seen if self._seen != known else None
+
+    def wake(self) -> None:
+        """Lets all who wait for something new look again."""
+        self._changed.set()
+
+    @contextlib.asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """As long as one reader is inside, one task looks for all of them."""
+        self.readers += 1
+        if self._poller is None:
+            self._poller = asyncio.create_task(self._poll())
+        try:
+            yield
+        finally:
+            self.readers -= 1
+            if self.readers == 0 and self._poller is not None:
+                self._poller.cancel()
+                self._poller = None
+
+    async def _poll(self) -> None:
+        while True:
+            began = time.monotonic()
+            try:
+                await self.look()
+            except (TrackerError, HpoError) as error:  # the store may be away for a while; readers are told nothing new
+                log.debug("%s cannot be read: %s", self.parent.name, error)
+            except Exception:
+                log.exception("looking at %s failed", self.parent.name)
+            await asyncio.sleep(max(EVERY, SHARE * (time.monotonic() - began)))
+
+    def _look(self) -> Seen:
+        mark = self.store.watching.mark(self.parent.id)
+        if mark == self._mark and self._seen is not None and not self.table.is_behind:
+            return self._seen
+        try:
+            self.parent = self.store.tracker.get(self.parent.id)
+        except NotFound:
+            return Seen(self.table.revision, b"{}", is_gone=True)
+        self.table.refresh(self.parent)
+        self._mark = mark  # as of before reading: what was written meanwhile will be looked at again
+        return Seen(self.table.revision, json_bytes(self._stands()))
+
+    def _stands(self) -> dict[str, object]:
+        counts, best = self.table.counts(), self.table.best()
+        return {
+            "status": status_of(self.parent),
+            "counts": counts,
+            "best": None if best is None else {"value": best[0], "number": best[1], "id": best[2]},
+            "left": left(self.parent, counts),
+            "started": self.parent.started,
+            "ended": self.parent.ended,
+        }
+
+    def _columns(self, since: int | None) -> Body:
+        data = self.table.whole() if since is None else self.table.since(since)
+        return Body(json_bytes(data), f"trials-{data['revision']}-{since}")
