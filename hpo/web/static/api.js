@@ -1,0 +1,51 @@
+/* Answers of the server, or, in a report, those written into the page: {"page": "/sweeps/x", "answers": {path: answer}}. */
+
+const inlined = document.getElementById("report-data");
+
+export const report = inlined ? JSON.parse(inlined.textContent) : null;
+
+export async function getJson(path) {
+  if (report) return reportAnswer(path);
+  const response = await askServer(path, "application/json");
+  return response.json();
+}
+
+export async function getText(path) {
+  if (report) return reportAnswer(path);
+  const response = await askServer(path, "text/plain");
+  return response.text();
+}
+
+function reportAnswer(path) {
+  if (Object.hasOwn(report.answers, path)) return report.answers[path];
+  throw new PageError("This is not part of the report.", "Look at the live page: hpo ui");
+}
+
+async function askServer(path, accept) {
+  let response;
+  try {
+    response = await fetch(path, { headers: { Accept: accept }, credentials: "same-origin" });
+  } catch {
+    throw new PageError("The server does not answer.", "Start it again with: hpo ui", 0);
+  }
+  if (response.ok) return response;
+  const told = await response.json().catch(() => ({}));
+  const { message, remedy } = told.error ?? {};
+  throw new PageError(message ?? `The server answered ${response.status}.`, remedy ?? "", response.status);
+}
+
+export function PageError(message, remedy = "", status = 0) {
+  const error = new Error(message);
+  error.remedy = remedy;
+  error.status = status;
+  return error;
+}
+
+export function listen(path, handlers, onstate) {
+  if (report || typeof EventSource === "undefined") return () => {};
+  const source = new EventSource(path);
+  for (const [name, handler] of Object.entries(handlers)) source.addEventListener(name, (event) => handler(JSON.parse(event.data)));
+  source.addEventListener("open", () => onstate("live"));
+  source.addEventListener("error", () => onstate(source.readyState === EventSource.CLOSED ? "closed" : "waiting"));
+  return () => source.close();
+}

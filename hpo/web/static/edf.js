@@ -1,0 +1,38 @@
+/* Which share of the trials is at least so good: a steep start says that good values are easy to find. */
+import { chartAxis, createChart } from "./chart.js";
+import { el, emptyNote, fill } from "./dom.js";
+import { formatNumber, formatPercent, plainText, plural } from "./format.js";
+import { quantile } from "./scales.js";
+import { targetValues } from "./store.js";
+
+export function edfView(store) {
+  const chart = createChart("Distribution");
+  const node = el("div", {}, chart.host, el("p", { class: "note" }, "The share of finished trials with at most this value."));
+  const draw = () => {
+    const values = targetValues(store);
+    const pick = (wanted) => Float64Array.from([...store.ranked].filter((row) => !wanted || store.mask[row]).map((row) => values[row])).sort();
+    const all = pick(false);
+    if (!all.length) { fill(node, emptyNote("No finished trial yet.")); return; }
+    const curves = [["all trials", all]];
+    if (store.brushes.size) curves.push(["filtered", pick(true)]);
+    chart.show(edfOption(curves, plainText(store.metric)), `Distribution of ${plainText(store.metric)} over ${plural(all.length, "trial")}: median ${formatNumber(quantile(all, 0.5))}.`);
+  };
+  return { node, draw };
+}
+
+export function edfOption(curves, title) {
+  return {
+    xAxis: { type: "value", ...chartAxis(title) },
+    yAxis: { type: "value", min: 0, max: 1, ...chartAxis("share of trials", { nameGap: 46, scale: false }) },
+    tooltip: { renderMode: "richText", trigger: "axis", formatter: (points) => points.map(({ seriesName, value }) => `${seriesName}: ${formatPercent(value[1])} at most ${formatNumber(value[0])}`).join("\n") },
+    legend: { show: curves.length > 1, top: 0, type: "scroll" },
+    series: curves.map(([name, sorted]) => ({ type: "line", step: "end", name, showSymbol: false, lineStyle: { width: 2 }, data: edfPoints(sorted) })),
+  };
+}
+
+function edfPoints(sorted) {
+  const every = Math.max(1, Math.ceil(sorted.length / 800));
+  const points = [];
+  sorted.forEach((value, at) => { if (at % every === 0 || at === sorted.length - 1) points.push([value, (at + 1) / sorted.length]); });
+  return points;
+}

@@ -1,0 +1,285 @@
+/* Parallel coordinates: one line a trial through all axes; drag along an axis to brush it. Drawn in slices of time. */
+import { axisOf, hasGaps, targetAxis, varyingParams } from "./axes.js";
+import { el, emptyNote, fill, panel } from "./dom.js";
+import { openFilter } from "./filterbar.js";
+import { plainText, plural } from "./format.js";
+import { fitCanvas } from "./plane.js";
+import { targetGoal, targetKey } from "./store.js";
+import { colours, onTheme, ramp } from "./theme.js";
+import { hideTip, showTip, trialTip } from "./tip.js";
+
+const TOP = 30;
+const FOOT = 30;
+const SHADES = 10;
+const MOST_AXES = 14;
+const FRAME = 9;
+
+export function parallelView(store) {
+  const { section, body, tools } = panel("Parallel coordinates", "parallel");
+  const [under, lines, over] = ["under", "lines", "over"].map((name) => el("canvas", { class: name }));
+  const heads = el("div", { class: "axis-heads" });
+  const host = el("div", { class: "parallel", role: "group" }, el("div", { class: "canvases", role: "img", "aria-label": "Parallel coordinates" }, under, lines, over), heads);
+  const scroller = el("div", { class: "parallel-scroll", tabindex: "0", role: "region", "aria-label": "Parallel coordinates, scrolls sideways" }, host);
+  const view = { store, host, under, lines, over, heads, image: host.firstChild, axes: [], keys: "", job: 0, drag: null, colour: new Uint8Array(0) };
+  tools.append(el("span", { class: "scale-key" }, el("span", {}, "worse"), el("span", { class: "scale-ramp" }), el("span", {}, "better")));
+  body.append(scroller);
+  const empty = emptyNote("No parameter has had two values yet.");
+  const draw = (events) => {
+    const keys = varyingParams(store);
+    const few = keys.length === 0;
+    if (few !== (body.firstChild === empty)) fill(body, few ? empty : scroller);
+    if (!few) layOut(view, keys, events);
+  };
+  store.on("rows filter metric top", draw);
+  store.on("hover selection", () => drawMarks(view));
+  onTheme(() => draw(["rows"]));
+  new ResizeObserver(() => { if (view.axes.length) draw(["rows"]); }).observe(scroller);
+  over.addEventListener("pointerdown", (event) => beginBrush(view, event));
+  over.addEventListener("pointermove", (event) => moveBrush(view, event));
+  over.addEventListener("pointerup", () => endBrush(view));
+  over.addEventListener("pointerleave", () => { hideTip(); if (!view.drag) store.hover(-1); });
+  return section;
+}
+
+function layOut(view, keys, events) {
+  const { store, host } = view;
+  const last = { ...targetAxis(store, targetKey(store), targetGoal(store)), title: plainText(store.metric) };
+  view.axes = [...keys.slice(0, MOST_AXES).map((key) => axisOf(store, key)), last];
+  host.style.setProperty("min-width", `${view.axes.length * 92}px`);
+  const { clientWidth: width, clientHeight: height } = host;
+  view.height = height;
+  view.axes.forEach((axis, at) => {
+    axis.x = 48 + (at * (width - 96)) / Math.max(1, view.axes.length - 1);
+    axis.gaps = at < view.axes.length - 1 && hasGaps(axis.values, store.trials.count);
+  });
+  headLine(view);
+  placeLines(view);
+  const filtered = store.shown < store.trials.count;
+  if (events.some((event) => event !== "filter" && event !== "top") || view.wasFiltered !== filtered) drawLines(view, view.under, underRows(view, filtered), colours().faint, "under");
+  view.wasFiltered = filtered;
+  drawLines(view, view.lines, shownRows(view), null, "lines");
+  drawMarks(view);
+  view.image.setAttribute("aria-label", `Parallel coordinates of ${plural(store.shown, "trial")} over ${view.axes.map((axis) => axis.title).join(", ")}. Filters are set by the buttons that name the axes.`);
+}
+
+function headLine(view) {
+  const keys = view.axes.map((axis) => axis.key).join(" ");
+  if (view.keys !== keys) {
+    view.keys = keys;
+    fill(view.heads, ...view.axes.map((axis) => el("button", { type: "button", class: "axis-head", title: `Filter by ${axis.title}`, onclick: () => openFilter(view.store, axis.key) }, axis.title)));
+  }
+  [...view.heads.children].forEach((head, at) => {
+    head.style.left = `${view.axes[at].x}px`;
+    head.classList.toggle("brushed", Boolean(view.axes[at].brush));
+  });
+}
+
+function placeLines(view) {
+  const { store, axes } = view;
+  const { count } = store.trials;
+  const span = view.height - TOP - FOOT - 18;
+  for (const axis of axes) {
+    if (!axis.ys || axis.ys.length < count) axis.ys = new Float32Array(count);
+    const wide = axis.scale.levels ? Math.min(0.6, 24 * axis.scale.levels.length / span) : 0;
+    for (let row = 0; row < count; row += 1) {
+      const value = axis.values[row];
+      const shake = wide ? ((((row * 2654435761) >>> 0) % 1000) / 1000 - 0.5) * wide : 0;
+      const share = Number.isNaN(value) ? NaN : axis.scale.at(value + shake);
+      axis.ys[row] = Number.isNaN(share) ? view.height - 14 : TOP + (1 - Math.max(0, Math.min(1, share))) * span;
+    }
+  }
+  if (view.colour.length < count) view.colour = new Uint8Array(count + 256);
+  view.colour.fill(0);
+  const { ranked } = store;
+  ranked.forEach((row, place) => { view.colour[row] = Math.min(SHADES - 1, Math.floor((1 - place / Math.max(1, ranked.length)) * SHADES)); });
+}
+
+function shownRows(view) {
+  const { ranked, mask } = view.store;
+  const rows = [];
+  for (let at = ranked.length - 1; at >= 0; at -= 1) if (mask[ranked[at]]) rows.push(ranked[at]);
+  return rows;
+}
+
+function underRows(view, filtered) {
+  if (!filtered) return [];
+  const { ranked } = view.store;
+  const every = Math.max(1, Math.ceil(ranked.length / 3000));
+  return [...ranked].filter((_, at) => at % every === 0);
+}
+
+/* A few thousand lines a frame: the first ones, spread over all, are there at once, and the page stays awake meanwhile. */
+function drawLines(view, canvas, rows, colour, slot) {
+  const { context } = fitCanvas(canvas, view.host);
+  const job = (view[`job-${slot}`] ?? 0) + 1;
+  view[`job-${slot}`] = job;
+  const stride = Math.max(1, Math.ceil(rows.length / 600));
+  const alpha = colour ? 1 : Math.max(0.12, Math.min(0.75, 260 / Math.max(1, rows.length) + 0.1));
+  let phase = 0;
+  let at = 0;
+  const step = () => {
+    if (view[`job-${slot}`] !== job) return;
+    const started = performance.now();
+    context.globalAlpha = alpha;
+    context.lineWidth = 1;
+    while (phase < stride && performance.now() - started < FRAME) {
+      let shade = -1;
+      for (let drawn = 0; at < rows.length && drawn < 150; at += stride, drawn += 1) {
+        const row = rows[at];
+        if (colour ? shade < 0 : view.colour[row] !== shade) {
+          if (shade >= 0) context.stroke();
+          shade = colour ? 0 : view.colour[row];
+          context.strokeStyle = colour ?? ramp(shade / (SHADES - 1));
+          context.beginPath();
+        }
+        trace(view, context, row);
+      }
+      if (shade >= 0) context.stroke();
+      if (at >= rows.length) { phase += 1; at = phase; }
+    }
+    if (phase < stride) requestAnimationFrame(step);
+  };
+  if (rows.length) step();
+}
+
+function trace(view, context, row) {
+  const { axes } = view;
+  context.moveTo(axes[0].x, axes[0].ys[row]);
+  for (let at = 1; at < axes.length; at += 1) context.lineTo(axes[at].x, axes[at].ys[row]);
+}
+
+function drawMarks(view) {
+  if (!view.axes.length) return;
+  const { context } = fitCanvas(view.over, view.host);
+  const { store } = view;
+  const { best, text } = colours();
+  context.lineWidth = 1.6;
+  context.strokeStyle = best;
+  context.beginPath();
+  for (const row of store.topRows) trace(view, context, row);
+  context.stroke();
+  const chosen = store.selected === null ? -1 : store.trials.rowOf.get(store.selected) ?? -1;
+  for (const row of [chosen, store.hovered]) {
+    if (row < 0 || row >= store.trials.count) continue;
+    context.beginPath();
+    context.lineWidth = 2.6;
+    context.strokeStyle = row === chosen ? best : text;
+    trace(view, context, row);
+    context.stroke();
+  }
+  drawParallelAxes(view, context);
+}
+
+function drawParallelAxes(view, context) {
+  const { line, quiet, brush, text, panel: ground } = colours();
+  const bottom = view.height - FOOT - 18;
+  context.font = "11px system-ui, sans-serif";
+  context.textBaseline = "middle";
+  for (const axis of view.axes) {
+    context.strokeStyle = quiet;
+    context.lineWidth = 1;
+    context.beginPath();
+    context.moveTo(axis.x + 0.5, TOP);
+    context.lineTo(axis.x + 0.5, bottom);
+    context.stroke();
+    const span = bottom - TOP;
+    const ticks = axis.scale.ticks(5);
+    const every = Math.ceil(ticks.length / 14);
+    context.textAlign = axis === view.axes.at(-1) ? "left" : "right";
+    const side = axis === view.axes.at(-1) ? 6 : -6;
+    context.lineWidth = 3;
+    context.strokeStyle = ground;
+    ticks.forEach((tick, at) => {
+      if (at % every) return;
+      const y = TOP + (1 - axis.scale.at(tick)) * span;
+      const label = axis.scale.label(tick);
+      const shown = label.length > 9 ? `${label.slice(0, 8)}…` : label;
+      context.strokeText(shown, axis.x + side, y);
+      context.fillStyle = text;
+      context.fillText(shown, axis.x + side, y);
+    });
+    if (axis.gaps) {
+      context.lineWidth = 1;
+      context.strokeStyle = line;
+      context.setLineDash([2, 3]);
+      context.strokeRect(axis.x - 26, view.height - 22, 52, 16);
+      context.setLineDash([]);
+      context.textAlign = "center";
+      context.fillStyle = quiet;
+      context.lineWidth = 3;
+      context.strokeStyle = ground;
+      context.strokeText("inactive", axis.x, view.height - 14);
+      context.fillText("inactive", axis.x, view.height - 14);
+    }
+    if (axis.brush) drawAxisBrush(view, context, axis, { bottom, fill: brush, edge: text });
+  }
+}
+
+function drawAxisBrush(view, context, axis, { bottom, fill: ground, edge }) {
+  const span = bottom - TOP;
+  const place = (value, otherwise) => (value === undefined ? otherwise : TOP + (1 - Math.max(0, Math.min(1, axis.scale.at(value)))) * span);
+  const boxes = [];
+  if (axis.brush.inactive) boxes.push([view.height - 22, view.height - 6]);
+  else if (axis.brush.levels) {
+    const half = span / axis.scale.levels.length / 2;
+    const wanted = new Set(axis.brush.levels.map((level) => JSON.stringify(level)));
+    axis.scale.levels.forEach((level, at) => { if (wanted.has(JSON.stringify(level))) { const y = place(at); boxes.push([y - half, y + half]); } });
+  } else boxes.push([place(axis.brush.high, TOP), place(axis.brush.low, bottom)]);
+  context.fillStyle = ground;
+  context.strokeStyle = edge;
+  context.lineWidth = 1;
+  for (const [top, low] of boxes) {
+    context.fillRect(axis.x - 8, top, 16, low - top);
+    context.strokeRect(axis.x - 8, top, 16, low - top);
+  }
+}
+
+function placeIn(view, event) {
+  const box = view.over.getBoundingClientRect();
+  return { x: event.clientX - box.left, y: event.clientY - box.top };
+}
+
+function beginBrush(view, event) {
+  const { x, y } = placeIn(view, event);
+  const axis = view.axes.find((each) => Math.abs(each.x - x) < 18);
+  if (!axis || event.button !== 0) return;
+  view.drag = { key: axis.key, from: y, moved: false };
+  if (axis.gaps && y > view.height - 24) { view.store.brush(axis.key, axis.brush?.inactive ? null : { inactive: true }); view.drag = null; return; }
+  view.over.setPointerCapture(event.pointerId);
+}
+
+function moveBrush(view, event) {
+  const { x, y } = placeIn(view, event);
+  if (!view.drag) {
+    view.over.style.cursor = view.axes.some((each) => Math.abs(each.x - x) < 18) ? "ns-resize" : "default";
+    hoverLine(view, event, x, y);
+    return;
+  }
+  const axis = view.axes.find((each) => each.key === view.drag.key);
+  view.drag.moved ||= Math.abs(y - view.drag.from) > 3;
+  if (!view.drag.moved || !axis) return;
+  const bottom = view.height - FOOT - 18;
+  const share = (place) => (bottom - place) / (bottom - TOP);
+  view.store.brush(axis.key, axis.between(Math.max(0, share(Math.max(y, view.drag.from))), Math.min(1, share(Math.min(y, view.drag.from)))));
+}
+
+function endBrush(view) {
+  if (view.drag && !view.drag.moved) view.store.brush(view.drag.key, null);
+  view.drag = null;
+}
+
+function hoverLine(view, event, x, y) {
+  const { axes, store } = view;
+  const at = Math.max(1, axes.findIndex((axis) => axis.x > x));
+  const [left, right] = [axes[at - 1], axes[at]];
+  const share = (x - left.x) / (right.x - left.x);
+  let nearest = -1;
+  let least = 6;
+  for (const row of store.ranked) {
+    if (!store.mask[row]) continue;
+    const away = Math.abs(left.ys[row] + (right.ys[row] - left.ys[row]) * share - y);
+    if (away < least) { least = away; nearest = row; }
+  }
+  store.hover(nearest);
+  if (nearest >= 0) showTip(event.clientX, event.clientY, trialTip(store, nearest)); else hideTip();
+}

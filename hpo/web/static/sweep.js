@@ -1,0 +1,63 @@
+/* The page of one sweep: the first glance, the linked views, the rest behind tabs, and the live connection. */
+import { getJson, listen, report } from "./api.js";
+import { el, fill } from "./dom.js";
+import { filterBar } from "./filterbar.js";
+import { plainText } from "./format.js";
+import { historyView } from "./history.js";
+import { importanceView } from "./importance.js";
+import { linkTo } from "./links.js";
+import { parallelView } from "./parallel.js";
+import { slicesView } from "./slices.js";
+import { createStore } from "./store.js";
+import { tableView } from "./table.js";
+import { tabsView } from "./tabs.js";
+import { tilesView } from "./tiles.js";
+import { announce } from "./tip.js";
+
+export async function sweepPage(main, name) {
+  const sweep = await getJson(`/api/sweeps/${encodeURIComponent(name)}`);
+  const base = `/api/sweeps/${encodeURIComponent(sweep.id)}`;
+  const store = createStore(sweep);
+  const columns = await getJson(`${base}/trials`);
+  const connection = el("span", { class: "connection" });
+  const status = el("span", {});
+  const { tiles, tellImportance } = tilesView(store);
+  fill(main, sweepHead(store, status, connection), tiles, filterBar(store),
+    el("div", { class: "panels" }, historyView(store), importanceView(store, tellImportance), parallelView(store), tableView(store), slicesView(store)), tabsView(store));
+  const showStatus = () => fill(status, statusMark(store.sweep.status));
+  store.on("sweep", showStatus);
+  showStatus();
+  store.merge(columns);
+  store.tell("filter", "sweep");
+  const stopListening = followLive(store, base, connection);
+  document.title = `${plainText(sweep.name)} · hpo`;
+  return () => { stopListening(); store.stop(); };
+}
+
+export function statusMark(status) {
+  const text = String(status ?? "").toLowerCase();
+  const known = ["running", "finished", "complete", "failed", "killed", "stopped", "scheduled"].includes(text) ? text : "other";
+  return el("span", { class: `status status-${known}` }, plainText(text));
+}
+
+function sweepHead(store, status, connection) {
+  const { sweep } = store;
+  const what = store.goals.map(({ name, goal }) => `${goal ?? ""} ${plainText(name)}`.trim()).join(", ");
+  return el("div", { class: "page-head" },
+    report ? null : el("nav", { class: "crumbs", "aria-label": "Path" }, linkTo("/", "Sweeps"), el("span", { "aria-hidden": "true" }, " / "), el("span", { "aria-current": "page" }, plainText(sweep.name))),
+    el("div", { class: "title-row" }, el("h1", {}, plainText(sweep.name)), status, connection),
+    el("p", { class: "quiet" }, [what, sweep.sampler ? `${plainText(sweep.sampler)} of ${plainText(sweep.engine)}` : plainText(sweep.engine ?? ""), plainText(sweep.note ?? "")].filter(Boolean).join(" · ")));
+}
+
+function followLive(store, base, connection) {
+  const handlers = {
+    hello: () => {},
+    trials: (columns) => { store.merge(columns); if (columns.number.length) announce(`${store.trials.count} trials`); },
+    sweep: (facts) => { Object.assign(store.sweep, facts); store.tell("sweep"); },
+  };
+  const words = { live: "live", waiting: "reconnecting …", closed: "not connected" };
+  return listen(`${base}/events?revision=${encodeURIComponent(store.trials.revision ?? "")}`, handlers, (state) => {
+    connection.className = `connection connection-${state}`;
+    connection.textContent = words[state];
+  });
+}
