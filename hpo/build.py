@@ -33,6 +33,7 @@ from hpo.samplers.started_sampler import StartedSampler
 from hpo.secret_keeping import SecretKeeping, SecretKeepingFiles
 from hpo.space import Space
 from hpo.sweep_inputs import sweep_inputs
+from hpo.system_metrics import SystemMetrics
 from hpo.trial import Goal
 from hpo.warm_start import KnownTrial, tell_known
 from trackers.records import Dataset
@@ -142,8 +143,14 @@ class Parts:
         limits = Limits(self.config.objective.timeout, self.config.objective.memory)
         metric = self.config.metric.name
         return self._executor(
-            self.objective, metric, files, scratch, limits, results, self.surroundings, replication=replication
+            self.objective, metric, files, scratch, limits, results, self._surroundings, replication=replication
         )
+
+    @property
+    def _surroundings(self) -> Surroundings | None:
+        """What is done around each trial of the search."""
+        wanted = self.config.capture.system_metrics
+        return SystemMetrics(wanted.interval, self.surroundings) if wanted else self.surroundings
 
     @property
     def replicate_count(self) -> int:

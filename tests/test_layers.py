@@ -38,6 +38,8 @@ HPO_LAYERS = [
         "hpo.placeholders",
         "hpo.search_path",
         "hpo.secret_keeping",
+        "hpo.system_metrics",
+        "hpo.gpu_metrics",
         "hpo.worker_variables",
     ),
     ("hpo.samplers", "hpo.pruners", "hpo.executors", "hpo.objectives", "hpo.config", "hpo.provenance"),

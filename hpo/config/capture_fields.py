@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from hpo.config.fields import Section, Size, Text, VariableName, listed
+from hpo.config.system_metrics_fields import SystemMetricsGiven
 
 Inputs = Annotated[
     list[Text],
@@ -32,3 +33,5 @@ class Capture(Section):
     inputs: Inputs = Field(default=[])
     """Files and folders that trials read, or patterns such as data/*.parquet, found from the sweep file's folder; they
     are recorded as data sets, by a digest of their content, and a sweep goes on only with the same ones."""
+    system_metrics: SystemMetricsGiven = None
+    """Sample what CPU, memory and GPUs are used for while each trial runs, as metrics system/..: true, or how often."""
