@@ -15,15 +15,28 @@ def data_changes(before: Sequence[Dataset], after: Sequence[Dataset]) -> Sequenc
 
     A data set that is in one of the lots alone is a difference too.
     """
-    old = {(data.name, data.context): data for data in before}
-    new = {(data.name, data.context): data for data in after}
-    shared = [(old.pop(key), new.pop(key)) for key in list(old) if key in new]
-    moved = {data.digest for data in old.values()} & {data.digest for data in new.values()}
+    same = {data.digest for data in before} & {data.digest for data in after}
+    old, new = (sorted(_of_others(lot, same), key=_place) for lot in (before, after))
+    pairs = []
+    for was in list(old):
+        now = next((data for data in new if _place(data) == _place(was)), None)
+        if now is not None:
+            pairs.append((was, now))
+            old.remove(was)
+            new.remove(now)
     return [
-        *(dataset_change(was, now) for was, now in shared if was.digest != now.digest),
-        *(Changed("data", was.name, _short(was), "") for was in old.values() if was.digest not in moved),
-        *(Changed("data", now.name, "", _short(now)) for now in new.values() if now.digest not in moved),
+        *(dataset_change(was, now) for was, now in pairs),
+        *(Changed("data", was.name, _short(was), "") for was in old),
+        *(Changed("data", now.name, "", _short(now)) for now in new),
     ]
+
+
+def _of_others(lot: Sequence[Dataset], digests: set[str]) -> list[Dataset]:
+    return [data for data in lot if data.digest not in digests]
+
+
+def _place(data: Dataset) -> tuple[str, str]:
+    return data.name, data.context
 
 
 def dataset_change(before: Dataset, after: Dataset) -> Changed:

@@ -34,7 +34,10 @@ class Column:
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What is on record of a data set. `count` is the number of columns, which may be too many to be listed."""
+    """What is on record of a data set. `count` is the number of columns, which may be too many to be listed.
+
+    `file` is the digest of the file that a table was read from, whose own digest is another one.
+    """
 
     rows: int | None = None
     columns: Mapping[str, Column] = field(default_factory=dict)
@@ -42,6 +45,7 @@ class DataFacts:
     size: int | None = None
     version: str = ""
     source: str = ""
+    file: str = ""
 
     @classmethod
     def of(cls, data: Dataset) -> "DataFacts":
@@ -54,8 +58,14 @@ class DataFacts:
             count=_whole(profile.get("num_columns")) or len(listed) or None,
             size=_whole(profile.get("bytes")),
             version=str(profile.get("version") or ""),
+            file=str(profile.get("file") or ""),
             source=str(next((source[key] for key in ("uri", "path", "url") if source.get(key)), "")),
         )
+
+
+def profile_of(data: Dataset) -> Mapping[str, object]:
+    """All that a data set's profile says; empty where it says nothing that can be read."""
+    return _mapping(data.profile)
 
 
 def _columns(listed: object) -> dict[str, Column]:

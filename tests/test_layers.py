@@ -100,6 +100,7 @@ HPO_LAYERS = [
     (
         "hpo.build_objective",
         "hpo.sweep_inputs",
+        "hpo.used_data",
         "hpo.build",
         "hpo.feasibility",
         "hpo.patience",
@@ -136,7 +137,10 @@ HPO_LAYERS = [
         "hpo.on_both_sides",
         "hpo.trial_diff",
         "hpo.sweep_compare",
+        "hpo.comparison_plot",
         "hpo.parent_run",
+        "hpo.captures",
+        "hpo.capturing",
         "hpo.mirrors",
         "hpo.replaying",
         "hpo",
