@@ -51,6 +51,14 @@ def make_locked_environment(
     return _python_in(target)
 
 
+def folder_name(environment: Environment, requirements: str, projects: Mapping[str, Path] | None = None) -> str:
+    """A name for the folder in a cache: two environments that are not the same never get the same one.
+
+    So an environment that trials run in is not made anew below them by another replay, or another hpo.
+    """
+    return f"environment-{_digest(environment, _lines(environment, requirements, projects or {}))[:16]}"
+
+
 def _lines(environment: Environment, requirements: str, projects: Mapping[str, Path]) -> Mapping[str, str]:
     """All that is to be installed, by name, as a requirements file says it."""
     lines = {name: line for name, line in pins(requirements).items() if name != OWN}

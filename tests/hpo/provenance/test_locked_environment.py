@@ -3,21 +3,23 @@
 import base64
 import hashlib
 import json
+import os
 import platform
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hpo.errors import ProvenanceError
-from hpo.provenance.environment import Environment
+from hpo.provenance.environment import Environment, captured_environment
+from hpo.provenance.environment_changes import environment_changes
+from hpo.provenance.environment_elsewhere import environment_of
 from hpo.provenance.installers import Supply, find_uv
 from hpo.provenance.lock import local_builds, local_projects, pins, requirements_text
-from hpo.provenance.locked_environment import make_locked_environment
+from hpo.provenance.locked_environment import folder_name, make_locked_environment
 
 UV = find_uv()
 NEEDS_UV = pytest.mark.skipif(UV is None, reason="there is no uv")
@@ -125,11 +127,6 @@ def wheels(tmp_path: Path) -> Supply:
     return Supply(find_links=[str(tmp_path / "wheels")], offline=True)
 
 
-INSTALLED = (
-    "from hpo.provenance.distributions import installed; print(json.dumps({d.name: d.version for d in installed()}))"
-)
-
-
 @pytest.mark.parametrize("uv", TOOLS)
 def test_an_environment_has_the_recorded_versions_this_package_and_nothing_else(
     uv: str | None, tmp_path: Path, wheels: Supply
@@ -143,9 +140,42 @@ def test_an_environment_has_the_recorded_versions_this_package_and_nothing_else(
     assert answer(python, "import tiny, platform; print(json.dumps([tiny.VALUE, platform.python_version()]))") == [
         1.5, platform.python_version(),
     ]  # fmt: skip
-    found = answer(python, INSTALLED)
-    assert isinstance(found, Mapping)
-    assert {name: version for name, version in found.items() if name != "tracked-hpo"} == dict(environment.packages)
+    found = environment_of(python, [], {})
+    assert {name: version for name, version in found.packages.items() if name != "tracked-hpo"} == environment.packages
+    assert found.python == environment.python
+
+
+def test_two_environments_that_are_not_the_same_have_two_folders(tmp_path: Path) -> None:
+    local = replace(recorded(mine="0.1"), sources={"mine": tmp_path.as_uri()})
+    names = [
+        folder_name(recorded(tiny="1.0"), "tiny==1.0\n"),
+        folder_name(recorded(tiny="1.0"), "tiny==2.0\n"),
+        folder_name(replace(recorded(tiny="1.0"), python="3.11.0"), "tiny==1.0\n"),
+        folder_name(local, requirements_text(local)),
+        folder_name(local, requirements_text(local), {"mine": tmp_path.parent}),
+    ]
+
+    assert len(set(names)) == len(names)
+    assert folder_name(recorded(tiny="1.0"), "# said otherwise\ntiny==1.0\n") == names[0]
+
+
+def test_the_environment_of_another_python_is_as_it_would_be_captured_there() -> None:
+    variables = {**os.environ, "TZ": "CET", "MORE": "yes"}
+
+    there = environment_of(Path(sys.executable), ["MORE"], variables, backend="serial")
+
+    here = captured_environment(["MORE"], variables, backend="serial")
+    assert environment_changes(replace(here, libraries={}), there) == []
+    assert (there.variables["MORE"], there.variables["TZ"]) == ("yes", "CET")
+
+
+def test_a_python_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ProvenanceError, match="python cannot be run"):
+        environment_of(tmp_path / "python", [], {})
+    (tmp_path / "bare").write_text("#!/bin/sh\necho No module named hpo >&2\nexit 1\n")
+    (tmp_path / "bare").chmod(0o755)
+    with pytest.raises(ProvenanceError, match=r"this version of hpo cannot run in .*bare.*\nNo module named hpo"):
+        environment_of(tmp_path / "bare", [], {})
 
 
 @NEEDS_UV
