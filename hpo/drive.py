@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -104,11 +104,11 @@ class Drive:
         taken = self._known()
         with self._claimed(run_id, name) as claim, self.wishes.interruption.shielded():
             more = [*(self._taken_over(run_id, fork_of) if fork_of else ()), *warm_start_tags(run_id, taken)]
-            parent = self._parent(told_by(taken)).start(
+            parent, tags = self._parent(told_by(taken)).start(
                 self._tracker(run_id), run_id, name, fence=claim.fence, more=more
             )
             self._mirror(parent, claim)
-            return self._ended(parent, self._search(parent, claim), claim)
+            return self._ended(parent, self._search(parent, claim, tags), claim)
 
     def go_on(self, existing: Run) -> Driven:
         """Goes on with a sweep on record, as far as there is something to do.
@@ -133,11 +133,12 @@ class Drive:
             ArtifactFolder().check_writable(root_of(existing))
             if self.wishes.retry_failed:
                 tracker.record(retry_marks(self._history(existing)), claim.fence)
-            parent = self._parent(told_of(existing)).start(
-                tracker, existing.id, existing.name, fence=claim.fence, existing=existing
+            number = 1 + max((run.trial.number for run in self._history(existing) if run.trial), default=-1)
+            parent, tags = self._parent(told_of(existing)).start(
+                tracker, existing.id, existing.name, fence=claim.fence, existing=existing, next_number=number
             )
             self._mirror(parent, claim)
-            return self._ended(parent, self._search(parent, claim, finished), claim)
+            return self._ended(parent, self._search(parent, claim, tags, finished), claim)
 
     def register(self, existing: Run) -> Driven:
         """Decides what of a sweep on record is registered, whatever was decided before; nothing is searched.
@@ -224,9 +225,9 @@ class Drive:
         forked = RunUpdated(run_id, tags={FORKED_FROM_TAG: old.id})
         return [forked, *taking.changes(found, lambda number: derive_seed(plan.seed, number))]
 
-    def _search(self, parent: Run, claim: Claim, finished: Sequence[Outcome] = ()) -> Stop:
+    def _search(self, parent: Run, claim: Claim, tags: Mapping[str, str], finished: Sequence[Outcome] = ()) -> Stop:
         scratch = new_scratch()
-        results = self._results(parent)
+        results, records = self._results(parent), self._records(parent)
         try:
             executor = self.parts.executor(StoredFiles(ArtifactFolder()), scratch, results)
         except BaseException:  # the objective cannot be loaded by a worker, say: no trial was started
@@ -240,7 +241,7 @@ class Drive:
                 sampler=self.parts.sampler(told_of(parent)),
                 executor=executor,
                 tracker=self._tracker(parent.id),
-                records=self._records(parent),
+                records=replace(records, tags={**records.tags, **tags}),
                 models=self._models(parent),
                 interruption=self.wishes.interruption,
                 fence=claim.fence,

@@ -20,6 +20,8 @@ FILE_TAG = "mlflow.source.name"
 FOLDER_TAG = "hpo.folder"
 STARTED_IN_TAG = "hpo.started_in"
 FILE_ARTIFACT = "sweep.yaml"
+EXPANDED_ARTIFACT = "expanded.yaml"
+"""The sweep file with every default, and what options changed, written out."""
 
 
 def recorded(config: SweepConfig) -> str:

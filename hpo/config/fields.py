@@ -101,13 +101,17 @@ def _duration_guess(text: str) -> str:
     return f"{match[1]}{match[2]}" if match else ""
 
 
-def _bytes(value: object) -> object:
+def _size(value: object) -> object:
     if isinstance(value, str):
         match = _SIZE.fullmatch(value)
         if match is None:
             raise broken(f"cannot read '{value}' as an amount of memory: write 512MiB or 4GiB")
         value = float(match[1]) * _BYTES[match[2].lower()]
-    value = int(value) if isinstance(value, float) and math.isfinite(value) else value
+    return int(value) if isinstance(value, float) and math.isfinite(value) else value
+
+
+def _bytes(value: object) -> object:
+    value = _size(value)
     if isinstance(value, int) and not isinstance(value, bool) and value < LEAST_MEMORY:
         raise broken(
             f"must be at least {LEAST_MEMORY // 2**20}MiB: an idle worker takes 40MiB or more; got {value} bytes"
@@ -265,6 +269,20 @@ Memory = Annotated[
                     "pattern": r"^\d+(\.\d+)? ?[KkMmGgTt][Ii]?[Bb]$",
                     "examples": ["512MiB", "4GiB"],
                 },
+            ]
+        }
+    ),
+]
+
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    Field(ge=0),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0},
+                {"type": "string", "pattern": r"^\d+(\.\d+)? ?[KkMmGgTt][Ii]?[Bb]$", "examples": ["10MiB"]},
             ]
         }
     ),

@@ -23,11 +23,16 @@ def captured_code(folder: Path, started_in: Path, modules: Sequence[Path], setti
     `modules` are the files of code that it names or has loaded: they are taken where they are in no commit.
     """
     folder, started_in = folder.resolve(), started_in.resolve()
-    modules = list(dict.fromkeys(path.resolve() for path in modules))
+    try:
+        return _captured(folder, started_in, list(dict.fromkeys(path.resolve() for path in modules)), settings)
+    except (OSError, ValueError) as error:  # a folder that may not be looked into, a name that is none
+        return _placed(Code(without=str(error)), folder, folder, started_in)
+
+
+def _captured(folder: Path, started_in: Path, modules: Sequence[Path], settings: CodeSettings) -> Code:
     around = _root_of(folder, modules)
-    if around is None:
-        why = "not in a git repository"
-    else:
+    why = "not in a git repository"
+    if around is not None:
         try:
             tree = working_tree(around)
             return _placed(_by_git(tree, modules, settings), tree.root, folder, started_in)
@@ -35,7 +40,8 @@ def captured_code(folder: Path, started_in: Path, modules: Sequence[Path], setti
             why = str(error)
     found = with_imported(modules, [folder, started_in])
     root = around or _common(folder, found)
-    return _placed(replace(_by_files(root, found, settings), without=why), root, folder, started_in)
+    code = _by_files(root, found, settings) if settings.diff else Code()
+    return _placed(replace(code, without=why), root, folder, started_in)
 
 
 def _root_of(folder: Path, modules: Sequence[Path]) -> Path | None:
