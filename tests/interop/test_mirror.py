@@ -41,7 +41,7 @@ def test_a_sweep_is_there_with_its_trials_nested_and_all_states_times_and_users(
     ids = [mirrored.trial(number, {"x": number}) for number in range(5)]
     for run_id, state in zip(ids, ("COMPLETE", "PRUNED", "FAILED", "WAITING"), strict=False):
         why = {"reason": "exception", "traceback": "Traceback"} if state == "FAILED" else {}
-        mirrored.end(run_id, state, facts=why)
+        mirrored.end(run_id, state, facts=why, datasets=[data] if state == "COMPLETE" else [])
 
     assert mirrored.send().runs == 6
     runs = mirrored.runs()
@@ -56,6 +56,8 @@ def test_a_sweep_is_there_with_its_trials_nested_and_all_states_times_and_users(
     assert parent["info"]["status"] == "RUNNING"
     [used] = mirrored.client.get_run(remote_id(parent)).inputs.dataset_inputs
     assert (used.dataset.name, used.dataset.digest, used.tags[0].value) == ("iris", "d1", "training")
+    [read] = mirrored.client.get_run(remote_id(runs["trial-0"])).inputs.dataset_inputs
+    assert (read.dataset.name, read.tags[0].value) == ("iris", "training")
     failed = mirrored.client.list_artifacts(remote_id(runs["trial-2"]), "hpo")
     assert [file.path for file in failed] == ["hpo/traceback.txt"]
 
