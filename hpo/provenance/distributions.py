@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpo.masking import hide_patterns
@@ -29,6 +29,8 @@ class Distribution:
     name: str
     version: str
     source: str = ""
+    told: bool = field(default=False, compare=False, repr=False)
+    """Whether the installer has told the source (PEP 610)."""
 
 
 def installed(search_path: Sequence[str] | None = None) -> Sequence[Distribution]:
@@ -37,16 +39,27 @@ def installed(search_path: Sequence[str] | None = None) -> Sequence[Distribution
     Versions are read off the names of their metadata folders (packaging.python.org, "Recording installed projects"):
     opening each, as importlib.metadata does, would cost every sweep a seventh of a second.
     """
-    found: dict[str, Distribution] = {}
+    found: dict[str, list[Distribution]] = {}
     for folder in dict.fromkeys(sys.path if search_path is None else search_path):
         for distribution in _in_folder(Path(folder or ".")):
-            found.setdefault(distribution.name, distribution)
-    return [found[name] for name in sorted(found)]
+            found.setdefault(distribution.name, []).append(distribution)
+    return [_first(found[name]) for name in sorted(found)]
 
 
 def normalised(name: str) -> str:
     """The name by which indexes know a distribution (PEP 503)."""
     return _SEPARATORS.sub("-", name).lower()
+
+
+def _first(same_name: Sequence[Distribution]) -> Distribution:
+    """The one that is imported, as it was installed.
+
+    A project that is run from where it lies is often found twice: by what a build left in its folder, which is on the
+    search path too, and by what says how it was installed.
+    """
+    first = same_name[0]
+    told = (each for each in same_name if each.version == first.version and each.told)
+    return next(told, first)
 
 
 def _in_folder(folder: Path) -> Iterator[Distribution]:
@@ -63,7 +76,11 @@ def _in_folder(folder: Path) -> Iterator[Distribution]:
         else:
             version = match["version"] if "_" not in match["version"] else _stated(info) or match["version"]
         if match and version:
-            yield Distribution(normalised(match["name"]), version, _source(info))
+            source = _source(info)
+            lies_there = not source and match.re is _BARE and not _is_for_packages(folder)
+            yield Distribution(
+                normalised(match["name"]), version, _project(folder) if lies_there else source, bool(source)
+            )
 
 
 def _stated(info: Path) -> str:
@@ -75,11 +92,27 @@ def _stated(info: Path) -> str:
     return ""
 
 
+def _is_for_packages(folder: Path) -> bool:
+    return folder.name in ("site-packages", "dist-packages")
+
+
+def _project(folder: Path) -> str:
+    """The project whose modules lie in that folder, as the source of what is run from there."""
+    holds = (
+        each for each in (folder, folder.parent) if (each / "pyproject.toml").exists() or (each / "setup.py").exists()
+    )
+    return f"{EDITABLE}{next(holds, folder).absolute().as_uri()}"
+
+
 def _source(info: Path) -> str:
-    """Where it was installed from, by its `direct_url.json` (PEP 610), as a requirements file says it."""
+    """Where it was installed from, by its `direct_url.json` (PEP 610), as a requirements file says it.
+
+    Conda's packages bring the folder on the machine that built them; they come from an index of its own kind.
+    """
     try:
         data = json.loads((info / "direct_url.json").read_bytes())
-        return _written(data)
+        installer = info / "INSTALLER"
+        return "" if installer.exists() and installer.read_text().strip() == "conda" else _written(data)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ""
 

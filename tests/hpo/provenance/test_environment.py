@@ -78,6 +78,18 @@ def test_old_ways_of_installing_are_read_too_and_leftovers_are_not(tmp_path: Pat
     }
 
 
+def test_a_project_found_by_what_a_build_left_in_its_folder_is_run_from_there(tmp_path: Path) -> None:
+    make_info(tmp_path / "code/src", "mine.egg-info", "Version: 0.1\n")
+    (tmp_path / "code/pyproject.toml").touch()
+    editable = {"url": "file:///told", "dir_info": {"editable": True}}
+    make_info(tmp_path / "site-packages", "mine-0.1.dist-info", direct_url=editable)
+    make_info(tmp_path / "site-packages", "old.egg-info", "Version: 2.0\n")
+    source, packages = str(tmp_path / "code/src"), str(tmp_path / "site-packages")
+
+    assert installed([source]) == [Distribution("mine", "0.1", f"-e {(tmp_path / 'code').as_uri()}")]
+    assert installed([source, packages]) == [Distribution("mine", "0.1", "-e file:///told"), Distribution("old", "2.0")]
+
+
 ORIGINS = {
     "git": (
         {"url": "https://user:pass@host/p.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}},
@@ -108,6 +120,13 @@ def test_where_a_distribution_came_from_is_recorded_without_credentials(origin: 
     make_info(tmp_path, "p-1.0.dist-info", direct_url=direct_url)
 
     assert [each.source for each in installed([str(tmp_path)])] == [expected]
+
+
+def test_the_folder_in_which_conda_built_a_package_is_not_where_it_came_from(tmp_path: Path) -> None:
+    make_info(tmp_path, "p-1.0.dist-info", direct_url={"url": "file:///feedstock_root/p/work", "dir_info": {}})
+    (tmp_path / "p-1.0.dist-info/INSTALLER").write_text("conda\n")
+
+    assert installed([str(tmp_path)]) == [Distribution("p", "1.0")]
 
 
 def test_an_environment_is_the_same_after_json() -> None:
