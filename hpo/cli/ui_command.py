@@ -84,4 +84,4 @@ def _new_line() -> str:
 def _quoted(name: str) -> str:
     from urllib.parse import quote
 
-    return quote(name, safe="/")
+    return quote(name, safe="")

@@ -55,6 +55,7 @@ class LiveTable:
         self._oldest = self.revision = first
         self._metric = parent.sweep.metric if parent.sweep else metric
         self._goals = goals_of(parent.sweep) if parent.sweep else {}
+        self.goals = self._goals
         self.goal = next(iter(self._goals.values()), Goal.MINIMIZE)
         self._columns = self._new_columns(parent)
         self._status: Status | None = None
@@ -85,6 +86,21 @@ class LiveTable:
     def best(self) -> tuple[float, int | None, str] | None:
         """Value, number and run id of the best trial that may be the best; of equal ones the first."""
         return self._best
+
+    def rows(self) -> Sequence[Row]:
+        """The trials that are shown."""
+        return list(self._rows.values())
+
+    def top(self, count: int) -> list[TrialHead]:
+        """The best trials, best first."""
+        valued = [(value, row.head) for row in self._rows.values() if (value := self._columns.value(row)) is not None]
+        valued = [pair for pair in valued if pair[1].state == State.COMPLETE]
+        valued.sort(key=lambda pair: pair[0], reverse=self.goal is Goal.MAXIMIZE)
+        return [head for _, head in valued[:count]]
+
+    def numbered(self, numbers: Collection[int]) -> list[TrialHead]:
+        """The trials of these numbers, as far as they are shown."""
+        return [row.head for row in self._rows.values() if row.head.number in numbers]
 
     def whole(self) -> dict[str, object]:
         """All trials that are shown, as columns."""

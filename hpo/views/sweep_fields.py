@@ -95,6 +95,14 @@ def flat_document(run: Run) -> Mapping[str, object]:
     return loaded if isinstance(loaded, dict) else {}
 
 
+def references_of(run: Run) -> Mapping[str, float]:
+    """From where the sweep file says that a hypervolume is measured."""
+    given = flat_document(run).get("references")
+    return (
+        {name: value for name, value in given.items() if finite(value) is not None} if isinstance(given, dict) else {}
+    )
+
+
 @dataclass(frozen=True)
 class DriverFields:
     """Who drives a sweep, and whether that process lives: true, false, or null where nobody can tell."""

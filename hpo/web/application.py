@@ -1,36 +1,35 @@
 """The routes of the page: what can be asked for, and who answers it."""
 
-import contextlib
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from hpo.errors import ConfigError, HpoError, NothingFound
 from hpo.masking import hide_patterns
 from hpo.views.commands import Commands
+from hpo.views.model_fields import model_fields, model_list
+from hpo.views.run_fields import run_fields
 from hpo.views.sweep_list import sweep_list
 from hpo.web.answers import answer, refusal, send
 from hpo.web.doorman import Access, Doorman
-from hpo.web.events import events
+from hpo.web.file_answers import TAIL, artifact_answer, log_answer
 from hpo.web.hub import Hub
 from hpo.web.static_files import SHELL, StaticFiles
-from hpo.web.sweep_answers import sweep_answer
+from hpo.web.sweep_routes import SweepRoutes
 from trackers.errors import FilterError, InvalidRecord, NotFound, StoreUnavailable, TrackerError
 from trackers.opening import Store
+from trackers.records import Run
 
 log = logging.getLogger(__name__)
-_RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-MOST_READERS = 1000
-"""Streams of events at once; more are asked to come again."""
+_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (NotFound, 404, "not-found"),
@@ -46,18 +45,19 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
 
 @dataclass(frozen=True)
 class Site:
-    """What the routes answer from. `clock` gives milliseconds since 1970."""
+    """What the routes answer from. `clock` gives milliseconds since 1970; `user` is who runs the server."""
 
     store: Store
     commands: Commands
     hub: Hub
+    user: str
     files: StaticFiles = field(default_factory=StaticFiles)
     clock: Callable[[], int] = lambda: int(time.time() * 1000)
 
 
-def application(store: Store, commands: Commands, access: Access) -> tuple[Doorman, Hub]:
+def application(store: Store, commands: Commands, access: Access, *, user: str = "") -> tuple[Doorman, Hub]:
     """The ASGI application over an open store, with the doorman before every route."""
-    site = Site(store, commands, Hub(store))
+    site = Site(store, commands, Hub(store), user)
     app = Starlette(
         routes=_routes(site),
         exception_handlers={HTTPException: _no_route, Exception: _fault, TrackerError: _error, HpoError: _error},
@@ -82,25 +82,22 @@ def _routes(site: Site) -> list[Route]:
         name = request.query_params.get("name")
         return answer(request, sweep_list(site.store, now=site.clock(), commands=site.commands, name=name))
 
-    async def sweep(request: Request) -> Response:
-        watched = await site.hub.get(_id(request))
-        seen = await watched.look()
-        made = await anyio.to_thread.run_sync(
-            lambda: sweep_answer(site.store, watched, seen, now=site.clock(), commands=site.commands)
-        )
-        return answer(request, made)
+    def run(request: Request) -> Response:
+        return answer(request, run_fields(site.store.tracker, _run(site, request), commands=site.commands))
 
-    async def trials(request: Request) -> Response:
-        watched = await site.hub.get(_id(request))
-        return send(request, await watched.trials(_revision(request)))
+    def log_of_run(request: Request) -> Response:
+        return log_answer(site.store, _run(site, request).id, _whole(request.query_params.get("tail")) or TAIL)
 
-    async def stream(request: Request) -> Response:
-        watched = await site.hub.get(_id(request))
-        await watched.look()
-        if site.hub.readers >= MOST_READERS:
-            return refusal(503, "readers", f"{MOST_READERS} pages follow sweeps already", "close some of them")
-        known = _revision(request)
-        return StreamingResponse(_held(events(watched, known, site.hub.stopping)), media_type="text/event-stream")
+    def artifact(request: Request) -> Response:
+        return artifact_answer(site.store, _plain(request.path_params["id"]))
+
+    def models(request: Request) -> Response:
+        return answer(request, model_list(site.store))
+
+    def model(request: Request) -> Response:
+        name = request.path_params["name"]
+        found = model_fields(site.store, name, now=site.clock(), seen_by=site.user, commands=site.commands)
+        return answer(request, found)
 
     pages = ("/", "/sweeps/{name:path}", "/compare", "/models", "/models/{name:path}")
     return [
@@ -108,9 +105,12 @@ def _routes(site: Site) -> list[Route]:
         *[Route(path, shell) for path in pages],
         Route("/static/{name}", static),
         Route("/api/sweeps", sweeps),
-        Route("/api/sweeps/{id}", sweep),
-        Route("/api/sweeps/{id}/trials", trials),
-        Route("/api/sweeps/{id}/events", stream),
+        Route("/api/sweeps/{rest:path}", SweepRoutes(site.store, site.commands, site.hub, site.clock)),
+        Route("/api/runs/{id}", run),
+        Route("/api/runs/{id}/log", log_of_run),
+        Route("/api/artifacts/{id}", artifact),
+        Route("/api/models", models),
+        Route("/api/models/{name:path}", model),
     ]
 
 
@@ -118,25 +118,19 @@ def _healthy(_: Request) -> Response:
     return PlainTextResponse("ok\n")
 
 
-async def _held(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The stream, closed at once where the reader went away: it counts readers."""
-    async with contextlib.aclosing(stream) as held:  # type: ignore[type-var]  # it is an async generator
-        async for part in held:
-            yield part
+def _run(site: Site, request: Request) -> Run:
+    return site.store.tracker.get(_plain(request.path_params["id"]))
 
 
-def _id(request: Request) -> str:
-    """The run id in the address; never looked up if it cannot be one."""
-    text: str = request.path_params["id"]
-    if not _RUN_ID.fullmatch(text):
-        raise NotFound("there is no run of that id")
+def _plain(text: str) -> str:
+    """An id out of the address; never looked up if it cannot be one."""
+    if not _ID.fullmatch(text):
+        raise NotFound("there is nothing of that id")
     return text
 
 
-def _revision(request: Request) -> int | None:
-    """From which revision on the reader wants to know what is new; None for nothing known."""
-    text = request.headers.get("last-event-id") or request.query_params.get("revision") or ""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
 async def _no_route(request: Request, error: Exception) -> Response:  # noqa: ARG001  # Starlette's signature

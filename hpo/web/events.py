@@ -1,7 +1,7 @@
 """Server-sent events of one sweep (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from hpo.web.answers import json_bytes
 from hpo.web.watched import Seen, Watched
@@ -10,7 +10,7 @@ BEAT = 10.0
 """Seconds of silence after which a comment shows that the connection lives."""
 
 
-async def events(watched: Watched, known: int | None, stopping: asyncio.Event) -> AsyncIterator[bytes]:
+async def events(watched: Watched, known: int | None, stopping: asyncio.Event) -> AsyncGenerator[bytes]:
     """`hello`, then `trials` and `sweep` whenever they change; from a known revision on, else from now on."""
     async with watched.watching():
         seen: Seen | None = await watched.look()

@@ -1,6 +1,8 @@
 """The sweeps that are being looked at, each followed once."""
 
 import asyncio
+import contextlib
+import re
 import time
 from collections import OrderedDict
 
@@ -8,9 +10,11 @@ import anyio.to_thread
 
 from hpo.views.sweep_list import main_metric
 from hpo.web.watched import Watched
+from trackers.errors import NotFound
 from trackers.opening import Store
-from trackers.records import Run
+from trackers.records import Order, Query, Run
 
+_ID = re.compile(r"[0-9a-f]{32}")
 _KEPT = 8
 """Sweeps that stay in memory with nobody watching; the one looked at longest ago goes first."""
 
@@ -24,16 +28,21 @@ class Hub:
         self._lock = asyncio.Lock()
         self.stopping = asyncio.Event()
 
-    async def get(self, run_id: str) -> Watched:
-        """Who follows the sweep of this id; NotFound where there is none."""
+    async def get(self, name: str) -> Watched:
+        """Who follows the sweep of this run id, or else of this name (the newest of several); NotFound for none."""
+        if name in self._watched:
+            self._watched.move_to_end(name)
+            return self._watched[name]
         async with self._lock:
-            if run_id not in self._watched:
-                parent, metric = await anyio.to_thread.run_sync(self._find, run_id)
-                # revisions go on growing over restarts, so that nobody takes an old one for one of now
-                self._watched[run_id] = Watched(self._store, parent, int(time.time() * 1000), metric)
-                self._forget()
-            self._watched.move_to_end(run_id)
-            return self._watched[run_id]
+            if name not in self._watched:
+                parent, metric = await anyio.to_thread.run_sync(self._find, name)
+                name = parent.id
+                if name not in self._watched:
+                    # revisions go on growing over restarts, so that nobody takes an old one for one of now
+                    self._watched[name] = Watched(self._store, parent, int(time.time() * 1000), metric)
+                    self._forget()
+            self._watched.move_to_end(name)
+            return self._watched[name]
 
     @property
     def readers(self) -> int:
@@ -46,8 +55,16 @@ class Hub:
         for watched in self._watched.values():
             watched.wake()
 
-    def _find(self, run_id: str) -> tuple[Run, str | None]:
-        parent = self._store.tracker.get(run_id)
+    def _find(self, name: str) -> tuple[Run, str | None]:
+        tracker = self._store.tracker
+        if _ID.fullmatch(name):
+            with contextlib.suppress(NotFound):
+                found = tracker.get(name)
+                return found, main_metric(self._store.watching, found)
+        named = tracker.find(Query(sweeps=True, name=name, order=(Order("started", descending=True),), limit=1))
+        if not named:
+            raise NotFound(f"no sweep {name!r} in this store")
+        parent = named[0]
         return parent, main_metric(self._store.watching, parent)
 
     def _forget(self) -> None:

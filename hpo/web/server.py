@@ -1,6 +1,7 @@
 """Starts the server: binds first, so that the port is known before the address is printed, then serves until told."""
 
 import contextlib
+import getpass
 import hashlib
 import logging
 import secrets
@@ -68,7 +69,7 @@ def serve(store: Store, commands: Commands, serving: Serving, started: Callable[
             # with a token of the user's own, a browser stays logged in when the server starts again
             Sessions(hashlib.sha256(b"hpo ui session " + (serving.token.encode() or secrets.token_bytes(32))).digest()),
         )
-        app, hub = application(store, commands, access)
+        app, hub = application(store, commands, access, user=getpass.getuser())
         config = uvicorn.Config(
             app,
             log_config=None,

@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import anyio.to_thread
 
@@ -25,7 +25,6 @@ SHARE = 10
 """A look that was expensive is followed by a pause of so many times its duration."""
 _KEPT = 32
 """Answers of one revision that are kept, each for those who know another earlier one."""
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,13 @@ class Seen:
     revision: int
     stands: bytes
     is_gone: bool = False
+
+
+@dataclass(frozen=True)
+class _Made:
+    revision: int
+    body: Body
+    good_until: float
 
 
 @dataclass
@@ -52,7 +58,7 @@ class Watched:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _poller: asyncio.Task[None] | None = None
     _since: dict[tuple[int | None, int], Body] = field(default_factory=dict)
-    _more: dict[str, tuple[int, Body]] = field(default_factory=dict)
+    _more: dict[str, _Made] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.table = LiveTable(self.store.watching, self.parent, first=self.first, metric=self.metric)
@@ -85,13 +91,17 @@ class Watched:
         seen = await self.look()
         async with self._lock:
             known = self._more.get(name)
-            if known is None or known[0] != seen.revision:
+            if known is None or (known.revision != seen.revision and time.monotonic() >= known.good_until):
                 if len(self._more) >= _KEPT:
                     self._more.clear()
-                parent = self.parent
-                body = await anyio.to_thread.run_sync(lambda: Body(json_bytes(make(parent)), f"{name}-{seen.revision}"))
-                known = self._more[name] = seen.revision, body
-            return known[1]
+                known = self._more[name] = await anyio.to_thread.run_sync(self._made, name, make)
+            return known.body
+
+    def _made(self, name: str, make: Callable[[Run], object]) -> _Made:
+        began, revision = time.monotonic(), self.table.revision
+        body = Body(json_bytes(make(self.parent)), hashlib.sha256(f"{name} {revision}".encode()).hexdigest()[:16])
+        # what took long is not worked out anew for every trial of a sweep that runs
+        return _Made(revision, body, time.monotonic() + SHARE * (time.monotonic() - began))
 
     async def next(self, known: Seen | None, timeout: float) -> Seen | None:
         """What is seen once it is another than what is known; None where nothing changes for so many seconds."""

@@ -1,0 +1,117 @@
+"""What can be asked of one sweep: `/api/sweeps/ID`, and below it trials, events, importance, curves and front."""
+
+import contextlib
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from hpo.views.commands import Commands
+from hpo.views.curves import MOST_TRIALS, curves
+from hpo.views.front_fields import front_fields
+from hpo.views.importance_fields import importance_fields
+from hpo.views.sweep_fields import references_of
+from hpo.web.answers import answer, refusal, send
+from hpo.web.events import events
+from hpo.web.hub import Hub
+from hpo.web.sweep_answers import sweep_answer
+from hpo.web.watched import Watched
+from trackers.errors import NotFound
+from trackers.opening import Store
+from trackers.records import Run
+
+PREFIX = "/api/sweeps/"
+MOST_READERS = 1000
+"""Streams of events at once; more are asked to come again."""
+_NUMBERS = re.compile(r"-?\d{1,9}(,-?\d{1,9})*")
+
+
+@dataclass(frozen=True)
+class SweepRoutes:
+    """An ASGI application. The part after the prefix is taken apart before it is decoded: a name may hold a slash."""
+
+    store: Store
+    commands: Commands
+    hub: Hub
+    clock: Callable[[], int]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        request = Request(scope, receive)
+        raw = scope.get("raw_path", scope["path"].encode()).decode("ascii", "replace").partition("?")[0]
+        asked, _, what = raw.removeprefix(PREFIX).partition("/")
+        answers = {
+            "": self._sweep,
+            "trials": self._trials,
+            "events": self._events,
+            "importance": self._importance,
+            "curves": self._curves,
+            "front": self._front,
+        }
+        if what not in answers:
+            raise NotFound("there is no such page of a sweep")
+        watched = await self.hub.get(unquote(asked))
+        response: Response = await answers[what](request, watched)
+        await response(scope, receive, send)
+
+    async def _sweep(self, request: Request, watched: Watched) -> Response:
+        seen = await watched.look()
+        made = await anyio.to_thread.run_sync(
+            lambda: sweep_answer(self.store, watched, seen, now=self.clock(), commands=self.commands)
+        )
+        return answer(request, made)
+
+    async def _trials(self, request: Request, watched: Watched) -> Response:
+        return send(request, await watched.trials(_revision(request)))
+
+    async def _events(self, request: Request, watched: Watched) -> Response:
+        await watched.look()  # what goes wrong now is said by a status
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
+        if self.hub.readers >= MOST_READERS:
+            return refusal(503, "readers", f"{MOST_READERS} pages follow sweeps already", "close some of them")
+        stream = events(watched, _revision(request), self.hub.stopping)
+        return StreamingResponse(_held(stream), media_type="text/event-stream")
+
+    async def _importance(self, request: Request, watched: Watched) -> Response:
+        tracker, goal = self.store.tracker, watched.table.goal
+        made = await watched.derived(
+            "importance", lambda parent: importance_fields(tracker, parent, watched.metric, goal)
+        )
+        return send(request, made)
+
+    async def _curves(self, request: Request, watched: Watched) -> Response:
+        numbers, metric = request.query_params.get("numbers", ""), request.query_params.get("metric")
+        given = request.query_params.get("top", "20")
+        top = min(int(given), MOST_TRIALS) if re.fullmatch(r"[0-9]{1,6}", given) else 20
+        wanted = {int(number) for number in numbers.split(",")} if _NUMBERS.fullmatch(numbers) else None
+
+        def make(parent: Run) -> object:
+            heads = watched.table.top(top) if wanted is None else watched.table.numbered(wanted)
+            return curves(self.store.tracker, parent, heads, metric=watched.metric, asked=metric)
+
+        return send(request, await watched.derived(f"curves {top} {numbers} {metric}", make))
+
+    async def _front(self, request: Request, watched: Watched) -> Response:
+        def make(parent: Run) -> object:
+            return front_fields(watched.table.rows(), watched.table.goals, references_of(parent))
+
+        return send(request, await watched.derived("front", make))
+
+
+async def _held(stream: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    """The stream, closed at once where the reader went away: it counts readers."""
+    async with contextlib.aclosing(stream) as held:
+        async for part in held:
+            yield part
+
+
+def _revision(request: Request) -> int | None:
+    """From which revision on the reader wants to know what is new; None for nothing known."""
+    text = request.headers.get("last-event-id") or request.query_params.get("revision") or ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
