@@ -1,0 +1,180 @@
+"""Trials that are more than one call of a function: programs, replicates, those taken over, with secrets, by MLflow."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+import hpo
+from trackers.opening import open_store
+from trackers.records import Query
+
+Ask = Callable[..., Result]
+Repository = Any
+"""As conftest makes it."""
+
+OBJECTIVE = """
+import random
+
+def objective(params, trial):
+    value = params["x"] * random.Random(trial.seed).random()
+    return {"loss": value, "size": 1 - value}
+"""
+SWEEP = """
+version: 1
+name: small
+metric: {name: loss}
+objective: {python: "MODULE:objective"}
+parameters:
+  x: {type: float, low: 0.0, high: 1.0}
+engine: {sampler: random, seed: 3}
+budget: {n_trials: 3}
+parallel: {n_jobs: 1, backend: serial}
+"""
+
+
+@pytest.fixture
+def small(repository: Repository) -> Repository:
+    repository.write(f"{repository.module}.py", OBJECTIVE)
+    repository.write("sweep.yaml", SWEEP)
+    return repository
+
+
+@pytest.mark.slow
+def test_trials_of_replicates_by_several_metrics(small: Repository, ask: Ask) -> None:
+    several = SWEEP.replace("metric: {name: loss}", "metrics: [{name: loss}, {name: size, goal: maximize}]")
+    small.write("sweep.yaml", f"{several}replicates: {{seeds: 3, aggregate: median}}\n")
+    small.run()
+    result = ask("replay", "small", "-f", "json")
+    assert result.exit_code == 0, result.output
+    names = {metric["name"] for metric in json.loads(result.stdout)[0]["metrics"]}
+    assert {"loss", "size", "loss (replicate 0)", "size (replicate 2)"} <= names
+    shown = json.loads(ask("show", "small#1", "-f", "json").stdout)
+    assert len(shown["replicates"]) == 3
+    assert [again["verdict"] for again in shown["replays"]] == ["same"]
+
+
+@pytest.mark.slow
+def test_a_program_comes_from_the_rebuilt_code(small: Repository, ask: Ask) -> None:
+    value = "float(sys.argv[1]) + int(os.environ['HPO_TRIAL_SEED']) / 7"
+    small.write("train.py", f"import json, os, sys\nprint(json.dumps({{'loss': {value}}}))\n")
+    small.write("sweep.yaml", SWEEP.replace('python: "MODULE:objective"', 'command: ["{python}", train.py, "{x}"]'))
+    small.commit()
+    small.run()
+    small.write("train.py", "raise SystemExit(1)\n")
+    result = ask("replay", "small")
+    assert result.exit_code == 0, result.output
+    assert ask("replay", "small#0", "--code", "current").exit_code == 1
+
+
+@pytest.mark.slow
+def test_a_trial_that_was_taken_over_is_replayed_where_it_was_run(small: Repository, ask: Ask) -> None:
+    small.run()
+    small.write("sweep.yaml", SWEEP.replace("high: 1.0", "high: 1.5"))
+    hpo.run("sweep.yaml", fork=True)
+    result = ask("replay", "small-2#1")
+    assert result.exit_code == 0, result.output
+    assert "small#1: identical" in result.stdout
+
+
+@pytest.mark.slow
+def test_a_secret_comes_from_the_sweep_file_or_is_asked_for(small: Repository, ask: Ask) -> None:
+    small.write(
+        f"{small.module}.py", "def objective(params, trial):\n    return len(params['api_key']) + params['x']\n"
+    )
+    small.write("sweep.yaml", SWEEP.replace("parameters:", "parameters:\n  api_key: hunter2hunter2"))
+    small.run()
+    result = ask("replay", "small#1")
+    assert result.exit_code == 0, result.output
+    (small.folder / "sweep.yaml").unlink()
+    refused = ask("replay", "small#1")
+    assert refused.exit_code == 2
+    assert "parameters.api_key of sweep 'small' is a secret and not on record; put its file back" in refused.stderr
+
+
+@pytest.mark.slow
+def test_what_a_trial_logs_through_mlflow_is_compared_too(small: Repository, ask: Ask) -> None:
+    logging = """
+import mlflow
+
+def objective(params, trial):
+    with mlflow.start_run():
+        for step in range(3):
+            mlflow.log_metric("seen", params["x"] * step, step=step)
+    return params["x"]
+"""
+    small.write(f"{small.module}.py", logging)
+    small.write(
+        "sweep.yaml", SWEEP.replace("serial", "loky")
+    )  # mlflow warns where it is imported, here that is an error
+    small.run()
+    result = ask("replay", "small#1", "-f", "json")
+    assert result.exit_code == 0, result.output
+    points = {metric["name"]: metric["points"] for metric in json.loads(result.stdout)["metrics"]}
+    assert points["seen"] == 3
+    assert sorted(path.name for path in small.folder.iterdir() if path.suffix == ".db") == []
+
+
+@pytest.mark.slow
+def test_a_module_that_is_installed_from_the_repository_is_taken_from_the_rebuilt_code(
+    small: Repository, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(small.folder / "lib"))
+    monkeypatch.syspath_prepend(str(small.folder / "lib"))
+    small.code.unlink()
+    small.write(f"lib/{small.module}.py", OBJECTIVE)
+    small.commit()
+    small.run()
+    small.write(f"lib/{small.module}.py", OBJECTIVE.replace("random()", "random() + 1"))
+    result = ask("replay", "small#1")
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.slow
+def test_a_replay_is_one_more_run_below_the_trial_and_changes_nothing_else(small: Repository, ask: Ask) -> None:
+    small.run()
+    before = [ask(*words).stdout for words in (("ls",), ("trials", "small"), ("best", "small"))]
+    for _ in range(2):
+        assert ask("replay", "small#1").exit_code == 0
+    assert ask("replay", "small#1", "--no-record").exit_code == 0
+    assert ask("replay", "small#1", "--seed", "1").exit_code == 1
+    assert [ask(*words).stdout for words in (("ls",), ("trials", "small"), ("best", "small"))] == before
+    with open_store(f"sqlite:///{small.folder.parent}/store/mlflow.db", read_only=True) as store:
+        [trial] = store.tracker.find(Query(name="trial-1"))
+        below = store.tracker.find(Query(parent=trial.id))
+        assert [run.tags["hpo.replay"] for run in below] == ["same", "same", "differs"]
+        assert all(run.tags["hpo.replay_of"] == trial.id for run in below)
+        assert [file.path for file in store.tracker.artifacts(below[0].id)] == ["replay.json"]
+        assert below[0].metrics == trial.metrics
+    again = ask("replay", below[0].id)
+    assert again.exit_code == 0, again.output
+    assert "small#1: identical" in again.stdout
+
+
+@pytest.mark.slow
+def test_a_store_that_may_only_be_read_serves_without_recording(small: Repository, ask: Ask) -> None:
+    small.run()
+    store = small.folder.parent / "store"
+    shutil.copytree(store, small.folder.parent / "copy")
+    result = ask("replay", "small#1", "--no-record")
+    assert result.exit_code == 0, result.output
+
+
+def test_a_sweep_of_which_no_code_is_on_record_says_so(ask: Ask, small: Repository) -> None:
+    small.write("sweep.yaml", f"{SWEEP}capture: {{code: false}}\n")
+    small.run()
+    result = ask("replay", "small#1")
+    assert result.exit_code == 2
+    assert "--code current" in result.stderr
+
+
+def test_what_has_not_ended_or_is_not_there_is_refused(ask: Ask, small: Repository, tmp_path: Path) -> None:
+    assert ask("replay", "small").exit_code == 1
+    small.run()
+    missing = ask("replay", "small#9")
+    assert missing.exit_code == 1
+    assert "no trial '9' in sweep 'small', which has 0 to 2" in missing.stderr
