@@ -20,6 +20,12 @@ def goals_of(facts: SweepFacts) -> Goals:
     return {facts.metric: Goal(facts.goal)}
 
 
+def references_of(facts: SweepFacts) -> Mapping[str, float]:
+    """From where the hypervolume is measured, as far as the sweep file says."""
+    given = _config(facts).get("references")
+    return given if isinstance(given, dict) else {}
+
+
 def several_of(parent: Run) -> Goals:
     """The metrics of a sweep by several of them; empty for any other run."""
     goals = goals_of(parent.sweep) if parent.sweep else {}
@@ -61,9 +67,8 @@ def front_of(tracker: Tracker, parent: Run, where: str = "") -> FrontOnRecord:
     members = [valued[position][0] for position in positions]
     if not points or len(goals) > MOST_METRICS:
         return FrontOnRecord(goals, members)
-    given = _config(parent.sweep).get("references") if parent.sweep else None
-    known = given if isinstance(given, dict) else {}
-    reference = dict(zip(goals, reference_point(points, ways), strict=True)) | known
+    known = references_of(parent.sweep) if parent.sweep else {}
+    reference = {**dict(zip(goals, reference_point(points, ways), strict=True)), **known}
     corner = tuple(reference[name] for name in goals)
     return FrontOnRecord(goals, members, hypervolume([points[p] for p in positions], ways, corner), reference)
 

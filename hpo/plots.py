@@ -1,25 +1,21 @@
-"""Pictures of a sweep, drawn with matplotlib."""
+"""Pictures of a sweep."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 
 from hpo.constraints import INFEASIBLE_TAG
+from hpo.drawing import Figure, new_figure
 from hpo.errors import EngineError
 from hpo.front_on_record import FrontOnRecord, values_of
 from hpo.trial import Goal
 from trackers.records import Run
-
-try:
-    from matplotlib.figure import Figure
-except ImportError as error:
-    raise EngineError('plots need matplotlib; install it with: pip install "tracked-hpo[plots]"') from error
 
 
 def plot(kind: str, runs: Sequence[Run], *, metric: str, goal: Goal) -> Figure:
     """The figure of that kind over the trials that have a value; EngineError for an unknown kind."""
     if kind not in PLOTS:
         raise EngineError(f"no plot named {kind!r}; there are: {', '.join(PLOTS)}")
-    figure = Figure(figsize=(8, 4), layout="constrained")
+    figure = new_figure(8, 4)
     PLOTS[kind](figure, [run for run in runs if run.trial and run.trial.value is not None], metric, goal)
     return figure
 
@@ -27,7 +23,7 @@ def plot(kind: str, runs: Sequence[Run], *, metric: str, goal: Goal) -> Figure:
 def plot_front(trials: Sequence[Run], front: FrontOnRecord) -> Figure:
     """The complete trials by the first two metrics of a sweep, those of its front joined by steps."""
     first, second = list(front.goals)[:2]
-    figure = Figure(figsize=(8, 4), layout="constrained")
+    figure = new_figure(8, 4)
     axes = figure.add_subplot()
     others = [run.metrics for run in trials if values_of(run.metrics, front.goals)]
     axes.plot([row[first] for row in others], [row[second] for row in others], "o", alpha=0.3, label="trial")

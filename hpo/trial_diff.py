@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hpo import ranking
 from hpo.errors import ConfigError
 from hpo.front import Goals
 from hpo.front_on_record import goals_of, several_of
-from hpo.on_both_sides import Part, code_part, data_part, environment_part
+from hpo.on_both_sides import Origin, Part, code_part, data_part, environment_part, origin_of
 from hpo.pairs import MetricPair, Pair, paired, paired_metrics
 from hpo.settings_on_record import differing, settings_of
 from hpo.trial import Goal
@@ -64,9 +65,10 @@ def _parent(tracker: Tracker, run: Run) -> Run | None:
     return tracker.get(run.parent_id) if run.parent_id else None
 
 
-def trial_diff(tracker: Tracker, before: Side, after: Side) -> TrialDiff:
+def trial_diff(tracker: Tracker, before: Side, after: Side, repository: Path | None = None) -> TrialDiff:
     """What of two trials, or of two sweeps, is on record, side by side.
 
+    Code is compared line by line where the repository, or the one in which it ran, is here and has the commits.
     ConfigError for a trial and a sweep.
     """
     if before.is_sweep != after.is_sweep:
@@ -75,6 +77,7 @@ def trial_diff(tracker: Tracker, before: Side, after: Side) -> TrialDiff:
             f"{sweep.address!r} is a sweep and {trial.address!r} a trial; name two trials, as {sweep.address}#0, or "
             "two sweeps"
         )
+    old, new = _origin(tracker, before), _origin(tracker, after)
     return TrialDiff(
         before,
         after,
@@ -82,15 +85,14 @@ def trial_diff(tracker: Tracker, before: Side, after: Side) -> TrialDiff:
         params=_params(before.run, after.run),
         metrics=paired_metrics(_metrics(tracker, before), _metrics(tracker, after), _goals(before, after)),
         seeds=paired(_seeds(before), _seeds(after)),
-        code=code_part(_place(before), _place(after)),
-        data=data_part(_place(before), _place(after)),
-        environment=environment_part(_place(before), _place(after)),
+        code=code_part(old, new, repository),
+        data=data_part(old, new),
+        environment=environment_part(old, new),
     )
 
 
-def _place(side: Side) -> tuple[Run, Run | None]:
-    """The run that says where it came from: the sweep's, and the trial, which may say otherwise."""
-    return (side.sweep or side.run, None if side.is_sweep else side.run)
+def _origin(tracker: Tracker, side: Side) -> Origin:
+    return origin_of(tracker, side.sweep or side.run, None if side.is_sweep else side.run)
 
 
 def _settings(before: Side, after: Side) -> Sequence[Pair]:

@@ -93,6 +93,7 @@ HPO_LAYERS = [
         "hpo.reclaim",
         "hpo.fork",
         "hpo.warm_start",
+        "hpo.drawing",
         "hpo.plots",
         "hpo.course",
         "hpo.live_sweeps",

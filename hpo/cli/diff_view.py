@@ -8,6 +8,7 @@ from hpo.cli.trial_rows import seconds_of, state_of
 from hpo.on_both_sides import Part
 from hpo.pairs import MetricPair, Pair
 from hpo.provenance.changed import Changed
+from hpo.provenance.code_changes import counted
 from hpo.settings_on_record import ABSENT
 from hpo.trial_diff import Side, TrialDiff
 
@@ -25,7 +26,7 @@ def diff_object(diff: TrialDiff) -> dict[str, object]:
         "params": [_pair_object(pair) for pair in diff.params],
         "metrics": [_pair_object(pair) for pair in diff.metrics],
         "seeds": [_pair_object(pair) for pair in diff.seeds],
-        "code": _part_object(diff.code) | {"diff": diff.code.text},
+        "code": _part_object(diff.code) | {"diff": _diff_text(diff.code)},
         "data": _part_object(diff.data),
         "environment": _part_object(diff.environment),
     }
@@ -44,8 +45,8 @@ def diff_table(diff: TrialDiff) -> Table:
     return Table(("section", "name", "before", "after", "difference", "verdict"), rows)
 
 
-def diff_text(diff: TrialDiff, *, color: bool) -> str:
-    """Every section on its own: what differs, and in one line what does not."""
+def diff_text(diff: TrialDiff, *, stat: bool, color: bool) -> str:
+    """Every section on its own: what differs, in one line what does not; `stat` leaves out the lines of code."""
     before, after = diff.before.address, diff.after.address
     heads = [f"--- {one_line(before)}  {_state(diff.before)}", f"+++ {one_line(after)}  {_state(diff.after)}"]
     labels = (before, after) if before != after else ("before", "after")
@@ -55,8 +56,8 @@ def diff_text(diff: TrialDiff, *, color: bool) -> str:
             blocks.append(_section(title, pairs, labels))
     blocks.append(_section("seeds", diff.seeds, labels))
     blocks.append(_part("code", diff.code))
-    if diff.code.text:
-        blocks.append("\n".join(_coloured(line, color=color) for line in lines(diff.code.text).splitlines()))
+    if code := "" if stat else _diff_text(diff.code):
+        blocks.append("\n".join(_coloured(line, color=color) for line in lines(code).splitlines()))
     blocks += [_part("data", diff.data), _part("environment", diff.environment)]
     return "\n\n".join(blocks)
 
@@ -143,9 +144,16 @@ def _part(title: str, part: Part) -> str:
 
 def _changes(changes: Sequence[Changed]) -> Iterator[str]:
     for change in changes:
+        if change.what == "code" and change.detail:  # the lines themselves follow
+            yield f"{INDENT}{one_line(change.name)}  {counted(change)}".rstrip()
+            continue
         yield f"{INDENT}{one_line(str(change))}"
-        if change.what != "code":  # of code there is the whole diff
-            yield from (f"{INDENT}{INDENT}{line}" for line in lines(change.detail).splitlines())
+        yield from (f"{INDENT}{INDENT}{line}" for line in lines(change.detail).splitlines())
+
+
+def _diff_text(part: Part) -> str:
+    """The unified diff of all files."""
+    return "\n".join(change.detail.rstrip("\n") for change in part.changes if change.detail)
 
 
 def _state(side: Side) -> str:

@@ -136,7 +136,7 @@ def test_what_tags_say_of_code_data_and_environment_is_compared() -> None:
     assert [str(change) for part in (found.code, found.data, found.environment) for change in part.changes] == [
         "code commit: commit aaaaaaaaaaaa -> commit bbbbbbbbbbbb",
         f"data train: {'1' * 12} -> {'2' * 12}",
-        "python Python: 3.11.9 -> 3.12.1",
+        "python version: 3.11.9 -> 3.12.1",
     ]
 
 
