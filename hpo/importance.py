@@ -54,8 +54,15 @@ def importance(
     """
     runs, values = _complete(tracker, parent, metric, where)
     _check(parent, metric, where, values)
-    space = _space_on_record(parent)
-    points = [_point(run, space) for run in runs]
+    params = [run.trial.params if run.trial else run.params for run in runs]
+    return importance_among(params, values, _space_on_record(parent), goal, method=method)
+
+
+def importance_among(
+    params: Sequence[Params], values: Sequence[float], space: Space | None, goal: Goal, *, method: str = "ped-anova"
+) -> Importance:
+    """The same of trials that were read already: at least ten, with finite values that are not all one."""
+    points = [_point(each, space) for each in params]
     table = columns(points, space)
     found, too_few = [], {}
     for branch in branches(points, space):
@@ -66,7 +73,7 @@ def importance(
         if cut := _varying(branch, members, table):
             shares = _shares(method, cut, [values[at] for at in members], goal)
             found.append(BranchImportance(branch.name, len(members), shares))
-    return Importance(len(runs), found, too_few)
+    return Importance(len(points), found, too_few)
 
 
 def _complete(tracker: Tracker, parent: Run, metric: str, where: str) -> tuple[list[Run], list[float]]:
@@ -107,9 +114,8 @@ def _space_on_record(parent: Run) -> Space | None:
         return None
 
 
-def _point(run: Run, space: Space | None) -> Params:
-    """What the trial ran with, in the order of the space, without what the sweep did not search."""
-    params = run.trial.params if run.trial else run.params
+def _point(params: Params, space: Space | None) -> Params:
+    """What a trial ran with, in the order of the space, without what the sweep did not search."""
     if space is None:
         return params
     return {p.name: params[p.name] for p in space.parameters if p.name in params and p.domain.size != 1}

@@ -12,7 +12,7 @@ from hpo.trial import Goal, State
 from hpo.views.columns import TAGS, Columns, Row
 from hpo.views.sample import SHOWN, sample, sample_text
 from hpo.views.space_fields import recorded_space
-from trackers.records import Run, Status
+from trackers.records import Run, Status, Value
 from trackers.watching import TrialBody, TrialHead, Watching
 
 OPEN = (State.RUNNING, State.WAITING)
@@ -93,10 +93,17 @@ class LiveTable:
 
     def top(self, count: int) -> list[TrialHead]:
         """The best trials, best first."""
-        valued = [(value, row.head) for row in self._rows.values() if (value := self._columns.value(row)) is not None]
-        valued = [pair for pair in valued if pair[1].state == State.COMPLETE]
-        valued.sort(key=lambda pair: pair[0], reverse=self.goal is Goal.MAXIMIZE)
-        return [head for _, head in valued[:count]]
+        complete = self._complete()
+        complete.sort(key=lambda pair: pair[1], reverse=self.goal is Goal.MAXIMIZE)
+        return [row.head for row, _ in complete[:count]]
+
+    def valued(self) -> list[tuple[Mapping[str, Value], float]]:
+        """Params and value of the complete trials that have one, in their order."""
+        return [(row.body.params, value) for row, value in self._complete()]
+
+    def _complete(self) -> list[tuple[Row, float]]:
+        rows = [row for row in self._rows.values() if row.head.state == State.COMPLETE]
+        return [(row, value) for row in rows if (value := self._columns.value(row)) is not None]
 
     def numbered(self, numbers: Collection[int]) -> list[TrialHead]:
         """The trials of these numbers, as far as they are shown."""

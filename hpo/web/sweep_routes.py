@@ -15,6 +15,7 @@ from hpo.views.commands import Commands
 from hpo.views.curves import MOST_TRIALS, curves
 from hpo.views.front_fields import front_fields
 from hpo.views.importance_fields import importance_fields
+from hpo.views.space_fields import recorded_space
 from hpo.views.sweep_fields import references_of
 from hpo.web.answers import answer, refusal, send
 from hpo.web.events import events
@@ -79,11 +80,11 @@ class SweepRoutes:
         return StreamingResponse(_held(stream), media_type="text/event-stream")
 
     async def _importance(self, request: Request, watched: Watched) -> Response:
-        tracker, goal = self.store.tracker, watched.table.goal
-        made = await watched.derived(
-            "importance", lambda parent: importance_fields(tracker, parent, watched.metric, goal)
-        )
-        return send(request, made)
+        def make(parent: Run) -> object:
+            table = watched.table
+            return importance_fields(table.valued(), recorded_space(parent), watched.metric, table.goal)
+
+        return send(request, await watched.derived("importance", make))
 
     async def _curves(self, request: Request, watched: Watched) -> Response:
         numbers, metric = request.query_params.get("numbers", ""), request.query_params.get("metric")
