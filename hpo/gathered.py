@@ -20,6 +20,8 @@ LOST_TAG = "hpo.autolog_lost"
 
 log = logging.getLogger(__name__)
 
+_said: set[str] = set()
+
 
 class SaveFailed(HpoError):
     """A file or a model of the trial could not be saved; the cause says why."""
@@ -59,26 +61,30 @@ class Gathered:
     def save_models(self) -> None:
         """Makes and saves the offered models; what a maker raises passes through, SaveFailed where saving fails."""
         for name, offered in self.offered.items():
-            files = self._store(name)
-            found = made(offered.model)
-            model = found.model if isinstance(found, DescribedModel) else found
             try:
-                saved_model, saved_files = files.save_model(
-                    self._trial.artifact_uri,
-                    model,
-                    name=name,
-                    run_id=self._trial.run_id,
-                    input_example=offered.input_example,
-                )
+                self._save_model(name, offered)
             except Exception as error:
-                if offered.is_optional:
-                    self.lose(f"model {name!r}: {type(error).__name__}: {error}")
-                    continue
-                raise SaveFailed(f"cannot save model {name!r}: {type(error).__name__}: {error}") from error
-            self.models[name] = saved_model
-            self._add_files(saved_files)
-            if isinstance(found, DescribedModel):
-                self._describe(name, found)
+                if not offered.is_optional:
+                    raise
+                self.lose(str(error) if isinstance(error, SaveFailed) else f"{type(error).__name__}: {error}")
+
+    def _save_model(self, name: str, offered: OfferedModel) -> None:
+        files = self._store(name)
+        found = made(offered.model)
+        try:
+            saved_model, saved_files = files.save_model(
+                self._trial.artifact_uri,
+                found.model if isinstance(found, DescribedModel) else found,
+                name=name,
+                run_id=self._trial.run_id,
+                input_example=offered.input_example,
+            )
+        except Exception as error:
+            raise SaveFailed(f"cannot save model {name!r}: {type(error).__name__}: {error}") from error
+        self.models[name] = saved_model
+        self._add_files(saved_files)
+        if isinstance(found, DescribedModel):
+            self._describe(name, found)
 
     def save_texts(self, texts: Mapping[str, str], folder: str) -> None:
         """Saves small files below a folder; one that cannot be saved is said in a tag."""
@@ -96,7 +102,9 @@ class Gathered:
 
     def lose(self, what: str) -> None:
         """Says that something could not be logged that nobody had asked for by name; the trial goes on."""
-        log.warning("trial %d: not logged: %s", self._trial.number, what)
+        if what not in _said:  # the same happens in trial after trial, each of which has its tag
+            _said.add(what)
+            log.warning("trial %d: not logged: %s", self._trial.number, what)
         known = self.tags.get(LOST_TAG)
         self.tags[LOST_TAG] = plain_text(f"{known}; {what}" if known else what)[:5000]
 

@@ -99,7 +99,7 @@ class LiveTrial:
 
         self._autolog = ExitStack()
         self._autolog.enter_context(mlflow_autologging())
-        self._autolog.enter_context(logged_fits(self._gathered, self._metric))
+        self._autolog.enter_context(logged_fits(self._gathered, self._metric, lambda: self.dir))
 
     def __enter__(self) -> Self:
         return self

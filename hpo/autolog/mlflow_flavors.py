@@ -1,6 +1,7 @@
 """Switches MLflow's own autologging on for the libraries that a trial uses and we do not log ourselves."""
 
 import importlib
+import importlib.metadata
 import importlib.util
 import logging
 import os
@@ -8,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 
 FLAVORS: Mapping[str, tuple[str, ...]] = {
@@ -18,6 +20,9 @@ FLAVORS: Mapping[str, tuple[str, ...]] = {
     "tensorflow": ("tensorflow",),
 }
 """MLflow's flavors, each with the libraries it is for."""
+
+SKLEARN_LIKE = ("xgboost", "lightgbm")
+"""Libraries with estimators that are scikit-learn's by their methods, but no types that a skops file may hold."""
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +43,36 @@ def mlflow_autologging() -> Iterator[None]:
     finally:
         for flavor in switched:
             _switch_off(flavor)
+
+
+def saved_by_mlflow(estimator: object, folder: Path, example: object) -> Path:
+    """A folder below `folder` with the model as MLflow saves it in the flavor of its library."""
+    library, target = library_of(estimator), folder / "autologged-model"
+    models = importlib.import_module("mlflow.models")
+    given: dict[str, object] = {}
+    if example is not None:
+        given["signature"] = models.infer_signature(example, estimator.predict(example))  # type: ignore[attr-defined]
+    # as they are here: MLflow would load the model in another process to find out
+    packages = [f"{name}=={importlib.metadata.version(name)}" for name in ("mlflow", library, "scikit-learn", "numpy")]
+    _module(library).save_model(estimator, str(target), pip_requirements=packages, **given)
+    return target
+
+
+def library_of(estimator: object) -> str:
+    """The library an estimator comes from, where that has a flavor of its own in the MLflow that is installed."""
+    library = type(estimator).__module__.partition(".")[0]
+    return library if library in SKLEARN_LIKE and importlib.util.find_spec("mlflow") else ""
+
+
+@contextmanager
+def mlflow_aside() -> Iterator[None]:
+    """Inside the block MLflow logs nothing by itself: predictions and scores that we make are no news to a trial."""
+    utils = sys.modules.get("mlflow.utils.autologging_utils")
+    if utils is None or getattr(utils, "_AUTOLOGGING_GLOBALLY_DISABLED", False):  # which MLflow would switch on again
+        yield
+        return
+    with utils.disable_autologging():
+        yield
 
 
 def _wanted() -> list[str]:

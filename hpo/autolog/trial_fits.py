@@ -2,11 +2,14 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 from hpo.autolog.described_model import AUTOLOG
 from hpo.autolog.description import Fit, describe
+from hpo.autolog.mlflow_flavors import library_of, mlflow_aside, saved_by_mlflow
 from hpo.autolog.sessions import Given, telling
 from hpo.gathered import Gathered, OfferedModel
 from hpo.trial import Report
@@ -21,12 +24,12 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def logged_fits(gathered: Gathered, metric: str) -> Iterator[None]:
+def logged_fits(gathered: Gathered, metric: str, folder: Callable[[], Path]) -> Iterator[None]:
     """Logs the fits of this thread inside the block; what goes wrong with that is said on the trial's run.
 
-    `metric` is the sweep's own, of which nothing is reported here.
+    `metric` is the sweep's own, of which nothing is reported here; `folder` gives a scratch folder of the trial.
     """
-    fits = _TrialFits(gathered, metric)
+    fits = _TrialFits(gathered, metric, folder)
     try:
         with telling(fits.told):
             yield
@@ -37,9 +40,10 @@ def logged_fits(gathered: Gathered, metric: str) -> Iterator[None]:
 class _TrialFits:
     """What becomes of each fit."""
 
-    def __init__(self, gathered: Gathered, metric: str) -> None:
+    def __init__(self, gathered: Gathered, metric: str, folder: Callable[[], Path]) -> None:
         self._gathered = gathered
         self._metric = metric
+        self._folder = folder
         self._count = 0
         self._last: Fit | None = None
         self._texts: dict[str, str] = {}
@@ -62,10 +66,16 @@ class _TrialFits:
             if self._count > MOST:
                 self._describe(self._last)
             if not self._gathered.offered and hasattr(self._last.estimator, "predict"):
-                offered = OfferedModel(self._last.estimator, _example(self._last.x), is_optional=True)
-                self._gathered.offered["model"] = offered
+                self._gathered.offered["model"] = self._offered(self._last)
         self._gathered.tags[COUNT_TAG] = str(self._count)
         self._gathered.save_texts(self._texts, AUTOLOG)
+
+    def _offered(self, fit: Fit) -> OfferedModel:
+        example = _example(fit.x)
+        if not library_of(fit.estimator):
+            return OfferedModel(fit.estimator, example, is_optional=True)
+        folder = self._folder()
+        return OfferedModel(partial(saved_by_mlflow, fit.estimator, folder, example), None, is_optional=True)
 
     @contextmanager
     def _forgiven(self, what: str) -> Iterator[None]:
@@ -75,7 +85,8 @@ class _TrialFits:
             self._gathered.lose(f"{what}: {type(error).__name__}: {error}")
 
     def _describe(self, fit: Fit) -> None:
-        step, description = self._count - 1, describe(fit)
+        with mlflow_aside():
+            step, description = self._count - 1, describe(fit)
         self._texts |= {f"{step}/{name}": text for name, text in description.files.items()}
         now = int(time.time() * 1000)
         self._gathered.reports += [

@@ -149,12 +149,15 @@ def test_nothing_that_goes_wrong_with_logging_fails_the_trial(place: Path, caplo
     assert outcome.state is State.COMPLETE, outcome.traceback
     assert outcome.tags["hpo.autolog"] == "1"
     assert "nobody may look" in outcome.tags["hpo.autolog_lost"]
-    assert "model 'model': ModelError" in outcome.tags["hpo.autolog_lost"]
+    assert "cannot save model 'model': ModelError" in outcome.tags["hpo.autolog_lost"]
     assert "trial 3: not logged" in caplog.text
+    caplog.clear()
+    assert run(objective, place).tags == outcome.tags
+    assert not caplog.text
 
 
 def test_without_a_place_for_files_only_metrics_are_logged() -> None:
-    trial = Trial(0, {}, 1, bar=math.nan)
+    trial = Trial(0, {}, 1)
     outcome = run_attempt(fit_twice, trial, metric="loss", goal=Goal.MINIMIZE, files=None)
     assert outcome.state is State.COMPLETE
     assert steps(outcome, "training_score") == [0, 1]
