@@ -8,7 +8,7 @@ export function axisOf(store, key) {
   const { trials } = store;
   const values = valuesOf(trials, key) ?? new Float64Array(trials.count).fill(NaN);
   const levels = levelsOf(trials, key);
-  const scale = levels ? levelScale(levels) : numberAxis(store, key, values);
+  const scale = levels ? levelScale(levels) : remembered(store, `axis ${key}`, () => numberAxis(store, key, values));
   return { key, values, scale, title: plainText(titleOf(key)), brush: store.brushes.get(key) ?? null, between: (from, to) => brushBetween(scale, from, to) };
 }
 
@@ -22,17 +22,29 @@ function numberAxis(store, key, values) {
 
 /* The axis of the metric: a few far worse values do not flatten all others; they stand at its edge, and are counted. */
 export function targetAxis(store, key, goal) {
-  const { trials } = store;
   const axis = axisOf(store, key);
+  const { scale, beyond } = remembered(store, `target ${key} ${store.logValue}`, () => targetScale(store, axis, goal));
+  return { ...axis, scale, beyond, between: (from, to) => brushBetween(scale, from, to) };
+}
+
+/* What rests on the trials alone is worked out once for each change of them, not for each move of a brush. */
+function remembered(store, name, make) {
+  if (store.memory?.changes !== store.changes) store.memory = { changes: store.changes };
+  store.memory[name] ??= make();
+  return store.memory[name];
+}
+
+function targetScale(store, axis, goal) {
+  const { trials } = store;
   const finite = [];
   for (let row = 0; row < trials.count; row += 1) if (trials.state[row] === COMPLETE && Number.isFinite(axis.values[row])) finite.push(axis.values[row]);
   const sorted = Float64Array.from(finite).sort();
-  if (!sorted.length) return { ...axis, beyond: 0 };
+  if (!sorted.length) return { scale: axis.scale, beyond: 0 };
   const [low, high] = calmRange(sorted, goal);
   const log = store.logValue && sorted[0] > 0;
   const scale = numberScale(...padded(low, high, log), log);
   const beyond = finite.filter((value) => value < low || value > high).length;
-  return { ...axis, scale, beyond, between: (from, to) => brushBetween(scale, from, to) };
+  return { scale, beyond };
 }
 
 function calmRange(sorted, goal) {
@@ -46,13 +58,21 @@ function calmRange(sorted, goal) {
 
 /* Keys of the parameters with more than one value, in the order of the space. */
 export function varyingParams(store) {
+  return remembered(store, "varying", () => varyingKeys(store));
+}
+
+function varyingKeys(store) {
   const { trials } = store;
   const known = [...store.space.keys()].filter((name) => trials.params.has(name));
   const others = [...trials.params.keys()].filter((name) => !store.space.has(name));
   return [...known, ...others].map((name) => `p.${name}`).filter((key) => varies(trials, key));
 }
 
-export function hasGaps(values, count) {
+export function hasGaps(store, key) {
+  return remembered(store, `gaps ${key}`, () => ({ found: anyGap(valuesOf(store.trials, key), store.trials.count) })).found;
+}
+
+function anyGap(values, count) {
   for (let row = 0; row < count; row += 1) if (Number.isNaN(values[row])) return true;
   return false;
 }

@@ -8,6 +8,6 @@ export function commandsView(store) {
 
 /* Commands come as {name: text}, as [{name, command}], or as a list of texts. */
 export function commandList(commands) {
-  const pairs = Array.isArray(commands) ? commands.map((each) => (typeof each === "string" ? ["", each] : [each.name ?? each.why ?? "", each.command ?? each.text])) : Object.entries(commands ?? {});
+  const pairs = Array.isArray(commands) ? commands.map((each) => (typeof each === "string" ? ["", each] : [each.what ?? each.name ?? "", each.command ?? each.text])) : Object.entries(commands ?? {});
   return el("ul", { class: "commands" }, ...pairs.filter(([, text]) => text).map(([name, text]) => el("li", {}, commandLine(text, name))));
 }

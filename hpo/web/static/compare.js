@@ -5,7 +5,7 @@ import { chartAxis, createChart } from "./chart.js";
 import { el, emptyNote, fill } from "./dom.js";
 import { edfOption } from "./edf.js";
 import { formatCount, formatNumber, formatSeconds, plainText } from "./format.js";
-import { linkTo, sweepPath } from "./links.js";
+import { linkTo, sweepId, sweepPath } from "./links.js";
 import { plainTable } from "./settings.js";
 import { goalsOf } from "./store.js";
 import { colours, onTheme } from "./theme.js";
@@ -34,9 +34,10 @@ export async function comparePage(main) {
 }
 
 async function loadEntry(name) {
-  const sweep = await getJson(`/api/sweeps/${encodeURIComponent(name)}`);
+  const base = `/api/sweeps/${encodeURIComponent(await sweepId(name))}`;
   const trials = emptyTrials();
-  mergeTrials(trials, await getJson(`/api/sweeps/${encodeURIComponent(sweep.id)}/trials`));
+  const [sweep, columns] = await Promise.all([getJson(base), getJson(`${base}/trials`)]);
+  mergeTrials(trials, columns);
   const goal = goalsOf(sweep)[0];
   const values = goalsOf(sweep).length === 1 ? trials.value : trials.metrics.get(goal.name)?.values ?? trials.value;
   return { sweep, goal, title: plainText(sweep.name), count: trials.count, ...compareCurves(trials, values, goal.goal === "maximize" ? -1 : 1) };

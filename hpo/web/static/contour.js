@@ -17,7 +17,7 @@ export function contourView(store) {
   const draw = () => {
     const keys = varyingParams(store);
     if (keys.length < 2 || store.ranked.length < 5) { fill(node, emptyNote("Two parameters that vary and five finished trials are needed.")); return; }
-    if (!keys.includes(chosen.x)) [chosen.x, chosen.y] = keys;
+    if (!keys.includes(chosen.x)) [chosen.x, chosen.y] = firstTwo(store, keys);
     const names = keys.map((key) => [key, plainText(key.slice(2))]);
     if (chosen.names !== names.join()) {
       chosen.names = names.join();
@@ -28,17 +28,27 @@ export function contourView(store) {
   return { node, draw };
 }
 
+/* Numbers before choices: a picture of two choices says little. */
+function firstTwo(store, keys) {
+  return [...keys].sort((one, other) => Number(Boolean(axisOf(store, one).scale.levels)) - Number(Boolean(axisOf(store, other).scale.levels))).slice(0, 2);
+}
+
 function drawContour(store, chart, x, y) {
   const values = targetValues(store);
   const rows = [...store.ranked].filter((row) => store.mask[row] && !Number.isNaN(x.values[row]) && !Number.isNaN(y.values[row]));
   const every = Math.max(1, Math.ceil(rows.length / MOST_POINTS));
-  const points = rows.filter((_, at) => at % every === 0).map((row) => ({ row, x: x.scale.at(x.values[row]), y: y.scale.at(y.values[row]), value: values[row] }));
+  const points = rows.filter((_, at) => at % every === 0).map((row) => ({ row, x: spreadOut(x, row), y: spreadOut(y, row + 7), value: values[row] }));
   const sorted = Float64Array.from(points.map((point) => point.value)).sort();
   const [low, high] = [quantile(sorted, 0.02), quantile(sorted, 0.98)];
   const wide = x.scale.levels ? x.scale.levels.length : CELLS;
   const tall = y.scale.levels ? y.scale.levels.length : CELLS;
   const cells = smoothed(points, wide, tall);
   chart.show(contourOption(store, { x, y, wide, tall, cells, points, low, high }), `Contour of ${plainText(store.metric)} over ${x.title} and ${y.title}, from ${points.length} trials.`);
+}
+
+function spreadOut(axis, row) {
+  const shake = axis.scale.levels ? ((((row * 2654435761) >>> 0) % 1000) / 1000 - 0.5) * 0.5 : 0;
+  return axis.scale.at(axis.values[row] + shake);
 }
 
 function smoothed(points, wide, tall) {
@@ -68,10 +78,14 @@ function contourOption(store, { x, y, wide, tall, cells, points, low, high }) {
   return {
     legend: { show: false },
     grid: { left: 70, right: 120, top: 12, bottom: 48 },
-    xAxis: [{ type: "category", data: labels(x, wide), ...chartAxis(x.title, { splitLine: { show: false }, axisTick: { show: false } }) }, { type: "value", min: 0, max: 1, show: false }],
-    yAxis: [{ type: "category", data: labels(y, tall), ...chartAxis(y.title, { nameGap: 52, splitLine: { show: false }, axisTick: { show: false } }) }, { type: "value", min: 0, max: 1, show: false }],
+    xAxis: [{ type: "category", data: labels(x, wide), ...chartAxis(x.title, { axisLabel: sparse(wide), splitLine: { show: false }, axisTick: { show: false } }) }, { type: "value", min: 0, max: 1, show: false }],
+    yAxis: [{ type: "category", data: labels(y, tall), ...chartAxis(y.title, { nameGap: 52, axisLabel: sparse(tall), splitLine: { show: false }, axisTick: { show: false } }) }, { type: "value", min: 0, max: 1, show: false }],
     visualMap: { min: low, max: high > low ? high : low + 1, calculable: false, right: 8, top: "middle", seriesIndex: 0, inRange: { color: shades }, precision: 4, textStyle: { color: text }, text: [formatNumber(high, 4), formatNumber(low, 4)], formatter: (value) => formatNumber(value, 4) },
     tooltip: { renderMode: "richText", formatter: ({ value, seriesType }) => (seriesType === "heatmap" ? `about ${formatNumber(value[2])}` : "") },
     series: [{ type: "heatmap", data: cells, progressive: 0, emphasis: { disabled: true } }, dots(false, text, 4), dots(true, best, 8)],
   };
+}
+
+function sparse(size) {
+  return { color: colours().text, interval: size > 12 ? Math.floor(size / 7) : 0, hideOverlap: true };
 }

@@ -21,13 +21,21 @@ export function edfView(store) {
 }
 
 export function edfOption(curves, title) {
+  const far = Math.max(...curves.map(([, sorted]) => calmEnd(sorted)));
   return {
-    xAxis: { type: "value", ...chartAxis(title) },
+    xAxis: { type: "value", ...chartAxis(title), max: far },
     yAxis: { type: "value", min: 0, max: 1, ...chartAxis("share of trials", { nameGap: 46, scale: false }) },
     tooltip: { renderMode: "richText", trigger: "axis", formatter: (points) => points.map(({ seriesName, value }) => `${seriesName}: ${formatPercent(value[1])} at most ${formatNumber(value[0])}`).join("\n") },
     legend: { show: curves.length > 1, top: 0, type: "scroll" },
     series: curves.map(([name, sorted]) => ({ type: "line", step: "end", name, showSymbol: false, lineStyle: { width: 2 }, data: edfPoints(sorted) })),
   };
+}
+
+/* A few far values do not flatten the rest. */
+function calmEnd(sorted) {
+  if (!sorted.length) return -Infinity;
+  const end = quantile(sorted, 0.95) + quantile(sorted, 0.95) - quantile(sorted, 0.05);
+  return Math.min(sorted[sorted.length - 1], end);
 }
 
 function edfPoints(sorted) {

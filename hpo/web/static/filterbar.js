@@ -12,7 +12,7 @@ export function filterBar(store) {
   const add = el("button", { type: "button", class: "button", onclick: () => openFilter(store, "value") }, "Filter …");
   const clear = el("button", { type: "button", class: "button", onclick: store.clear }, "Clear all");
   const top = choiceOf("Mark the best", [["0", "none"], ["5", "5"], ["10", "10"], ["25", "25"], ["100", "100"]], "10", (value) => { store.top = Number(value); store.tell("top"); });
-  const metric = el("span", {});
+  const metric = el("span", { class: "tools" });
   const bar = el("section", { class: "filterbar", "aria-label": "Filter" }, count, chips, add, clear, el("span", { class: "grow" }), metric, top);
   let metrics = "";
   const draw = (events) => {
@@ -22,7 +22,8 @@ export function filterBar(store) {
     top.querySelector("select").value = String(store.top);
     if (events.some((event) => event !== "rows")) fill(chips, ...[...store.brushes].map(([key, brush]) => chipOf(store, key, brush)));
     const names = [...trials.metrics.keys()].join(" ");
-    if (names !== metrics) { metrics = names; fill(metric, metricChoice(store)); }
+    const known = `${names} ${store.metric} ${store.assumed}`;
+    if (known !== metrics) { metrics = known; fill(metric, metricChoice(store), goalChoice(store)); }
     if (events.includes("filter")) announce(count.textContent);
   };
   store.on("rows filter top metric", draw);
@@ -34,6 +35,12 @@ function metricChoice(store) {
   const names = new Set([...store.goals.map((each) => each.name), ...store.trials.metrics.keys()]);
   if (names.size < 2) return null;
   return choiceOf("Metric", [...names].map((name) => [name, plainText(name)]), store.metric, (name) => { store.metric = name; store.tell("metric"); });
+}
+
+/* For metrics whose goal nobody recorded. */
+function goalChoice(store) {
+  if (store.goals.some((each) => each.name === store.metric && each.goal)) return null;
+  return choiceOf("Goal", [["", "not known"], ["minimize", "minimize"], ["maximize", "maximize"]], store.assumed ?? "", (goal) => { store.assumed = goal || null; store.tell("metric"); });
 }
 
 function chipOf(store, key, brush) {

@@ -49,7 +49,7 @@ function historySpec(store) {
   x.between = (from, to) => { const ends = [Math.ceil(x.scale.invert(from)), Math.floor(x.scale.invert(to))]; return ends[0] <= ends[1] ? { low: ends[0], high: ends[1] } : null; };
   const y = targetAxis(store, targetKey(store), targetGoal(store));
   const unvalued = trials.state.subarray(0, trials.count).some((state, row) => state !== COMPLETE || !Number.isFinite(y.values[row]));
-  const spec = { x, y, count: trials.count, states: trials.state, mask: store.mask, topRows: store.topRows, line: store.best, lineEnd: high, band: unvalued ? "no value" : null };
+  const spec = { x, y, count: trials.count, states: trials.state, mask: store.mask, topRows: store.topRows, line: store.best, lineEnd: high, band: unvalued ? "none" : null };
   markRows(store, spec);
   return spec;
 }

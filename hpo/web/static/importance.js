@@ -16,15 +16,14 @@ export function importanceView(store, ontold) {
   fill(list, el("p", { class: "quiet" }, "Looking …"));
   const view = { store, list, asked: -1, at: 0, answer: null, timer: 0, ontold };
   store.on("rows", () => refresh(view));
-  store.on("filter metric", () => { if (view.answer) showImportance(view); });
+  store.on("metric", () => { if (view.answer) showImportance(view); });
   return section;
 }
 
 async function refresh(view) {
   const { store } = view;
   const finished = store.ranked.length;
-  if (finished === view.asked || view.timer) { if (view.answer) return; }
-  if (finished === view.asked) return;
+  if (finished === view.asked || view.timer) return;
   const wait = view.asked < 0 ? 0 : Math.max(0, view.at + AGAIN_AFTER - Date.now());
   if (wait) { view.timer ||= setTimeout(() => { view.timer = 0; refresh(view); }, wait); return; }
   view.asked = finished;

@@ -14,7 +14,7 @@ import { trialPage } from "./trial.js";
 const ROUTES = [
   [/^\/$/, sweepsPage],
   [/^\/sweeps\/([^/]+)\/?$/, sweepPage],
-  [/^\/sweeps\/([^/]+)\/trials\/(\d+)\/?$/, trialPage],
+  [/^\/sweeps\/([^/]+)\/trials\/(-?\d+)\/?$/, trialPage],
   [/^\/compare\/?$/, comparePage],
   [/^\/models\/?$/, modelsPage],
   [/^\/models\/([^/]+)\/?$/, modelPage],

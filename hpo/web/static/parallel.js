@@ -3,7 +3,7 @@ import { axisOf, hasGaps, targetAxis, varyingParams } from "./axes.js";
 import { el, emptyNote, fill, panel } from "./dom.js";
 import { openFilter } from "./filterbar.js";
 import { plainText, plural } from "./format.js";
-import { fitCanvas } from "./plane.js";
+import { fitCanvas, sizeOf, whenResized } from "./plane.js";
 import { targetGoal, targetKey } from "./store.js";
 import { colours, onTheme, ramp } from "./theme.js";
 import { hideTip, showTip, trialTip } from "./tip.js";
@@ -12,7 +12,12 @@ const TOP = 30;
 const FOOT = 30;
 const SHADES = 10;
 const MOST_AXES = 14;
-const FRAME = 9;
+const FRAME = 8;
+const FEW_LINES = 350;
+const MOST_LINES = 4000;
+const MOST_UNDER = 1500;
+const SLICE = 40;
+const CALM = 140;
 
 export function parallelView(store) {
   const { section, body, tools } = panel("Parallel coordinates", "parallel");
@@ -20,7 +25,7 @@ export function parallelView(store) {
   const heads = el("div", { class: "axis-heads" });
   const host = el("div", { class: "parallel", role: "group" }, el("div", { class: "canvases", role: "img", "aria-label": "Parallel coordinates" }, under, lines, over), heads);
   const scroller = el("div", { class: "parallel-scroll", tabindex: "0", role: "region", "aria-label": "Parallel coordinates, scrolls sideways" }, host);
-  const view = { store, host, under, lines, over, heads, image: host.firstChild, axes: [], keys: "", job: 0, drag: null, colour: new Uint8Array(0) };
+  const view = { store, host, under, lines, over, heads, image: host.firstChild, axes: [], keys: "", jobs: {}, timers: {}, drag: null, colour: new Uint8Array(0) };
   tools.append(el("span", { class: "scale-key" }, el("span", {}, "worse"), el("span", { class: "scale-ramp" }), el("span", {}, "better")));
   body.append(scroller);
   const empty = emptyNote("No parameter has had two values yet.");
@@ -33,7 +38,7 @@ export function parallelView(store) {
   store.on("rows filter metric top", draw);
   store.on("hover selection", () => drawMarks(view));
   onTheme(() => draw(["rows"]));
-  new ResizeObserver(() => { if (view.axes.length) draw(["rows"]); }).observe(scroller);
+  whenResized(host, () => { if (view.axes.length) draw(["rows"]); });
   over.addEventListener("pointerdown", (event) => beginBrush(view, event));
   over.addEventListener("pointermove", (event) => moveBrush(view, event));
   over.addEventListener("pointerup", () => endBrush(view));
@@ -44,20 +49,24 @@ export function parallelView(store) {
 function layOut(view, keys, events) {
   const { store, host } = view;
   const last = { ...targetAxis(store, targetKey(store), targetGoal(store)), title: plainText(store.metric) };
+  const before = new Map(view.axes.map((axis) => [axis.key, axis.ys]));
   view.axes = [...keys.slice(0, MOST_AXES).map((key) => axisOf(store, key)), last];
   host.style.setProperty("min-width", `${view.axes.length * 92}px`);
-  const { clientWidth: width, clientHeight: height } = host;
+  const { width, height } = sizeOf(host);
   view.height = height;
+  const margin = view.axes[0].scale.levels ? 72 : 52;
   view.axes.forEach((axis, at) => {
-    axis.x = 48 + (at * (width - 96)) / Math.max(1, view.axes.length - 1);
-    axis.gaps = at < view.axes.length - 1 && hasGaps(axis.values, store.trials.count);
+    axis.ys = before.get(axis.key);
+    axis.x = margin + (at * (width - margin - 56)) / Math.max(1, view.axes.length - 1);
+    axis.gaps = at < view.axes.length - 1 && hasGaps(store, axis.key);
   });
   headLine(view);
-  placeLines(view);
+  const moved = events.some((event) => event !== "filter" && event !== "top");
+  if (moved) placeLines(view);
   const filtered = store.shown < store.trials.count;
-  if (events.some((event) => event !== "filter" && event !== "top") || view.wasFiltered !== filtered) drawLines(view, view.under, underRows(view, filtered), colours().faint, "under");
+  if (moved || view.wasFiltered !== filtered) drawLines(view, "under", underRows(view, filtered), colours().faint);
   view.wasFiltered = filtered;
-  drawLines(view, view.lines, shownRows(view), null, "lines");
+  drawLines(view, "lines", shownRows(view), null);
   drawMarks(view);
   view.image.setAttribute("aria-label", `Parallel coordinates of ${plural(store.shown, "trial")} over ${view.axes.map((axis) => axis.title).join(", ")}. Filters are set by the buttons that name the axes.`);
 }
@@ -98,48 +107,60 @@ function shownRows(view) {
   const { ranked, mask } = view.store;
   const rows = [];
   for (let at = ranked.length - 1; at >= 0; at -= 1) if (mask[ranked[at]]) rows.push(ranked[at]);
-  return rows;
+  return thinned(rows, MOST_LINES);
 }
 
 function underRows(view, filtered) {
-  if (!filtered) return [];
-  const { ranked } = view.store;
-  const every = Math.max(1, Math.ceil(ranked.length / 3000));
-  return [...ranked].filter((_, at) => at % every === 0);
+  return filtered ? thinned([...view.store.ranked], MOST_UNDER) : [];
 }
 
-/* A few thousand lines a frame: the first ones, spread over all, are there at once, and the page stays awake meanwhile. */
-function drawLines(view, canvas, rows, colour, slot) {
-  const { context } = fitCanvas(canvas, view.host);
-  const job = (view[`job-${slot}`] ?? 0) + 1;
-  view[`job-${slot}`] = job;
-  const stride = Math.max(1, Math.ceil(rows.length / 600));
-  const alpha = colour ? 1 : Math.max(0.12, Math.min(0.75, 260 / Math.max(1, rows.length) + 0.1));
-  let phase = 0;
+function thinned(rows, most) {
+  const every = Math.ceil(rows.length / most);
+  return every > 1 ? rows.filter((_, at) => at % every === 0) : rows;
+}
+
+/* A few lines, spread over all, are there at once; the whole picture is drawn aside in slices of time and then shown. */
+function drawLines(view, slot, rows, colour) {
+  const job = (view.jobs[slot] ?? 0) + 1;
+  view.jobs[slot] = job;
+  const { context } = fitCanvas(view[slot], view.host);
+  const few = thinned(rows, FEW_LINES);
+  strokeLines(view, context, few, colour);
+  clearTimeout(view.timers[slot]);
+  if (few === rows) return;
+  const still = () => view.jobs[slot] === job && view.host.isConnected;
+  view.timers[slot] = setTimeout(() => refine(view, slot, { rows, colour, still }), CALM);
+}
+
+function refine(view, slot, { rows, colour, still }) {
+  const aside = document.createElement("canvas");
+  const { context } = fitCanvas(aside, view.host);
   let at = 0;
   const step = () => {
-    if (view[`job-${slot}`] !== job) return;
+    if (!still()) return;
     const started = performance.now();
-    context.globalAlpha = alpha;
-    context.lineWidth = 1;
-    while (phase < stride && performance.now() - started < FRAME) {
-      let shade = -1;
-      for (let drawn = 0; at < rows.length && drawn < 150; at += stride, drawn += 1) {
-        const row = rows[at];
-        if (colour ? shade < 0 : view.colour[row] !== shade) {
-          if (shade >= 0) context.stroke();
-          shade = colour ? 0 : view.colour[row];
-          context.strokeStyle = colour ?? ramp(shade / (SHADES - 1));
-          context.beginPath();
-        }
-        trace(view, context, row);
-      }
-      if (shade >= 0) context.stroke();
-      if (at >= rows.length) { phase += 1; at = phase; }
-    }
-    if (phase < stride) requestAnimationFrame(step);
+    for (; at < rows.length && performance.now() - started < FRAME; at += SLICE) strokeLines(view, context, rows.slice(at, at + SLICE), colour, rows.length);
+    if (at < rows.length) { requestAnimationFrame(step); return; }
+    const { context: shown, width, height } = fitCanvas(view[slot], view.host);
+    shown.drawImage(aside, 0, 0, width, height);
   };
-  if (rows.length) step();
+  step();
+}
+
+function strokeLines(view, context, rows, colour, total = rows.length) {
+  context.globalAlpha = colour ? 1 : Math.max(0.14, Math.min(0.75, 260 / Math.max(1, total) + 0.1));
+  context.lineWidth = 1;
+  let shade = -1;
+  for (const row of rows) {
+    if (colour ? shade < 0 : view.colour[row] !== shade) {
+      if (shade >= 0) context.stroke();
+      shade = colour ? 0 : view.colour[row];
+      context.strokeStyle = colour ?? ramp(shade / (SHADES - 1));
+      context.beginPath();
+    }
+    trace(view, context, row);
+  }
+  if (shade >= 0) context.stroke();
 }
 
 function trace(view, context, row) {

@@ -5,6 +5,9 @@ import { hideTip, showTip } from "./tip.js";
 import { COMPLETE, FAILED, PRUNED, RUNNING } from "./trials.js";
 
 const BAND = 22;
+const knownSizes = new WeakMap();
+const resizeListeners = new WeakMap();
+const sizeObserver = new ResizeObserver(noteSizes);
 
 /* `spec()` gives {x, y: {values, scale, key, title}, band, inactive, line, mask, topRows, selected, count, states}. */
 export function createPlane({ label, onbrush, onpick, onhover, tipOf, height }) {
@@ -15,7 +18,7 @@ export function createPlane({ label, onbrush, onpick, onhover, tipOf, height }) 
   plane.draw = (spec) => { plane.spec = spec; drawBase(plane, base); drawOver(plane, over); };
   plane.mark = () => drawOver(plane, over);
   plane.say = (text) => host.setAttribute("aria-label", text);
-  new ResizeObserver(() => { if (plane.spec) plane.draw(plane.spec); }).observe(host);
+  whenResized(host, () => { if (plane.spec) plane.draw(plane.spec); });
   over.addEventListener("pointerdown", (event) => startDrag(plane, over, event));
   over.addEventListener("pointermove", (event) => moveOver(plane, over, event, { onbrush, onhover, tipOf }));
   over.addEventListener("pointerup", (event) => endDrag(plane, over, event, { onbrush, onpick }));
@@ -25,9 +28,34 @@ export function createPlane({ label, onbrush, onpick, onhover, tipOf, height }) 
   return plane;
 }
 
+/* Sizes as observed: asking an element for its size after a change to the page would lay the whole page out anew. */
+export function sizeOf(host) {
+  if (!knownSizes.has(host)) {
+    const size = { width: host.clientWidth, height: host.clientHeight };
+    if (!size.width) return size;
+    knownSizes.set(host, size);
+    sizeObserver.observe(host);
+  }
+  return knownSizes.get(host);
+}
+
+export function whenResized(host, listener) {
+  resizeListeners.set(host, listener);
+  sizeObserver.observe(host);
+}
+
+function noteSizes(entries) {
+  for (const { target, contentRect } of entries) {
+    const before = knownSizes.get(target);
+    const size = { width: Math.round(contentRect.width), height: Math.round(contentRect.height) };
+    knownSizes.set(target, size);
+    if (before?.width !== size.width || before?.height !== size.height) resizeListeners.get(target)?.();
+  }
+}
+
 export function fitCanvas(canvas, host) {
   const ratio = Math.min(2, devicePixelRatio || 1);
-  const { clientWidth: width, clientHeight: height } = host;
+  const { width, height } = sizeOf(host);
   if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
@@ -46,7 +74,7 @@ function drawBase(plane, canvas) {
   const { spec } = plane;
   context.font = colours().font;
   const labels = spec.y.scale.ticks(Math.max(2, Math.floor(height / 45))).map((tick) => [tick, clipped(spec.y.scale.label(tick), 12)]);
-  const left = spec.narrow && !spec.yLabels ? 8 : Math.ceil(Math.max(...labels.map(([, text]) => context.measureText(text).width), 10)) + 12;
+  const left = spec.narrow && !spec.yLabels ? 8 : Math.ceil(Math.max(...labels.map(([, text]) => context.measureText(text).width), context.measureText(spec.band ?? "").width, 10)) + 12;
   plane.box = { left, right: width - 10, top: 8, bottom: height - 24 - (spec.band ? BAND : 0), inactive: spec.inactive ? left + BAND : left };
   drawAxes(plane, context, labels, width, height);
   placePoints(plane);
@@ -85,8 +113,8 @@ function drawAxes(plane, context, labels, width, height) {
   context.stroke();
   drawTicksBelow(plane, context);
   if (spec.band) {
-    context.textAlign = "left";
-    context.fillText(spec.band, box.left + 2, box.bottom + BAND - 5);
+    context.textAlign = "right";
+    context.fillText(spec.band, box.left - 6, box.bottom + 3 + BAND / 2);
     context.strokeStyle = line;
     context.setLineDash([2, 3]);
     context.strokeRect(box.left + 0.5, box.bottom + 3.5, box.right - box.left, BAND - 3);
@@ -104,7 +132,7 @@ function drawTicksBelow(plane, context) {
   const bottom = box.bottom + (spec.band ? BAND : 0);
   context.textAlign = "center";
   context.textBaseline = "top";
-  const wanted = Math.max(2, Math.floor((box.right - box.inactive) / 75));
+  const wanted = Math.max(3, Math.floor((box.right - box.inactive) / 62));
   let taken = -Infinity;
   const ticks = spec.x.scale.ticks(wanted);
   const room = (box.right - box.inactive) / Math.max(1, ticks.length);
@@ -153,7 +181,10 @@ function plotRows(plane, context, wanted, colour, size, state) {
   context.strokeStyle = colour;
   context.lineWidth = 1.4;
   const half = size / 2;
-  const round = size > 3;
+  if (size <= 3 && state !== FAILED && state !== PRUNED) {
+    for (let row = 0; row < spec.count; row += 1) if (wanted(row)) context.fillRect(xs[row] - half, ys[row] - half, size, size);
+    return;
+  }
   context.beginPath();
   for (let row = 0; row < spec.count; row += 1) {
     if (!wanted(row)) continue;
@@ -161,8 +192,7 @@ function plotRows(plane, context, wanted, colour, size, state) {
     const y = ys[row];
     if (state === FAILED) { context.moveTo(x - half, y - half); context.lineTo(x + half, y + half); context.moveTo(x + half, y - half); context.lineTo(x - half, y + half); }
     else if (state === PRUNED) { context.moveTo(x - half, y); context.lineTo(x + half, y); }
-    else if (round) { context.moveTo(x + half, y); context.arc(x, y, half, 0, 6.2832); }
-    else context.rect(x - half, y - half, size, size);
+    else { context.moveTo(x + half, y); context.arc(x, y, half, 0, 6.2832); }
   }
   if (state === FAILED || state === PRUNED) context.stroke(); else context.fill();
 }

@@ -51,7 +51,7 @@ function sliceCell(store, key) {
 function drawSlice(store, cell, key) {
   const { trials } = store;
   const x = axisOf(store, key);
-  const spec = { x, y: { ...cell.stale }, count: trials.count, states: trials.state, mask: store.mask, topRows: store.topRows, narrow: true, yLabels: true, inactive: hasGaps(x.values, trials.count) };
+  const spec = { x, y: { ...cell.stale }, count: trials.count, states: trials.state, mask: store.mask, topRows: store.topRows, narrow: true, yLabels: true, inactive: hasGaps(store, key) };
   cell.stale = null;
   markRows(store, spec);
   cell.plane.draw(spec);

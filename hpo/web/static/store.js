@@ -1,13 +1,13 @@
 /* What all views of one sweep look at: its trials, the filter, the order, what is chosen; each change is told once a frame. */
 import { readAddress, writeAddress } from "./address.js";
 import { brushOf, brushText, isBrushKey, maskOf } from "./filter.js";
-import { COMPLETE, emptyTrials, mergeTrials, numberOrder, valuesOf } from "./trials.js";
+import { COMPLETE, emptyTrials, mergeTrials, numberOrder, replaceTrials, valuesOf } from "./trials.js";
 
 export function createStore(sweep) {
   const goals = goalsOf(sweep);
   const store = {
     sweep, goals, trials: emptyTrials(), brushes: new Map(), sort: { key: "number", down: true }, top: 10, tab: "curves", logValue: false,
-    metric: goals[0].name, hovered: -1, selected: null, space: new Map((sweep.space ?? []).map((each) => [each.name, each])),
+    metric: goals[0].name, assumed: null, hovered: -1, selected: null, space: new Map((sweep.space ?? []).map((each) => [each.name, each])),
     mask: new Uint8Array(0), shown: 0, ranked: new Int32Array(0), topRows: [], order: new Int32Array(0), best: [], changes: 0,
   };
   const listeners = new Map();
@@ -32,7 +32,11 @@ export function createStore(sweep) {
     if (events.some((event) => event !== "rows" && event !== "hover" && event !== "sweep")) writeAddress(addressOf(store));
   }
   store.stop = () => { cancelAnimationFrame(frame); listeners.clear(); };
-  store.merge = (columns) => { mergeTrials(store.trials, columns); store.changes += 1; store.tell("rows"); };
+  store.merge = (columns) => {
+    if (columns.whole) replaceTrials(store.trials, columns); else mergeTrials(store.trials, columns);
+    store.changes += 1;
+    store.tell("rows");
+  };
   store.brush = (key, brush) => {
     if (brush) store.brushes.set(key, brush); else store.brushes.delete(key);
     store.tell("filter");
@@ -49,7 +53,7 @@ export function goalsOf(sweep) {
   const given = sweep.goals ?? [];
   const listed = Array.isArray(given) ? given : Object.entries(given).map(([name, goal]) => ({ name, goal }));
   const goals = listed.filter((each) => each && each.name);
-  return goals.length ? goals : [{ name: sweep.metric ?? "value", goal: sweep.goal ?? "minimize" }];
+  return goals.length ? goals : [{ name: sweep.metric ?? "value", goal: sweep.goal_is_known === false ? null : sweep.goal ?? null }];
 }
 
 export function targetKey(store) {
@@ -61,7 +65,7 @@ export function targetValues(store) {
 }
 
 export function targetGoal(store) {
-  return store.goals.find((each) => each.name === store.metric)?.goal ?? null;
+  return store.goals.find((each) => each.name === store.metric)?.goal ?? store.assumed;
 }
 
 function rankRows(store) {
@@ -104,6 +108,7 @@ function addressOf(store) {
   if (store.top !== 10) parameters.set("top", store.top);
   if (store.tab !== "curves") parameters.set("tab", store.tab);
   if (store.metric !== store.goals[0].name) parameters.set("metric", store.metric);
+  if (store.assumed) parameters.set("goal", store.assumed);
   if (store.logValue) parameters.set("log", "1");
   if (store.selected !== null) parameters.set("trial", store.selected);
   return parameters;
@@ -116,7 +121,8 @@ function takeAddress(store) {
     else if (key === "top" && Number(text) >= 0) store.top = Number(text);
     else if (key === "tab") store.tab = text;
     else if (key === "metric") store.metric = text;
+    else if (key === "goal" && ["minimize", "maximize"].includes(text)) store.assumed = text;
     else if (key === "log") store.logValue = text === "1";
-    else if (key === "trial" && /^\d+$/.test(text)) store.selected = Number(text);
+    else if (key === "trial" && /^-?\d+$/.test(text)) store.selected = Number(text);
   }
 }

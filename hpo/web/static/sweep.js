@@ -5,7 +5,7 @@ import { filterBar } from "./filterbar.js";
 import { plainText } from "./format.js";
 import { historyView } from "./history.js";
 import { importanceView } from "./importance.js";
-import { linkTo } from "./links.js";
+import { linkTo, sweepId } from "./links.js";
 import { parallelView } from "./parallel.js";
 import { slicesView } from "./slices.js";
 import { createStore } from "./store.js";
@@ -15,10 +15,9 @@ import { tilesView } from "./tiles.js";
 import { announce } from "./tip.js";
 
 export async function sweepPage(main, name) {
-  const sweep = await getJson(`/api/sweeps/${encodeURIComponent(name)}`);
-  const base = `/api/sweeps/${encodeURIComponent(sweep.id)}`;
+  const base = `/api/sweeps/${encodeURIComponent(await sweepId(name))}`;
+  const [sweep, columns] = await Promise.all([getJson(base), getJson(`${base}/trials`)]);
   const store = createStore(sweep);
-  const columns = await getJson(`${base}/trials`);
   const connection = el("span", { class: "connection" });
   const status = el("span", {});
   const { tiles, tellImportance } = tilesView(store);
@@ -36,7 +35,7 @@ export async function sweepPage(main, name) {
 
 export function statusMark(status) {
   const text = String(status ?? "").toLowerCase();
-  const known = ["running", "finished", "complete", "failed", "killed", "stopped", "scheduled"].includes(text) ? text : "other";
+  const known = ["running", "finished", "complete", "pruned", "failed", "interrupted", "scheduled", "waiting"].includes(text) ? text : "other";
   return el("span", { class: `status status-${known}` }, plainText(text));
 }
 
@@ -52,12 +51,17 @@ function sweepHead(store, status, connection) {
 function followLive(store, base, connection) {
   const handlers = {
     hello: () => {},
-    trials: (columns) => { store.merge(columns); if (columns.number.length) announce(`${store.trials.count} trials`); },
+    trials: async (columns) => {
+      if (columns.gone?.length) store.merge({ ...await getJson(`${base}/trials`), whole: true }); else store.merge(columns);
+      announce(`${store.trials.count} trials`);
+    },
+    gone: () => { connection.textContent = "deleted meanwhile"; stop(); },
     sweep: (facts) => { Object.assign(store.sweep, facts); store.tell("sweep"); },
   };
   const words = { live: "live", waiting: "reconnecting …", closed: "not connected" };
-  return listen(`${base}/events?revision=${encodeURIComponent(store.trials.revision ?? "")}`, handlers, (state) => {
+  const stop = listen(`${base}/events?revision=${encodeURIComponent(store.trials.revision ?? "")}`, handlers, (state) => {
     connection.className = `connection connection-${state}`;
     connection.textContent = words[state];
   });
+  return stop;
 }

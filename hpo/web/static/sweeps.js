@@ -2,7 +2,7 @@
 import { getJson } from "./api.js";
 import { commandLine, el, emptyNote, fill } from "./dom.js";
 import { formatAgo, formatCount, formatNumber, formatSeconds, millisOf, plainText } from "./format.js";
-import { linkTo, sweepName, sweepPath, trialPath } from "./links.js";
+import { linkTo, modelPath, sweepName, sweepPath, trialPath } from "./links.js";
 import { goalsOf } from "./store.js";
 import { statusMark } from "./sweep.js";
 
@@ -17,6 +17,7 @@ export async function sweepsPage(main) {
   let answer = await getJson("/api/sweeps");
   const show = () => {
     const asked = search.value.toLowerCase();
+    markAmbiguous(answer.sweeps);
     const sweeps = answer.sweeps.filter((sweep) => String(sweep.name).toLowerCase().includes(asked));
     fill(place, answer.store ? ["Store ", el("code", {}, plainText(answer.store))] : "");
     fill(list, answer.sweeps.length ? sweepTable(sweeps, chosen, showCompare) : noSweeps());
@@ -35,6 +36,12 @@ export async function sweepsPage(main) {
     if (again && JSON.stringify(again) !== JSON.stringify(answer)) { answer = again; show(); }
   }, LOOK_AGAIN);
   return () => clearInterval(timer);
+}
+
+function markAmbiguous(sweeps) {
+  const counts = new Map();
+  for (const { name } of sweeps) counts.set(name, (counts.get(name) ?? 0) + 1);
+  for (const sweep of sweeps) sweep.ambiguous = counts.get(sweep.name) > 1;
 }
 
 function noSweeps() {
@@ -57,7 +64,7 @@ function sweepRow(sweep, chosen, onchosen) {
   const goals = goalsOf(sweep);
   const best = sweep.best && sweep.best.value !== null && sweep.best.value !== undefined;
   return el("tr", {}, el("td", {}, box), el("th", { scope: "row" }, linkTo(sweepPath(sweep), plainText(sweep.name))), el("td", {}, statusMark(sweep.status)),
-    el("td", { class: "right" }, best ? [formatNumber(sweep.best.value, 6), " ", linkTo(trialPath(sweep, sweep.best.number), `#${sweep.best.number}`)] : "–", el("span", { class: "under" }, goals.map((each) => plainText(each.name)).join(", "))),
+    el("td", { class: "right" }, best ? [formatNumber(sweep.best.value, 6), " ", sweep.best.number === null || sweep.best.number === undefined ? "" : linkTo(trialPath(sweep, sweep.best.number), `#${sweep.best.number}`)] : sweep.front ? `${formatCount(sweep.front)} on the front` : "–", el("span", { class: "under" }, goals.filter((each) => each.name !== "value").map((each) => plainText(each.name)).join(", "))),
     el("td", { class: "right" }, formatCount(ended), sweep.n_trials ? el("span", { class: "under" }, `of ${formatCount(sweep.n_trials)}`) : null),
     el("td", { class: `right${counts.FAILED ? " bad" : " none"}` }, formatCount(counts.FAILED ?? 0)), el("td", { title: String(sweep.started ?? "") }, formatAgo(sweep.started)), el("td", {}, formatSeconds(took)), el("td", {}, plainText(sweep.sampler ?? "")),
     el("td", {}, registeredWords(sweep.registered)));
@@ -65,6 +72,7 @@ function sweepRow(sweep, chosen, onchosen) {
 
 function registeredWords(registered) {
   if (!registered) return "";
-  if (typeof registered === "string") return plainText(registered);
-  return plainText(`${registered.name ?? registered.model ?? ""} ${registered.version ?? ""}`.trim());
+  const last = Array.isArray(registered) ? registered.at(-1) : registered;
+  if (!last) return "";
+  return [linkTo(modelPath(last.name), plainText(`${last.name} ${last.version}`)), ...(last.aliases ?? []).map((alias) => el("span", { class: "badge" }, plainText(alias)))];
 }

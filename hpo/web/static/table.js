@@ -3,6 +3,7 @@ import { varyingParams } from "./axes.js";
 import { el, panel } from "./dom.js";
 import { formatNumber, formatSeconds, formatValue, plainText } from "./format.js";
 import { linkTo, trialPath } from "./links.js";
+import { sizeOf, whenResized } from "./plane.js";
 import { STATES, levelsOf, titleOf, valuesOf } from "./trials.js";
 
 const ROW = 31;
@@ -19,7 +20,7 @@ export function tableView(store) {
   view.scroller = el("div", { class: "grid-scroll", tabindex: "0", role: "region", "aria-label": "Table of trials" }, view.table);
   view.scroller.addEventListener("scroll", () => requestAnimationFrame(() => showRows(view)), { passive: true });
   view.scroller.addEventListener("keydown", (event) => moveChoice(view, event));
-  new ResizeObserver(() => showRows(view)).observe(view.scroller);
+  whenResized(view.scroller, () => showRows(view));
   view.menu = el("details", { class: "menu" }, el("summary", {}, "Columns"), el("div", { class: "menu-body" }));
   tools.append(view.menu);
   body.append(view.scroller);
@@ -111,7 +112,7 @@ function compareNumbers(one, other, sign) {
 
 function showRows(view) {
   const { scroller, rows } = view;
-  const height = scroller.clientHeight || 400;
+  const height = sizeOf(scroller).height || 400;
   const first = Math.max(0, Math.min(rows.length, Math.floor(scroller.scrollTop / ROW)) - SPARE);
   const last = Math.min(rows.length, Math.ceil((scroller.scrollTop + height) / ROW) + SPARE);
   if (view.shownFrom === first && view.shownTo === last) return;

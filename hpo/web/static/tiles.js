@@ -56,7 +56,7 @@ function stopWords(sweep) {
 function bestLines(store) {
   const last = store.best.at(-1);
   const goal = targetGoal(store);
-  if (!goal) return [el("p", { class: "tile-main quiet" }, "–"), el("p", {}, "no goal is known for this metric")];
+  if (!goal) return [el("p", { class: "tile-main quiet" }, "–"), el("p", {}, "no goal is on record: choose one below")];
   if (!last) return [el("p", { class: "tile-main quiet" }, "–"), el("p", {}, `no finished trial with ${plainText(store.metric)} yet`)];
   const since = store.ranked.reduce((count, row) => count + (store.trials.number[row] > last[0] ? 1 : 0), 0);
   const gain = store.best.length > 1 ? store.best.at(-2)[1] : null;

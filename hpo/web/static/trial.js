@@ -4,15 +4,16 @@ import { chartAxis, createChart } from "./chart.js";
 import { commandList } from "./commands.js";
 import { el, emptyNote, factList, fill } from "./dom.js";
 import { formatNumber, formatSeconds, formatSize, formatTime, formatValue, plainLines, plainText, plural } from "./format.js";
-import { linkTo, modelPath, sweepPath, trialPath } from "./links.js";
+import { linkTo, modelPath, sweepId, sweepPath, trialPath } from "./links.js";
 import { plainTable } from "./settings.js";
 import { statusMark } from "./sweep.js";
 import { emptyTrials, mergeTrials, numberOrder } from "./trials.js";
 
 export async function trialPage(main, name, number) {
-  const sweep = await getJson(`/api/sweeps/${encodeURIComponent(name)}`);
+  const base = `/api/sweeps/${encodeURIComponent(await sweepId(name))}`;
   const trials = emptyTrials();
-  mergeTrials(trials, await getJson(`/api/sweeps/${encodeURIComponent(sweep.id)}/trials`));
+  const [sweep, columns] = await Promise.all([getJson(base), getJson(`${base}/trials`)]);
+  mergeTrials(trials, columns);
   const row = trials.rowOf.get(Number(number));
   if (row === undefined) { fill(main, emptyNote(`There is no trial ${number} in ${plainText(sweep.name)}.`, el("p", {}, linkTo(sweepPath(sweep), "All its trials")))); return null; }
   const path = `/api/runs/${encodeURIComponent(trials.run[row])}`;

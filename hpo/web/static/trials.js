@@ -56,6 +56,12 @@ function rowFor(trials, number) {
   return row;
 }
 
+/* The same sweep read anew, where rows may have gone. */
+export function replaceTrials(trials, columns) {
+  Object.assign(trials, emptyTrials());
+  return mergeTrials(trials, columns);
+}
+
 function makeRoom(trials, needed) {
   if (needed <= trials.room) return;
   trials.room = Math.max(256, needed, Math.ceil(trials.room * 1.5));

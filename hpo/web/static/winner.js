@@ -17,7 +17,7 @@ export function winnerCard(sweep) {
     el("div", { class: "two" },
       el("div", {}, el("h4", {}, "Parameters"), plainTable(["parameter", "value"], Object.entries(winner.params ?? {}).map(([name, value]) => [plainText(name), formatValue(value)]))),
       el("div", {}, el("h4", {}, winner.champion ? "Metrics against the champion" : "Metrics"), metricsTable(winner))),
-    gatesList(winner.gates), provenanceFacts(winner), loadCommand(winner.load ?? winner.load_command));
+    winner.refused ? el("p", { class: "bad" }, plainText(winner.refused)) : null, winner.picked_by ? el("p", { class: "quiet" }, `picked by ${plainText(winner.picked_by)}`) : null, gatesList(winner.gates), provenanceFacts(winner), loadCommand(winner.load ?? winner.load_command));
 }
 
 function metricsTable(winner) {
