@@ -33,7 +33,7 @@ from hpo.recorded_config import recorded
 from hpo.result_place import results_of
 from hpo.scratch import new_scratch
 from hpo.spool import Spool
-from hpo.standing import STOPPED_TAG, Standing, data_tags, ended_count, standing
+from hpo.standing import STOPPED_TAG, Standing, changed_data, data_tags, ended_count, standing
 from hpo.sweep import Sweep
 from hpo.sweep_records import SweepRecords
 from hpo.trial import Outcome, State, derive_seed
@@ -214,7 +214,7 @@ class Drive:
         """What records the trials of another sweep that this one need not run again."""
         tracker, config, plan = self.store.tracker, self.parts.config, self.parts.plan
         found = Reusable(why_not="the data is not the same any more")
-        if not any(old.tags.get(name, digest) != digest for name, digest in data_tags(self.parts.datasets).items()):
+        if not changed_data(tracker.get(old.id), self.parts.datasets):
             sampler, space = self.parts.sampler(), self.parts.space
             kept = [run for run in self._history(old) if run.deleted is None]
             found = reusable(old, kept, recorded(config), space, sampler, plan.budget.n_trials)

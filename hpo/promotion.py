@@ -23,6 +23,7 @@ LINEAGE = (
     "hpo.git.dirty",
     "hpo.data.train",
     "hpo.data.test",
+    "hpo.data.inputs",
     "hpo.config_hash",
     PYTHON_TAG,
     ENVIRONMENT_TAG,

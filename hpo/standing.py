@@ -42,7 +42,7 @@ def check_same(existing: Run, *, config: str, config_hash: str, datasets: Sequen
             "--fork starts a new sweep from this file that reuses the trials which fit it; --new one that reuses none; "
             f"`hpo resume {existing.name}` goes on with the sweep as it was; nothing was run"
         )
-    if changed := "\n".join(_changed_data(existing, datasets)):
+    if changed := "\n".join(changed_data(existing, datasets)):
         raise ConfigError(
             f"the sweep {existing.name!r} in the store saw other data than there is now:\n"
             f"{changed}\nto run it on this data: --new; nothing was run"
@@ -77,8 +77,8 @@ def data_tags(datasets: Sequence[Dataset]) -> Mapping[str, str]:
     }
 
 
-def _changed_data(existing: Run, datasets: Sequence[Dataset]) -> Sequence[str]:
-    """What differs in the data that both sides know, a line for each difference.
+def changed_data(existing: Run, datasets: Sequence[Dataset]) -> Sequence[str]:
+    """What differs in the data that both sides know, in lines; `existing` comes with its data sets.
 
     What only one of them knows is none: files to record may be added to a sweep file, or left out, at any time.
     """
