@@ -1,9 +1,13 @@
 """`hpo replay`: runs recorded trials again, and says whether they give the same numbers."""
 
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -46,6 +50,12 @@ _FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 )
 @click.option("--index", "indexes", multiple=True, metavar="URL", help="For --env locked: a further package index.")
 @click.option("--find-links", "links", multiple=True, metavar="DIR", help="For --env locked: a folder of packages.")
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="A copy of the code, and what trials kept and printed.",
+)
 @click.option("--no-record", is_flag=True, help="Put nothing on record.")
 @options.shared
 def command(
@@ -61,6 +71,7 @@ def command(
     ignored: Sequence[str],
     indexes: Sequence[str],
     links: Sequence[str],
+    keep: Path | None,
     no_record: bool,
 ) -> None:
     """Run a trial of the record again (of a SWEEP every one) and compare every metric with its record, bit by bit.
@@ -76,8 +87,9 @@ def command(
 
     supply = Supply(tuple(indexes), tuple(links))
     kept = environments_folder(os.environ)
-    wishes = Wishes(environment, code, repository, data, seed, slots, ignored, supply, kept)
-    verdicts = _replayed(shared, what, wishes, records=not no_record)
+    wishes = Wishes(environment, code, repository, data, seed, slots, ignored, supply, kept, keep)
+    with _ended_by_signals():
+        verdicts = _replayed(shared, what, wishes, records=not no_record)
     show(verdicts, shared)
     if not all(verdict.is_same for verdict in verdicts):
         sys.exit(EXIT_DIFFERS)
@@ -98,5 +110,25 @@ def _replayed(shared: Shared, what: str, wishes: "Wishes", *, records: bool) -> 
         run = find_recorded(store, what, store_name(shared))
         verdicts = [done.verdict for done in replay_run(store.tracker, run, wishes, records=records)]
         if records:
-            send_sweeps(store, [run.parent_id or run.id], os.environ)
+            parents = [store.tracker.get(verdict.run_id).parent_id or "" for verdict in verdicts]
+            send_sweeps(store, parents, os.environ)
         return verdicts
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the replay as Ctrl-C does: with nothing left behind."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    taken = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, leave) for number in taken}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -35,7 +35,7 @@ class Job:
     `original` and `rebuilt` are the top of the code as it lies on record and as it lies here: no module may come from
     the first where the second has it. With `mlflow` the trials log through MLflow, into a store of that folder. Secrets
     do not stand in a job: they are read from the standard input. `moved` says where data files of the sweep file are
-    now, by the absolute path that they had.
+    now, by the absolute path that they had. `driver` is the process without which nobody needs the report.
     """
 
     config: str
@@ -47,6 +47,7 @@ class Job:
     rebuilt: str = ""
     mlflow: bool = False
     moved: Mapping[str, str] = field(default_factory=dict)
+    driver: int = 0
 
 
 @dataclass(frozen=True)

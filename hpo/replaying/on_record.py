@@ -13,9 +13,10 @@ from hpo.errors import ConfigError, NothingFound
 from hpo.replaying.project import CODE, DATA, read_project
 from hpo.replaying.record import Record, TrialRecord, origin_of, record_of, trials_of
 from hpo.replaying.recorded_replay import put_on_record
-from hpo.replaying.replay import Replayed, replay
+from hpo.replaying.replay import Replayed, keep_copy, replay
 from hpo.replaying.surroundings import RECORDED, Wishes, surroundings_of
 from hpo.scratch import new_scratch
+from trackers.errors import TrackerError
 from trackers.records import Run
 from trackers.tracker import Tracker
 
@@ -41,7 +42,9 @@ def replay_project(folder: Path, wishes: Wishes) -> Sequence[Replayed]:
     data = folder / DATA
     wishes = replace(wishes, data=wishes.data or (data if data.is_dir() else None))
     with _scratch() as scratch, surroundings_of(record, capture, wishes, scratch, tree=folder / CODE) as surroundings:
-        return replay(record, surroundings, wishes)
+        done = replay(record, surroundings, wishes)
+        keep_copy(surroundings, wishes.keep)
+        return done
 
 
 def record_of_run(tracker: Tracker, run: Run) -> tuple[Record, Capture | None]:
@@ -66,10 +69,19 @@ def _replay(
         with surroundings_of(record, capture, wishes, folder) as surroundings:
             log.info("replaying %s with %s", what, _described(capture, wishes))
             done = replay(record, surroundings, wishes)
+            keep_copy(surroundings, wishes.keep)
         if records:
-            for each in done:
-                put_on_record(tracker, parent, each, user=getpass.getuser(), folder=folder)
+            _put_on_record(tracker, parent, done, folder)
     return done
+
+
+def _put_on_record(tracker: Tracker, parent: Run, done: Sequence[Replayed], folder: Path) -> None:
+    """What cannot be recorded is said: the verdict itself is known, and worth more."""
+    try:
+        for each in done:
+            put_on_record(tracker, parent, each, user=getpass.getuser(), folder=folder)
+    except TrackerError as error:
+        log.warning("the replay is not put on record: %s", error)
 
 
 def _described(capture: Capture | None, wishes: Wishes) -> str:

@@ -1,8 +1,10 @@
 """Runs a job in a process of its own, by a given Python."""
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from hpo import errors
@@ -14,6 +16,7 @@ NOT_HANDED_ON = ("MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID",
 """Variables by which what a trial logs would go onto runs that are none of its own."""
 OUTPUT = "output.log"
 _SHOWN = 2000
+_GRACE = 10.0
 
 
 def run_in_process(
@@ -25,7 +28,7 @@ def run_in_process(
     """
     folder = Path(job.folder)
     path = folder / "job.json"
-    write(path, job)
+    write(path, replace(job, driver=os.getpid()))
     environment = {name: value for name, value in variables.items() if name not in NOT_HANDED_ON}
     environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/stray.db"  # made only by a trial that logs by itself
     with (folder / OUTPUT).open("wb") as output:
@@ -41,12 +44,26 @@ def run_in_process(
         try:
             process.communicate(json.dumps(dict(secrets)).encode())
         finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-    if process.returncode or not (folder / REPORT).exists():
+            _end(process)
+    return _report(folder, process.returncode)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Ends it, which ends its workers and programs, where whoever waits for it does not any more."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _report(folder: Path, code: int) -> Report:
+    if code or not (folder / REPORT).exists():
         printed = (folder / OUTPUT).read_text("utf-8", "replace")[-_SHOWN:].strip()
-        raise HpoError(f"the process that ran the trials again ended with {process.returncode}:\n{printed}")
+        raise HpoError(f"the process that ran the trials again ended with {code}:\n{printed}")
     report = read_report(folder / REPORT)
     if report.kind:
         kind = getattr(errors, report.kind, HpoError)

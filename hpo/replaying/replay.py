@@ -1,9 +1,11 @@
 """Runs recorded trials again and compares them with their record."""
 
+import shutil
 import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hpo.config.conversion import constraints_of
 from hpo.config.reading import read_sweep_text
@@ -12,7 +14,7 @@ from hpo.errors import ProvenanceError
 from hpo.provenance.changed import Changed
 from hpo.replaying.comparison import Verdict, compare
 from hpo.replaying.job import Job, Task
-from hpo.replaying.process import run_in_process
+from hpo.replaying.process import OUTPUT, run_in_process
 from hpo.replaying.record import Record, TrialRecord
 from hpo.replaying.surroundings import Surroundings, Wishes
 from hpo.sweep_records import SweepRecords
@@ -90,6 +92,18 @@ def replay(record: Record, surroundings: Surroundings, wishes: Wishes) -> Sequen
         )
         found.append(Replayed(each, trial, outcome, verdict, logged))
     return found
+
+
+def keep_copy(surroundings: Surroundings, target: Path | None) -> None:
+    """Copies the rebuilt code, what trials kept below `files`, and what was printed, for people to look at."""
+    if target is None:
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    for source, name in ((Path(surroundings.code.top), "code"), (surroundings.folder / "files", "files")):
+        if str(source) != "." and source.is_dir():
+            ignored = shutil.ignore_patterns(".git")
+            shutil.copytree(source, target / name, symlinks=True, ignore=ignored, dirs_exist_ok=True)
+    shutil.copy2(surroundings.folder / OUTPUT, target / OUTPUT)
 
 
 def as_record(records: SweepRecords, trial: Trial, outcome: Outcome) -> TrialRecord:

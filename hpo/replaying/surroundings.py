@@ -39,7 +39,8 @@ class Wishes:
 
     `repository` is where the code's history is, or for current code where it lies; `data` a folder to look for data in.
     `ignored` are patterns of metrics that are not compared. `supply` is where the packages of a locked environment
-    come from, `environments` the folder that keeps such environments for the next time.
+    come from, `environments` the folder that keeps such environments for the next time. `keep` is a folder for a copy
+    of the code and of all that trials kept and printed.
     """
 
     environment: str = SAME
@@ -51,6 +52,7 @@ class Wishes:
     ignored: Sequence[str] = ()
     supply: Supply = field(default_factory=Supply)
     environments: Path | None = None
+    keep: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Trials that are more than one call of a function: programs, replicates, those taken over, with secrets, by MLflow."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,15 @@ import pytest
 from click.testing import Result
 
 import hpo
+from hpo.replaying.on_record import replay_run
+from hpo.replaying.surroundings import Wishes
 from trackers.opening import open_store
 from trackers.records import Query
 
 Ask = Callable[..., Result]
 Repository = Any
 """As conftest makes it."""
+STORE = "sqlite:///../store/mlflow.db"
 
 OBJECTIVE = """
 import random
@@ -143,7 +145,7 @@ def test_a_replay_is_one_more_run_below_the_trial_and_changes_nothing_else(small
     assert ask("replay", "small#1", "--no-record").exit_code == 0
     assert ask("replay", "small#1", "--seed", "1").exit_code == 1
     assert [ask(*words).stdout for words in (("ls",), ("trials", "small"), ("best", "small"))] == before
-    with open_store(f"sqlite:///{small.folder.parent}/store/mlflow.db", read_only=True) as store:
+    with open_store(STORE, read_only=True) as store:
         [trial] = store.tracker.find(Query(name="trial-1"))
         below = store.tracker.find(Query(parent=trial.id))
         assert [run.tags["hpo.replay"] for run in below] == ["same", "same", "differs"]
@@ -156,12 +158,84 @@ def test_a_replay_is_one_more_run_below_the_trial_and_changes_nothing_else(small
 
 
 @pytest.mark.slow
-def test_a_store_that_may_only_be_read_serves_without_recording(small: Repository, ask: Ask) -> None:
+def test_a_verdict_that_cannot_be_recorded_is_given_all_the_same(
+    small: Repository, caplog: pytest.LogCaptureFixture
+) -> None:
     small.run()
-    store = small.folder.parent / "store"
-    shutil.copytree(store, small.folder.parent / "copy")
-    result = ask("replay", "small#1", "--no-record")
+    with open_store(STORE, read_only=True) as store:
+        [trial] = store.tracker.find(Query(name="trial-1"))
+        with caplog.at_level("WARNING"):
+            [done] = replay_run(store.tracker, trial, Wishes(), records=True)
+    assert done.verdict.is_same
+    assert "the replay is not put on record" in caplog.text
+
+
+@pytest.mark.slow
+def test_each_trial_is_replayed_with_the_code_that_it_ran_with(small: Repository, ask: Ask) -> None:
+    small.write("sweep.yaml", SWEEP.replace("serial", "loky"))  # whose workers import the module anew
+    small.commit()
+    small.run()
+    small.write(f"{small.module}.py", OBJECTIVE.replace("1 - value", "2 - value"))
+    small.forget()
+    hpo.resume("small", more=2)
+    small.code.unlink()
+    result = ask("replay", "small")
     assert result.exit_code == 0, result.output
+    assert "5 of 5 trials are identical" in result.stdout
+    assert "replaying 3 trials" in result.stderr
+    assert "replaying 2 trials" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_sweep_file_in_a_folder_of_its_own_started_from_the_top(small: Repository, ask: Ask) -> None:
+    (small.folder / "sweep.yaml").unlink()
+    small.write("sweeps/here/small.yaml", SWEEP)
+    small.write("table.txt", "7")
+    small.write(
+        f"{small.module}.py",
+        "from pathlib import Path\n"
+        "def objective(params, trial):\n"
+        "    return params['x'] * float(Path('table.txt').read_text())\n",
+    )
+    small.commit()
+    hpo.run("sweeps/here/small.yaml")
+    small.write("table.txt", "8")
+    result = ask("replay", "small")
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.slow
+def test_files_that_a_sweep_or_a_trial_reads_are_put_where_they_are_looked_for(small: Repository, ask: Ask) -> None:
+    reading = """
+from pathlib import Path
+
+def objective(params, trial):
+    trial.log_input("data/extra.txt")
+    return params["x"] * float(Path("data/main.txt").read_text()) + float(Path("data/extra.txt").read_text())
+"""
+    small.write(".gitignore", "data/\n")
+    small.write("data/main.txt", "3")
+    small.write("data/extra.txt", "4")
+    small.write(f"{small.module}.py", reading)
+    small.write("sweep.yaml", f"{SWEEP}capture: {{inputs: [data/main.txt]}}\n")
+    small.commit()
+    small.run()
+    assert ask("replay", "small").exit_code == 0
+    small.write("data/extra.txt", "5")
+    result = ask("replay", "small#1", "-f", "json")
+    assert result.exit_code == 1, result.output
+    first = json.loads(result.stdout)["first_difference"]
+    assert (first["what"], first["name"]) == ("data", "extra.txt")
+
+
+@pytest.mark.slow
+def test_a_copy_of_all_that_a_replay_made_is_kept_where_that_is_asked_for(small: Repository, ask: Ask) -> None:
+    small.commit()
+    small.run()
+    kept = small.folder.parent / "kept"
+    assert ask("replay", "small#1", "--keep", kept).exit_code == 0
+    assert sorted(path.name for path in kept.iterdir()) == ["code", "output.log"]
+    assert (kept / "code" / small.code.name).read_text() == OBJECTIVE
 
 
 def test_a_sweep_of_which_no_code_is_on_record_says_so(ask: Ask, small: Repository) -> None:

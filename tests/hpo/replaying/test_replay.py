@@ -56,7 +56,7 @@ def test_every_trial_of_a_sweep_gives_the_same_again_also_pruned_and_failed_ones
     hpo.run("sweep.yaml", tracker="sqlite:///mlflow.db")
     states = [line.split()[1] for line in ask("trials", "small").stdout.splitlines()[1:]]
     assert states == ["COMPLETE", "COMPLETE", "PRUNED", "FAILED"]
-    result = ask("replay", "small", "--code", "current", "--env", "current")
+    result = ask("replay", "small")
     assert result.exit_code == 0, result.output
     assert result.stdout.endswith("4 of 4 trials are identical\n")
     below = ask("show", "small#2").stdout
