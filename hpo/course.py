@@ -14,8 +14,6 @@ from trackers.records import Run, Status
 
 Span = tuple[int, int]
 """From when to when, in milliseconds since 1970."""
-_SHORTEST_PAUSE = 1.0
-"""Seconds; clocks of less accuracy than that would make pauses of nothing."""
 _VOLUMES = 100
 """So often the volume of more than two metrics is computed along a sweep: it takes milliseconds each time."""
 
@@ -80,7 +78,7 @@ def course(steps: Sequence[Step], goals: Goals, reference: Values = ()) -> Cours
 
 
 def clock(begun: int, spans: Sequence[Span], used: float) -> Callable[[int], float]:
-    """From a time to the seconds of a sweep that have passed by then, without pauses in which nobody drove it.
+    """From a time to the seconds in which a sweep was driven until then, without pauses and what goes before.
 
     `used` is how many seconds its drivers were at work (0: not known). What the clock counts beyond that is taken out
     of the longest stretches in which no trial ran, at their ends.
@@ -93,9 +91,7 @@ def clock(begun: int, spans: Sequence[Span], used: float) -> Callable[[int], flo
     excess = (reached - begun) / 1000 - used if used else 0.0
     pauses: list[Span] = []
     for start, end in sorted(gaps, key=lambda gap: gap[0] - gap[1]):
-        if excess < _SHORTEST_PAUSE:
-            break
-        cut = min(end - start, round(excess * 1000))
+        cut = min(end - start, max(0, round(excess * 1000)))
         pauses.append((end - cut, end))
         excess -= cut / 1000
     return lambda at: max(0.0, (at - begun - sum(min(at, end) - start for start, end in pauses if start < at)) / 1000)

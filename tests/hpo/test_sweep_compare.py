@@ -13,8 +13,9 @@ from hpo.errors import ConfigError
 from hpo.front import hypervolume
 from hpo.sweep_compare import Comparison, compare
 from hpo.trial import Goal
+from hpo.trial_diff import side_of, trial_diff
 from trackers.memory_tracker import MemoryTracker
-from trackers.records import Dataset, Point, RunEnded, RunStarted, Status, SweepFacts, TrialFacts
+from trackers.records import Dataset, Point, Query, Run, RunEnded, RunStarted, Status, SweepFacts, TrialFacts
 
 BOTH = (("loss", "minimize"), ("auc", "maximize"))
 
@@ -186,3 +187,30 @@ def test_sweeps_without_trials_make_an_empty_picture(tmp_path: Path) -> None:
     figure = plot_comparison(compared(tracker, sweep(tracker, "a", []), sweep(tracker, "b", losses(1))))
     save_figure(figure, tmp_path / "x.svg", "svg")
     assert (tmp_path / "x.svg").read_bytes().startswith(b"<?xml")
+
+
+class CountingTracker(MemoryTracker):
+    """Counts what it is asked."""
+
+    asked = 0
+
+    def find(self, query: Query) -> Sequence[Run]:
+        self.asked += 1
+        return super().find(query)
+
+    def get(self, run_id: str) -> Run:
+        self.asked += 1
+        return super().get(run_id)
+
+
+def test_a_store_is_asked_as_often_for_many_trials_as_for_few() -> None:
+    asked = []
+    for count in (2, 50):
+        tracker = CountingTracker()
+        ids = [sweep(tracker, name, losses(*range(count))) for name in "ab"]
+        tracker.asked = 0
+        compared(tracker, *ids)
+        sides = [side_of(tracker, tracker.get(run_id), is_sweep=True) for run_id in ids]
+        trial_diff(tracker, sides[0], sides[1])
+        asked.append(tracker.asked)
+    assert asked[0] == asked[1] < 20
