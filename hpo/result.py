@@ -1,6 +1,5 @@
 """A sweep as Python code and notebooks see it."""
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -144,10 +143,13 @@ class SweepResult:
         return plot(kind, self.trials(), metric=self.metric, goal=self.goal)
 
     def _repr_html_(self) -> str:
-        """Name, best value and the first five trials, for notebooks; everything from trials is escaped."""
-        summary = f"sweep {self.name}: " + ", ".join(f"{name} ({goal})" for name, goal in self.goals.items())
+        """Where the sweep stands, its history as a picture, and the best five, for notebooks; all of it escaped."""
+        from hpo.report.notebook import notebook_html
+
+        with self._store() as store:
+            head = notebook_html(store, store.tracker.get(self.run_id))
         frame = self.best(5)
-        return f"<p>{html.escape(summary)}</p>" + str(frame.to_html(index=False, escape=True))
+        return head + str(frame.to_html(index=False, escape=True, border=0))
 
     def _store(self) -> Store:
         return open_store(self.uri, read_only=True)

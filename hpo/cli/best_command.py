@@ -16,8 +16,11 @@ log = logging.getLogger(__name__)
 @click.option("--metric", help="Rank by this metric instead of the sweep's.")
 @click.option("--goal", type=click.Choice(["minimize", "maximize"]), help="Which way is better; else the sweep's goal.")
 @click.option("--where", default="", metavar="FILTER", help='Only trials such as "params.lr < .01".')
+@click.option("--plot", "is_plotted", is_flag=True, help="Draw the sweep's history in the terminal, above the table.")
 @options.shared
-def command(shared: Shared, sweep: str, limit: int, metric: str | None, goal: str | None, where: str) -> None:
+def command(
+    shared: Shared, *, sweep: str, limit: int, metric: str | None, goal: str | None, where: str, is_plotted: bool
+) -> None:
     """Rank the trials of SWEEP (the latest if not named), best first.
 
     Only COMPLETE trials with a finite value are ranked; trials with the same value stand in the order of their numbers.
@@ -28,6 +31,7 @@ def command(shared: Shared, sweep: str, limit: int, metric: str | None, goal: st
     from hpo.cli.front_view import front_text
     from hpo.cli.rank_question import asked_goal, asked_metric, infeasible_text, why_none
     from hpo.cli.stores import check_filter, open_to_read, store_name
+    from hpo.cli.terminal_plot import history_picture
     from hpo.cli.trial_rows import trial_object, trials_table
     from hpo.front_on_record import front_of, several_of
     from hpo.naming import find_sweep
@@ -48,8 +52,11 @@ def command(shared: Shared, sweep: str, limit: int, metric: str | None, goal: st
             heading = f"best by {ranked} ({wanted}){infeasible_text(parent, runs)}"
         if not runs:
             raise why_none(store.tracker, parent, ranked, where)
+        picture = history_picture(store, parent) if is_plotted and shared.format == "table" else ""
     log.info("%s: %s", parent.name, heading)
     own = parent.sweep.metric if parent.sweep else ranked
     first = None if ranked == own else ranked
+    if picture:
+        output.write(picture + "\n", shared)
     table = trials_table(runs, own, first=first, short=shared.format == "table", several=several)
     output.show([trial_object(run, own, several) for run in runs], table, shared)

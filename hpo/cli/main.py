@@ -41,6 +41,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "restore": ("hpo.cli.restore_command", "Bring deleted sweeps or trials back."),
     "gc": ("hpo.cli.gc_command", "List, or remove for good, what nobody needs or was deleted long ago."),
     "db": ("hpo.cli.db_command", "Upgrade a store's database, or write it for MLflow 2."),
+    "report": ("hpo.cli.report_command", "Write a sweep to one HTML file, or to Markdown with pictures."),
     "ui": ("hpo.cli.ui_command", "Serve a live, read-only page of sweeps, trials and models."),
     "schema": ("hpo.cli.schema_command", "Print the JSON Schema of the sweep file."),
     "doctor": ("hpo.cli.doctor_command", "Check installation and store, and say how to mend what is wrong."),

@@ -91,6 +91,10 @@ class LiveTable:
         """The trials that are shown."""
         return list(self._rows.values())
 
+    def value(self, row: Row) -> float | None:
+        """What a trial is ranked by."""
+        return self._columns.value(row)
+
     def top(self, count: int) -> list[TrialHead]:
         """The best trials, best first."""
         complete = self._complete()

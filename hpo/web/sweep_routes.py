@@ -20,7 +20,6 @@ from hpo.views.sweep_fields import references_of
 from hpo.web.answers import answer, refusal, send
 from hpo.web.events import events
 from hpo.web.hub import Hub
-from hpo.web.sweep_answers import sweep_answer
 from hpo.web.watched import Watched
 from trackers.errors import NotFound
 from trackers.opening import Store
@@ -61,10 +60,9 @@ class SweepRoutes:
         await response(scope, receive, send)
 
     async def _sweep(self, request: Request, watched: Watched) -> Response:
-        seen = await watched.look()
-        made = await anyio.to_thread.run_sync(
-            lambda: sweep_answer(self.store, watched, seen, now=self.clock(), commands=self.commands)
-        )
+        await watched.look()
+        page = watched.page
+        made = await anyio.to_thread.run_sync(lambda: page.whole(self.store, now=self.clock(), commands=self.commands))
         return answer(request, made)
 
     async def _trials(self, request: Request, watched: Watched) -> Response:

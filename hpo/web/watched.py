@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from hpo.errors import HpoError
 from hpo.views.live_table import LiveTable
-from hpo.views.sweep_fields import left, status_of
+from hpo.views.sweep_page import SweepPage
 from hpo.web.answers import Body, json_bytes
 from trackers.errors import NotFound, TrackerError
 from trackers.opening import Store
@@ -62,6 +62,11 @@ class Watched:
 
     def __post_init__(self) -> None:
         self.table = LiveTable(self.store.watching, self.parent, first=self.first, metric=self.metric)
+
+    @property
+    def page(self) -> SweepPage:
+        """The sweep as it was last seen."""
+        return SweepPage(self.parent, self.table, self.metric)
 
     async def look(self) -> Seen:
         """What there is now; reads only if something was written since the last look."""
@@ -151,18 +156,7 @@ class Watched:
             return Seen(self.table.revision, b"{}", is_gone=True)
         self.table.refresh(self.parent)
         self._mark = mark  # as of before reading: what was written meanwhile will be looked at again
-        return Seen(self.table.revision, json_bytes(self._stands()))
-
-    def _stands(self) -> dict[str, object]:
-        counts, best = self.table.counts(), self.table.best()
-        return {
-            "status": status_of(self.parent),
-            "counts": counts,
-            "best": None if best is None else {"value": best[0], "number": best[1], "id": best[2]},
-            "left": left(self.parent, counts),
-            "started": self.parent.started,
-            "ended": self.parent.ended,
-        }
+        return Seen(self.table.revision, json_bytes(self.page.stands()))
 
     def _columns(self, since: int | None) -> Body:
         data = self.table.whole() if since is None else self.table.since(since)

@@ -1,0 +1,56 @@
+"""Everything that the page of one sweep shows above its trials."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hpo.views.commands import Commands
+from hpo.views.live_table import LiveTable
+from hpo.views.space_fields import recorded_space, space_fields
+from hpo.views.sweep_fields import left, status_of, sweep_details, sweep_row
+from hpo.views.sweep_list import driver_of, registered_by_sweep
+from hpo.views.winner_fields import winner_fields
+from trackers.opening import Store
+from trackers.records import Run
+
+
+@dataclass(frozen=True)
+class SweepPage:
+    """One sweep as it stands: its run, its trials in memory, and what runs that others wrote are valued by."""
+
+    run: Run
+    table: LiveTable
+    metric: str | None
+
+    def best(self) -> dict[str, object] | None:
+        """Value, number and run id of the best trial."""
+        best = self.table.best()
+        return None if best is None else {"value": best[0], "number": best[1], "id": best[2]}
+
+    def stands(self) -> dict[str, object]:
+        """The few fields that change while a sweep runs."""
+        counts = self.table.counts()
+        return {
+            "status": status_of(self.run),
+            "counts": counts,
+            "best": self.best(),
+            "left": left(self.run, counts),
+            "started": self.run.started,
+            "ended": self.run.ended,
+        }
+
+    def whole(self, store: Store, *, now: int, commands: Commands) -> Mapping[str, object]:
+        """All that is known."""
+        run, best = self.run, self.table.best()
+        best_id = best[2] if best else None
+        registered = registered_by_sweep(store.registry.versions()).get(run.id, ())
+        return {
+            **sweep_row(run, counts=self.table.counts(), now=now, registered=registered),
+            **self.stands(),
+            "revision": self.table.revision,
+            "metric": self.metric,
+            "goal": self.table.goal.value,
+            "goal_is_known": run.sweep is not None,
+            "winner": winner_fields(store, run, best_id),
+            "space": space_fields(recorded_space(run)),
+            **sweep_details(run, commands=commands, driver=driver_of(store, run), best_id=best_id),
+        }
