@@ -31,7 +31,6 @@ def command(
     from hpo.cli.front_view import front_text
     from hpo.cli.rank_question import asked_goal, asked_metric, infeasible_text, why_none
     from hpo.cli.stores import check_filter, open_to_read, store_name
-    from hpo.cli.terminal_plot import history_picture
     from hpo.cli.trial_rows import trial_object, trials_table
     from hpo.front_on_record import front_of, several_of
     from hpo.naming import find_sweep
@@ -52,7 +51,11 @@ def command(
             heading = f"best by {ranked} ({wanted}){infeasible_text(parent, runs)}"
         if not runs:
             raise why_none(store.tracker, parent, ranked, where)
-        picture = history_picture(store, parent) if is_plotted and shared.format == "table" else ""
+        picture = ""
+        if is_plotted and shared.format == "table":
+            from hpo.cli.terminal_plot import history_picture  # pydantic with it, which nothing else here needs
+
+            picture = history_picture(store, parent)
     log.info("%s: %s", parent.name, heading)
     own = parent.sweep.metric if parent.sweep else ranked
     first = None if ranked == own else ranked
