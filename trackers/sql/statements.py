@@ -53,9 +53,7 @@ class Statements:
     artifact: str
     artifact_gone: str
     artifacts_gone: str
-    dataset: str
     input: str
-    input_tag: str
     model: str
     model_param: str
     model_tag: str
@@ -64,7 +62,6 @@ class Statements:
     model_gone: tuple[str, ...]
     find_run: str
     find_trial: str
-    find_dataset: str
     find_params: str
     find_tags: str
     find_latest: str
@@ -102,16 +99,10 @@ def compile_statements(dialect: sa.Dialect) -> Statements:
         artifact=put_many(own_schema.hpo_artifacts, ("run_uuid", "path", "size", "sha256"), "size", "sha256"),
         artifact_gone=_artifacts_gone(dialect, own_schema.hpo_artifacts.c.path == sa.bindparam("path"), "path"),
         artifacts_gone=_artifacts_gone(dialect, _starts_with_folder(), "length", "folder"),
-        dataset=put(
-            schema.datasets,
-            ("dataset_uuid", "experiment_id", "name", "digest", "dataset_source_type", "dataset_source",
-             "dataset_schema", "dataset_profile"),
-        ),
         input=put(
             schema.inputs,
             ("input_uuid", "source_type", "source_id", "destination_type", "destination_id"),  # `step` is 0 of itself
         ),
-        input_tag=put(schema.input_tags, ("input_uuid", "name", "value")),
         model=put(schema.logged_models, _MODEL, "name", "artifact_location", "last_updated_timestamp_ms"),
         model_param=put_many(
             schema.logged_model_params, ("model_id", "param_key", "param_value", "experiment_id"), "param_value"
@@ -128,7 +119,6 @@ def compile_statements(dialect: sa.Dialect) -> Statements:
         ),
         find_run=_find(dialect, schema.runs, ("experiment_id", "artifact_uri")),
         find_trial=_find(dialect, own_schema.hpo_trials, ("number", "attempt", *_TRIAL_END)),
-        find_dataset=_find(dialect, schema.datasets, ("dataset_uuid",), ("experiment_id", "name", "digest")),
         find_params=_find(dialect, schema.params, ("key", "value")),
         find_tags=_find(dialect, schema.tags, ("key", "value")),
         find_latest=_find(dialect, schema.latest_metrics, ("key", "timestamp", "step", "value", "is_nan")),
@@ -195,9 +185,9 @@ def _update(dialect: sa.Dialect, table: sa.Table, columns: tuple[str, ...], keys
     return compiled(dialect, statement, [*(f"new_{name}" for name in columns), *(f"old_{key}" for key in keys)])
 
 
-def _find(dialect: sa.Dialect, table: sa.Table, columns: tuple[str, ...], keys: tuple[str, ...] = ("run_uuid",)) -> str:
+def _find(dialect: sa.Dialect, table: sa.Table, columns: tuple[str, ...]) -> str:
     statement = sa.select(*(table.c[name] for name in columns))
-    return compiled(dialect, statement.where(*(table.c[key] == sa.bindparam(key) for key in keys)), keys)
+    return compiled(dialect, statement.where(table.c["run_uuid"] == sa.bindparam("run_uuid")), ["run_uuid"])
 
 
 def _model_unlinked(dialect: sa.Dialect) -> str:

@@ -3,7 +3,6 @@
 MLflow may write the same runs at the same time (a worker with autologging), so every row is an upsert.
 """
 
-import uuid
 from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
@@ -12,7 +11,6 @@ from trackers.errors import FencedOff, InvalidRecord, NameTaken, NotFound, Super
 from trackers.records import (
     Artifact,
     Change,
-    Dataset,
     Fence,
     Point,
     RunEnded,
@@ -22,7 +20,6 @@ from trackers.records import (
     TrialFacts,
 )
 from trackers.rows import (
-    CONTEXT_TAG,
     NAME_TAG,
     artifact_uri,
     latest,
@@ -39,6 +36,7 @@ from trackers.sql.lifecycle import Lifecycle
 from trackers.sql.model_rows import ModelWriter
 from trackers.sql.model_tags import ModelTagWriter
 from trackers.sql.statements import compile_statements
+from trackers.sql.used_data import DataWriter
 
 Experiment = tuple[int, str]
 """An experiment's id and artifact location."""
@@ -57,6 +55,7 @@ class Writer:
         self._models = ModelWriter(self._sql) if logs_models else ModelTagWriter(self._sql)
         self._lifecycle = Lifecycle(dialect, self._sql, logs_models=logs_models)
         self._attempts = EarlierAttempts(dialect)
+        self._data = DataWriter(dialect)
         self._experiment_of = experiment_of
 
     def write(self, cursor: Cursor, changes: Sequence[Change], fence: Fence | None = None) -> None:
@@ -105,7 +104,7 @@ class Writer:
             cursor.execute(self._sql.sweep, _sweep_row(run_id, change.sweep))
         self._params(cursor, change)
         cursor.executemany(self._sql.tag, [(key, text, run_id) for key, text in run_tags(change).items()])
-        self._datasets(cursor, run_id, experiment_id, change.datasets)
+        self._read(cursor, change)
 
     def _clear_earlier(self, cursor: Cursor, run_id: str, attempt: int) -> None:
         before = self._attempts.clear(cursor, run_id, attempt)
@@ -136,11 +135,9 @@ class Writer:
         cursor.unless_changed(known_already, taken)
 
     def _update(self, cursor: Cursor, change: RunUpdated) -> None:
-        if change.datasets:
-            self._datasets(cursor, change.run_id, self._run(cursor, change.run_id), change.datasets)
-        else:
-            cursor.execute(self._sql.find_run, (change.run_id,))
-            cursor.unless_found(lambda: self._no_run(change.run_id))
+        cursor.execute(self._sql.find_run, (change.run_id,))
+        cursor.unless_found(lambda: self._no_run(change.run_id))
+        self._read(cursor, change)
         self._params(cursor, change)
         self._add(cursor, change)
         self._models.put(cursor, change.run_id, change.models)
@@ -159,8 +156,7 @@ class Writer:
             self._check_no_trial(cursor, change.run_id)
         cursor.execute(self._sql.run_end, (change.status.value, change.ended, change.ended, change.run_id))
         cursor.unless_changed(lambda: self._no_run(change.run_id))
-        if change.datasets:
-            self._datasets(cursor, change.run_id, self._run(cursor, change.run_id), change.datasets)
+        self._read(cursor, change)
         self._add(cursor, change)
         self._models.put(cursor, change.run_id, change.models)
 
@@ -184,6 +180,10 @@ class Writer:
 
         cursor.execute(self._sql.trial_end, (*end, change.run_id, trial.attempt, "RUNNING"))
         cursor.unless_changed(late)
+
+    def _read(self, cursor: Cursor, change: RunStarted | RunUpdated | RunEnded) -> None:
+        for data in change.datasets:
+            self._data.put(cursor, change.run_id, data)
 
     def _add(self, cursor: Cursor, change: RunUpdated | RunEnded) -> None:
         run_id = change.run_id
@@ -212,20 +212,6 @@ class Writer:
             cursor.executemany(
                 self._sql.param, [(key, text_of(value), change.run_id) for key, value in change.params.items()]
             )
-
-    def _datasets(self, cursor: Cursor, run_id: str, experiment_id: int, datasets: Sequence[Dataset]) -> None:
-        for data in datasets:
-            cursor.execute(
-                self._sql.dataset,
-                (uuid.uuid4().hex, experiment_id, data.name, data.digest, data.source_type, data.source, data.schema,
-                 data.profile),
-            )  # fmt: skip
-            cursor.execute(self._sql.find_dataset, (experiment_id, data.name, data.digest))
-            [dataset_id] = cursor.fetchone() or [""]
-            input_id = uuid.uuid4().hex
-            cursor.execute(self._sql.input, (input_id, "DATASET", dataset_id, "RUN", run_id))
-            if cursor.rowcount:  # the first context stays, as in MLflow
-                cursor.execute(self._sql.input_tag, (input_id, CONTEXT_TAG, data.context))
 
     def _run(self, cursor: Cursor, run_id: str) -> int:
         cursor.execute(self._sql.find_run, (run_id,))
