@@ -131,13 +131,13 @@ def test_a_sweep_searches_registers_exports_and_cleans_up_in_an_object_store(
 def test_a_kill_in_the_middle_of_an_upload_leaves_no_half_file_and_the_trial_runs_again(
     sweep_folder, zygote, store, place: str
 ) -> None:
-    """F24: `artifact.half` is reached at each piece: once by the probe and the sweep file, twice by each big file."""
+    """F24: `artifact.half` is reached at each piece: once by the probe and each of 5 small files, twice by a big one."""
     (sweep_folder.path / "with_files.py").write_text(WITH_FILES)
     sweep_folder.write(
         objective={"python": "with_files:objective"}, budget={"n_trials": 4}, tracker={"artifacts": place}
     )
 
-    killed = run(sweep_folder, zygote, store, "run", "sweep.yaml", HPO_FAILPOINT="artifact.half:kill9:8")
+    killed = run(sweep_folder, zygote, store, "run", "sweep.yaml", HPO_FAILPOINT="artifact.half:kill9:12")
 
     assert killed.code == 137
     assert sum(name.endswith("big.bin") for name in FILES.names(place)) == 2
