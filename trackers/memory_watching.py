@@ -20,7 +20,7 @@ class MemoryWatching:
 
     def heads(self, parent: str, *, after: int | None = None, also: Collection[str] = ()) -> Sequence[TrialHead]:
         """The children of a run."""
-        found = [_head(run) for run in self._tracker.find(Query(parent=parent))]
+        found = [_head(run) for run in self._children(parent)]
         if after is None:
             return found
         return [head for head in found if head.run_id in also or (head.number is not None and head.number > after)]
@@ -31,9 +31,14 @@ class MemoryWatching:
         """What they ran with and measured."""
         return {
             run.id: TrialBody(run.params, run.metrics, {key: run.tags[key] for key in tags if key in run.tags})
-            for run in self._tracker.find(Query(parent=parent))
+            for run in self._children(parent)
             if ids is None or run.id in ids
         }
+
+    def _children(self, parent: str) -> Sequence[Run]:
+        """Of a parent that is deleted, those that were deleted with it."""
+        is_deleted = any(run.id == parent for run in self._tracker.find(Query(deleted=True)))
+        return self._tracker.find(Query(parent=parent, deleted=is_deleted))
 
 
 def _head(run: Run) -> TrialHead:

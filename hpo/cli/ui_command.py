@@ -57,7 +57,7 @@ def command(
                     "everybody who reaches %s:%s may try a token; there is no TLS: put a proxy before it", host, port
                 )
             log.info("the page of %s is at the address below; Ctrl-C ends it", store_name(shared))
-            login = f"/login?token={token}" + (f"&to={page}" if sweep else "")
+            login = f"/login?token={token}" + (f"&to={_quoted(page)}" if sweep else "")
             output.write(address + (login if token else page), shared)
 
         serve(store, Commands(store.uri, os.environ), serving, started)
