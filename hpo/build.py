@@ -11,6 +11,7 @@ from hpo.build_objective import is_paired, judge_of, measuring
 from hpo.config.conversion import constraints_of, space_of, start_of
 from hpo.config.schema import SweepConfig
 from hpo.config.secrets_in_file import secrets_of, without_secrets
+from hpo.data_record import without_secrets_in
 from hpo.errors import ConfigError
 from hpo.executor import Executor
 from hpo.executors.limits import Limits
@@ -58,7 +59,7 @@ class Parts:
         ConfigError where one is not there.
         """
         named = sweep_inputs(self.config.capture.inputs, self.search_path)
-        return replace(self, datasets=[*self.datasets, *named])
+        return replace(self, datasets=[*self.datasets, *(without_secrets_in(data, self.secrets) for data in named)])
 
     def beside(self, uri: str) -> "Parts":
         """The same parts; what trials log by MLflow goes onto their runs in the database at this URI."""
@@ -222,7 +223,8 @@ def parts_of(config: SweepConfig, *folders: Path) -> Parts:
     measured = measuring(config, space_of(config), folders, search_path)
     judge = judge_of(config, measured.held_out, search_path)
     space = space_of(without_secrets(config))
-    return Parts(config, space, measured.objective, judge, measured.datasets, search_path, secrets)
+    datasets = [without_secrets_in(data, secrets) for data in measured.datasets]
+    return Parts(config, space, measured.objective, judge, datasets, search_path, secrets)
 
 
 def _check_gates(config: SweepConfig) -> None:

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from hpo.masking import Secrets
 from hpo.trial import InputFile
 from trackers.records import Dataset
 
@@ -21,6 +22,17 @@ def dataset_of(read: InputFile) -> Dataset:
         schema=read.schema or None,
         profile=read.profile or None,
         context=read.context,
+    )
+
+
+def without_secrets_in(data: Dataset, secrets: Secrets) -> Dataset:
+    """The data set with known secrets, and what looks like one, masked in all texts."""
+    return replace(
+        data,
+        name=secrets.hide(data.name),
+        source=secrets.hide_in_json(data.source),
+        schema=data.schema and secrets.hide_in_json(data.schema),
+        profile=data.profile and secrets.hide_in_json(data.profile),
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -105,6 +105,12 @@ class Secrets:
         """Named texts, tags for example: masked whole under a secret's name, else where a secret stands in them."""
         return {name: MASK if text and is_secret_name(name) else self.hide(text) for name, text in texts.items()}
 
+    def hide_in_json(self, text: str) -> str:
+        """JSON with its texts masked, not its numbers, in which a secret of digits may stand by chance."""
+        if self.hide(text) == text:
+            return text
+        return json.dumps(_with_texts(json.loads(text), self.hide))
+
 
 def hidden(name: str, value: object) -> object:
     """A value of plain data under a name, with all secrets in it masked, at any depth."""
@@ -115,6 +121,17 @@ def hidden(name: str, value: object) -> object:
     if not isinstance(value, str) or not is_secret(name, value):
         return value
     return MASK if is_secret_name(name) else hide_patterns(value)
+
+
+def _with_texts(value: object, hide: Callable[[str], str]) -> object:
+    """Plain data with every text in it changed."""
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, list):
+        return [_with_texts(item, hide) for item in value]
+    if isinstance(value, dict):
+        return {hide(key): _with_texts(item, hide) for key, item in value.items()}
+    return value
 
 
 _remembered: set[str] = set()

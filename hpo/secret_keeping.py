@@ -75,9 +75,12 @@ class SecretKeepingFiles:
     def input_file(self, path: Path, name: str, context: str) -> InputFile:
         """What a file or folder that the trial reads holds."""
         found = self.files.input_file(path, name, context)
-        hide = self.secrets.hide
         return replace(
-            found, name=hide(name), path=hide(found.path), schema=hide(found.schema), profile=hide(found.profile)
+            found,
+            name=self.secrets.hide(name),
+            path=self.secrets.hide(found.path),
+            schema=found.schema and self.secrets.hide_in_json(found.schema),
+            profile=found.profile and self.secrets.hide_in_json(found.profile),
         )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from hpo import load, resume, run
 from hpo.attempt import run_attempt
+from hpo.data_record import without_secrets_in
 from hpo.errors import ConfigError
 from hpo.executors.result_folder import ResultFolder
 from hpo.masking import Secrets
@@ -108,13 +109,14 @@ def test_a_trial_that_reads_nothing_there_fails_and_says_so(folder: Path, given:
 
 
 def test_secrets_in_what_is_said_of_a_file_are_masked(folder: Path) -> None:
-    (folder / "hunter22.csv").write_text("hunter22,b\n")
-    [found] = attempt(
-        ("hunter22.csv",), files=SecretKeepingFiles(FILES, Secrets(values=frozenset({"hunter22"})))
-    ).inputs
+    (folder / "hunter22.csv").write_text("hunter22,b" + "," * 9990 + "\n")
+    secrets = Secrets(values=frozenset({"hunter22", "10001"}))
+    [found] = attempt(("hunter22.csv",), files=SecretKeepingFiles(FILES, secrets)).inputs
     assert "hunter22" not in str(found)
-    assert found.name == "***.csv"
-    assert found.digest == digest_of_file(folder / "hunter22.csv")
+    assert (found.name, found.digest) == ("***.csv", digest_of_file(folder / "hunter22.csv"))
+    assert json.loads(found.profile)["bytes"] == 10_001  # a number is none
+    [named] = sweep_inputs(["hunter22.csv"], [str(folder)])
+    assert "hunter22" not in str(without_secrets_in(named, secrets))
 
 
 def test_what_a_worker_wrote_down_holds_what_it_read(folder: Path, tmp_path: Path) -> None:

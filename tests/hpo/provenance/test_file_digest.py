@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,20 @@ def test_the_cache_lies_in_the_users_cache_folder() -> None:
     assert cache_folder({"XDG_CACHE_HOME": "/x", "HOME": "/h"}) == Path("/x/tracked-hpo/digests")
     assert cache_folder({"HOME": "/h"}) == Path("/h/.cache/tracked-hpo/digests")
     assert cache_folder({}) is None
+
+
+def test_many_may_write_at_once_and_what_is_found_is_right(cache: Path) -> None:
+    def work(number: int) -> None:
+        for step in range(60):
+            own = DigestCache(cache, largest=3000)  # as a process of its own, which often rewrites the file
+            own.put([Entry(f"/data/{number}-{step}", "1", f"{number}-{step}")])
+            found = own.get(f"/data/{number}-{step}", "1")
+            assert found == f"{number}-{step}"
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, range(4)))
+    known = DigestCache(cache)
+    found = {path: known.get(path, "1") for path in (f"/data/{n}-{step}" for n in range(4) for step in range(60))}
+    assert all(digest in (None, path.removeprefix("/data/")) for path, digest in found.items())
+    assert any(found.values())
+    assert not list(cache.glob(".*"))
