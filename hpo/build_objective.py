@@ -142,17 +142,19 @@ def _dataset(description: "DataDescription") -> Dataset:
     """A data set as MLflow records it."""
     columns = [{"type": kind, "name": name, "required": True} for name, kind in description.columns]
     schema = json.dumps({"mlflow_colspec": columns}) if columns else ""
+    file = Path(description.source)
+    is_file = file.exists()  # a loader's name is none
     profile = {
         "num_rows": description.rows,
         **({"num_columns": description.count, "target": description.target} if description.count else {}),
-        **_file_profile(Path(description.source)),
+        **(_file_profile(file) if is_file else {}),
         **({"columns": description.profile} if description.profile else {}),
     }
     return Dataset(
         name=description.name,
         digest=description.digest,
-        source_type="local" if "/" in description.source else "code",
-        source=json.dumps({"uri": description.source}),
+        source_type="local" if is_file else "code",
+        source=json.dumps({"uri": str(file.absolute()) if is_file else description.source}),
         schema=schema if 0 < len(schema) <= LONGEST_SCHEMA else None,
         profile=json.dumps(profile),
         context=description.context,
@@ -161,9 +163,6 @@ def _dataset(description: "DataDescription") -> Dataset:
 
 def _file_profile(path: Path) -> dict[str, object]:
     """What is said of the file that data was read from: `file` is its own digest, by which it can be found again."""
-    try:
-        content = content_of(path)
-    except OSError:  # it came from a loader
-        return {}
+    content = content_of(path)
     version = data_version(path)
     return {"file": content.digest, "bytes": content.size, **({"version": version} if version else {})}

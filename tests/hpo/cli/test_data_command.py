@@ -92,6 +92,7 @@ def test_data_of_a_sweep_has_rows_profile_and_the_digest_of_its_file(folder: Pat
     assert {key: data["rows"] for key, data in shown.items()} == {
         ("houses", "test"): 10, ("houses", "training"): 30, ("images", "input"): None,
     }  # fmt: skip
+    assert shown["houses", "training"]["source"] == str(folder / "data/houses.csv")
     profile = shown["houses", "training"]["profile"]
     assert isinstance(profile, dict)
     assert profile["file"] == digest_of_file(folder / "data/houses.csv")
