@@ -5,23 +5,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from sweep_bench import Bench
 
 from hpo.budget import Budget, Stop
 from hpo.duplicates import REUSED_TAG, Duplicates
-from hpo.executors.names import make_executor
 from hpo.interruption import Interruption
-from hpo.kept_models import KeptModels
 from hpo.objective import TrialContext
 from hpo.plan import Plan
 from hpo.progress import Progress
 from hpo.samplers.names import make_sampler
 from hpo.space import Choice, IntRange, Parameter, Params, Space
-from hpo.sweep import AT_ONCE, Sweep
-from hpo.sweep_records import SweepRecords
+from hpo.sweep import AT_ONCE
 from hpo.trial import Goal, Outcome, Trial
 from hpo.watcher import Silence
-from trackers.memory_tracker import MemoryTracker
-from trackers.records import Query, Run, RunStarted, SweepFacts
+from trackers.records import Run
 
 SPACE = Space((Parameter("x", IntRange(1, 4)), Parameter("same", Choice((True, 1, 1.0)))))
 ONE = Space((Parameter("x", Choice(("only",))),))
@@ -34,89 +31,56 @@ def odd_fail(params: Params, trial: TrialContext) -> Mapping[str, float]:
     return {"loss": float(trial.number), "other": -1.5}
 
 
-class Bench:
-    """A sweep on a tracker that outlives it."""
+def search(
+    bench: Bench,
+    duplicates: str,
+    *,
+    n_trials: int = 30,
+    slots: int = 1,
+    cut: int = 0,
+    sampler: str = "random",
+    space: Space = SPACE,
+    window: int | None = 3,
+) -> Stop:
+    plan = Plan("loss", Goal.MINIMIZE, 7, window, Budget(n_trials))
+    interruption = Interruption()
 
-    def __init__(self, scratch: Path) -> None:
-        self.scratch = scratch
-        self.tracker = MemoryTracker()
-        self.tracker.experiment("bench")
-        self.ids = 0
-        self.parent = "f" * 32
-        facts = SweepFacts("{}", "hash", "loss", "minimize", 1, 1)
-        self.tracker.record([RunStarted(self.parent, "bench", "bench", started=1, sweep=facts)])
-        self.ran: list[int] = []
+    class Interrupting(Silence):
+        def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
+            if progress.ended == cut:
+                interruption.ask(grace=0.0)
 
-    def new_id(self) -> str:
-        self.ids += 1
-        return f"{self.ids:032x}"
+    def objective(params: Params, trial: TrialContext) -> Mapping[str, float]:
+        bench.ran.append(trial.number)
+        return odd_fail(params, trial) if "same" in params else {"loss": 1.0}
 
-    def run(
-        self,
-        duplicates: str,
-        *,
-        n_trials: int = 30,
-        slots: int = 1,
-        cut: int = 0,
-        sampler: str = "random",
-        space: Space = SPACE,
-        window: int | None = 3,
-    ) -> Stop:
-        plan = Plan("loss", Goal.MINIMIZE, 7, window, Budget(n_trials))
-        interruption = Interruption()
+    return bench.drive(
+        plan,
+        make_sampler("optuna", sampler, space, seed=7, goal=plan.goal, window=window, options={}),
+        objective,
+        backend="threading" if slots > 1 else "serial",
+        slots=slots,
+        watcher=Interrupting(),
+        interruption=interruption,
+        duplicates=duplicates,
+    )
 
-        class Interrupting(Silence):
-            def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
-                if progress.ended == cut:
-                    interruption.ask(grace=0.0)
 
-        def objective(params: Params, trial: TrialContext) -> Mapping[str, float]:
-            self.ran.append(trial.number)
-            return odd_fail(params, trial) if "same" in params else {"loss": 1.0}
-
-        executor = make_executor(
-            "threading" if slots > 1 else "serial", slots=slots, objective=objective, metric="loss", goal=plan.goal,
-            files=None, scratch=self.scratch, inner_threads=None,
-        )  # fmt: skip
-        try:
-            sweep = Sweep(
-                plan,
-                sampler=make_sampler("optuna", sampler, space, seed=7, goal=plan.goal, window=window, options={}),
-                executor=executor,
-                tracker=self.tracker,
-                records=SweepRecords(self.parent, "bench", "loss", "mem", "me", lambda: 1000, self.new_id),
-                models=KeptModels(1, plan.goal, lambda uri, path: None),
-                interruption=interruption,
-                duplicates=duplicates,
-            )
-            sweep.take_up(self.trials(), 0.0)
-            return sweep.run(Interrupting())
-        finally:
-            executor.close()
-
-    def trials(self) -> list[Run]:
-        return list(self.tracker.find(Query(parent=self.parent)))
-
-    def facts(self) -> list[tuple[object, ...]]:
-        source = {run.id: run.trial.number for run in self.trials() if run.trial}
-        return [
-            (t.number, repr(t.params), t.state, t.value, source.get(run.tags.get(REUSED_TAG, "")), dict(run.metrics))
-            for run in self.trials()
-            if (t := run.trial)
-        ]
+def facts(bench: Bench) -> list[tuple[object, ...]]:
+    source = {run.id: run.trial.number for run in bench.trials() if run.trial}
+    return [
+        (t.number, repr(t.params), t.state, t.value, source.get(run.tags.get(REUSED_TAG, "")), dict(run.metrics))
+        for run in bench.trials()
+        if (t := run.trial)
+    ]
 
 
 def point(run: Run) -> str:
     return repr(run.trial.params) if run.trial else ""
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
-
-
 def test_a_known_point_takes_the_metrics_of_the_first_trial_that_ran_it(bench: Bench) -> None:
-    assert bench.run("reuse") is Stop.N_TRIALS
+    assert search(bench, "reuse") is Stop.N_TRIALS
     runs = bench.trials()
     reused = [run for run in runs if REUSED_TAG in run.tags]
     assert len(runs) == 30
@@ -142,27 +106,27 @@ def test_a_known_point_takes_the_metrics_of_the_first_trial_that_ran_it(bench: B
 def test_the_trials_are_the_same_for_any_workers_and_after_any_interruption(
     bench: Bench, tmp_path: Path, rule: str, sampler: str
 ) -> None:
-    bench.run(rule, sampler=sampler)
-    golden = [facts[:5] if facts[4] is None else facts for facts in bench.facts()]
+    search(bench, rule, sampler=sampler)
+    golden = [of[:5] if of[4] is None else of for of in facts(bench)]
     for slots, cut in ((3, 0), (2, 9), (1, 1), (1, 17)):
         again = Bench(tmp_path)
-        again.run(rule, slots=slots, cut=cut, sampler=sampler)
+        search(again, rule, slots=slots, cut=cut, sampler=sampler)
         if cut:
             assert len(again.trials()) < 30
-            again.run(rule, slots=slots, sampler=sampler)
-        assert [facts[:5] if facts[4] is None else facts for facts in again.facts()] == golden
+            search(again, rule, slots=slots, sampler=sampler)
+        assert [of[:5] if of[4] is None else of for of in facts(again)] == golden
 
 
 def test_points_are_drawn_again_until_they_are_new_as_far_as_there_are_any(bench: Bench) -> None:
-    bench.run("resample", n_trials=11)
+    search(bench, "resample", n_trials=11)
     assert set(Counter(map(point, bench.trials())).values()) == {1}
-    bench.run("resample", n_trials=40)
+    search(bench, "resample", n_trials=40)
     assert len(bench.trials()) == 40
     assert len(set(map(point, bench.trials()))) == 12
 
 
 def test_points_are_run_again_where_nothing_else_is_asked_for(bench: Bench) -> None:
-    bench.run("replicate")
+    search(bench, "replicate")
     assert sorted(bench.ran) == list(range(30))
     assert len(set(map(point, bench.trials()))) < 13
 
@@ -170,7 +134,7 @@ def test_points_are_run_again_where_nothing_else_is_asked_for(bench: Bench) -> N
 @pytest.mark.parametrize("window", [1, 3, None])
 def test_a_space_of_one_point_is_run_as_often_as_the_window_asks(bench: Bench, window: int | None) -> None:
     count = 2 * AT_ONCE + 50
-    assert bench.run("reuse", n_trials=count, space=ONE, window=window) is Stop.N_TRIALS
+    assert search(bench, "reuse", n_trials=count, space=ONE, window=window) is Stop.N_TRIALS
     assert len(bench.trials()) == count
     assert bench.ran == list(range(window or 1))
     assert all(run.trial and run.trial.state == "COMPLETE" for run in bench.trials())

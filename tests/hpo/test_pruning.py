@@ -3,36 +3,31 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import cloudpickle
 import pytest
+from sweep_bench import Bench, Objective
 
 from hpo import ranking
 from hpo.budget import Budget, Stop
 from hpo.errors import TrialPruned
-from hpo.executors.names import make_executor
 from hpo.interruption import Interruption
-from hpo.kept_models import KeptModels
 from hpo.objective import TrialContext
 from hpo.plan import Plan
 from hpo.progress import Progress
 from hpo.pruners.names import make_pruner
 from hpo.samplers.names import make_sampler
 from hpo.space import FloatRange, Parameter, Params, Space
-from hpo.sweep import Sweep
-from hpo.sweep_records import SweepRecords
 from hpo.trial import Goal, Outcome, State, Trial
 from hpo.watcher import Silence
-from trackers.memory_tracker import MemoryTracker
-from trackers.records import Query, Run, RunStarted, Status, SweepFacts
+from trackers.records import Run, Status
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import a test file
 
 SPACE = Space((Parameter("level", FloatRange(0.0, 1.0)), Parameter("speed", FloatRange(0.1, 1.0))))
-Objective = Callable[[Params, TrialContext], float | Mapping[str, float]]
 Facts = list[tuple[int, str, Mapping[str, object], list[int]]]
 
 
@@ -48,80 +43,42 @@ def learning(params: Params, trial: TrialContext) -> float:
     return level + (1 - speed) ** 8
 
 
-class Bench:
-    """A sweep on a tracker that outlives it."""
-
-    def __init__(self, scratch: Path) -> None:
-        self.scratch = scratch
-        self.tracker = MemoryTracker()
-        self.tracker.experiment("bench")
-        self.ids = 0
-        self.parent = "f" * 32
-        facts = SweepFacts("{}", "hash", "loss", "minimize", 1, 1)
-        self.tracker.record([RunStarted(self.parent, "bench", "bench", started=1, sweep=facts)])
-
-    def new_id(self) -> str:
-        self.ids += 1
-        return f"{self.ids:032x}"
-
-    def run(
-        self,
-        objective: Objective = learning,
-        *,
-        pruner: str = "asha",
-        n_trials: int = 30,
-        window: int | None = 4,
-        slots: int = 1,
-        backend: str = "serial",
-        engine: str = "optuna",
-        watcher: Silence | None = None,
-        interruption: Interruption | None = None,
-        **budget: float,
-    ) -> Stop:
-        options = {"asha": {"min_resource": 1, "reduction_factor": 2}, "median": {"n_startup_trials": 3}}
-        plan = Plan("loss", Goal.MINIMIZE, 7, window, Budget(n_trials, **budget))
-        early = {"n_startup_trials": 5} if engine == "optuna" else {"n_startup_jobs": 5}
-        executor = make_executor(
-            backend, slots=slots, objective=objective, metric="loss", goal=plan.goal, files=None,
-            scratch=self.scratch, inner_threads=None, asks=True,
-        )  # fmt: skip
-        try:
-            sweep = Sweep(
-                plan,
-                sampler=make_sampler(engine, "tpe", SPACE, seed=7, goal=plan.goal, window=window, options=early),
-                executor=executor,
-                tracker=self.tracker,
-                records=SweepRecords(self.parent, "bench", "loss", "mem", "me", lambda: 1000, self.new_id),
-                models=KeptModels(1, plan.goal, lambda uri, path: None),
-                interruption=interruption or Interruption(),
-                pruner=make_pruner(pruner, goal=plan.goal, seed=7, window=window, options=options[pruner]),
-            )
-            sweep.take_up(self.tracker.find(Query(parent=self.parent, points_of="loss")), 0.0)
-            return sweep.run(watcher or Silence())
-        finally:
-            executor.close()
-
-    def trials(self, state: str | None = None) -> list[Run]:
-        found = self.tracker.find(Query(parent=self.parent))
-        return [run for run in found if run.trial and (state is None or run.trial.state == state)]
-
-    def facts(self) -> Facts:
-        """Number, state, params and the steps reported of every trial."""
-        return [
-            (
-                run.trial.number,
-                run.trial.state,
-                run.trial.params,
-                [p.step for p in self.tracker.history(run.id, "loss")],
-            )
-            for run in self.trials()
-            if run.trial
-        ]
+def search(
+    bench: Bench,
+    objective: Objective = learning,
+    *,
+    pruner: str = "asha",
+    n_trials: int = 30,
+    window: int | None = 4,
+    slots: int = 1,
+    backend: str = "serial",
+    engine: str = "optuna",
+    watcher: Silence | None = None,
+    interruption: Interruption | None = None,
+    **budget: float,
+) -> Stop:
+    options = {"asha": {"min_resource": 1, "reduction_factor": 2}, "median": {"n_startup_trials": 3}}
+    plan = Plan("loss", Goal.MINIMIZE, 7, window, Budget(n_trials, **budget))
+    early = {"n_startup_trials": 5} if engine == "optuna" else {"n_startup_jobs": 5}
+    return bench.drive(
+        plan,
+        make_sampler(engine, "tpe", SPACE, seed=7, goal=plan.goal, window=window, options=early),
+        objective,
+        backend=backend,
+        slots=slots,
+        watcher=watcher,
+        interruption=interruption,
+        pruner=make_pruner(pruner, goal=plan.goal, seed=7, window=window, options=options[pruner]),
+    )
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def facts(bench: Bench) -> Facts:
+    """Number, state, params and the steps reported of every trial."""
+    return [
+        (of.trial.number, of.trial.state, of.trial.params, [p.step for p in bench.tracker.history(of.id, "loss")])
+        for of in bench.trials()
+        if of.trial
+    ]
 
 
 def test_a_pruned_trial_is_killed_with_its_reports_and_without_a_value(bench: Bench) -> None:
@@ -131,7 +88,7 @@ def test_a_pruned_trial_is_killed_with_its_reports_and_without_a_value(bench: Be
         def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
             ended.append(outcome)
 
-    assert bench.run(watcher=Looking()) is Stop.N_TRIALS
+    assert search(bench, watcher=Looking()) is Stop.N_TRIALS
     pruned = bench.trials("PRUNED")
     assert 5 < len(pruned) < 25
     assert {(run.status, run.trial.value, run.trial.reason) for run in pruned if run.trial} == {
@@ -147,7 +104,7 @@ def test_a_pruned_trial_is_killed_with_its_reports_and_without_a_value(bench: Be
 
 
 def test_a_pruned_trial_is_never_among_the_best(bench: Bench) -> None:
-    bench.run()
+    search(bench)
     best = ranking.best(bench.tracker, bench.parent, "loss", Goal.MINIMIZE, limit=100)
     assert {run.trial.state for run in best if run.trial} == {"COMPLETE"}
     assert len(best) == len(bench.trials("COMPLETE"))
@@ -159,7 +116,7 @@ def test_pruned_trials_count_neither_as_failures_nor_against_patience(bench: Ben
             raise TrialPruned
         return 1.0
 
-    assert bench.run(all_but_three, n_trials=40, window=1, max_failures=1, patience=2) is Stop.PATIENCE
+    assert search(bench, all_but_three, n_trials=40, window=1, max_failures=1, patience=2) is Stop.PATIENCE
     assert len(bench.trials()) == 13  # 0 is the best, 6 and 12 are no better
     assert len(bench.trials("PRUNED")) == 10
 
@@ -172,9 +129,9 @@ def test_the_same_trials_are_pruned_at_the_same_steps_for_any_workers(
     bench: Bench, tmp_path: Path, pruner: str, backend: str, slots: int, engine: str
 ) -> None:
     golden = Bench(tmp_path / "golden")
-    golden.run(pruner=pruner, engine=engine)
-    bench.run(pruner=pruner, engine=engine, backend=backend, slots=slots)
-    assert bench.facts() == golden.facts()
+    search(golden, pruner=pruner, engine=engine)
+    search(bench, pruner=pruner, engine=engine, backend=backend, slots=slots)
+    assert facts(bench) == facts(golden)
     assert len(golden.trials("PRUNED")) > 5
 
 
@@ -182,7 +139,7 @@ def test_the_same_trials_are_pruned_at_the_same_steps_for_any_workers(
 @pytest.mark.parametrize("engine", ["optuna", "hyperopt"])
 def test_an_interrupted_sweep_goes_on_to_the_same_trials(bench: Bench, tmp_path: Path, cut: int, engine: str) -> None:
     golden = Bench(tmp_path / "golden")
-    golden.run(engine=engine)
+    search(golden, engine=engine)
     interruption = Interruption()
 
     class Interrupting(Silence):
@@ -190,10 +147,10 @@ def test_an_interrupted_sweep_goes_on_to_the_same_trials(bench: Bench, tmp_path:
             if progress.ended == cut:
                 interruption.ask(grace=0.0)
 
-    stop = bench.run(engine=engine, backend="threading", slots=3, watcher=Interrupting(), interruption=interruption)
+    stop = search(bench, engine=engine, backend="threading", slots=3, watcher=Interrupting(), interruption=interruption)
     assert stop is Stop.INTERRUPTED
-    assert bench.run(engine=engine, backend="threading", slots=2) is Stop.N_TRIALS
-    assert bench.facts() == golden.facts()
+    assert search(bench, engine=engine, backend="threading", slots=2) is Stop.N_TRIALS
+    assert facts(bench) == facts(golden)
 
 
 def test_odd_values_are_judged_alike_after_they_were_read_back(bench: Bench, tmp_path: Path) -> None:
@@ -204,10 +161,10 @@ def test_odd_values_are_judged_alike_after_they_were_read_back(bench: Bench, tmp
         return float(params["level"] or 0)
 
     golden = Bench(tmp_path / "golden")
-    golden.run(odd, pruner="median")
+    search(golden, odd, pruner="median")
     for n_trials in (3, 11, 18, 30):
-        bench.run(odd, pruner="median", n_trials=n_trials)
-    assert bench.facts() == golden.facts()
+        search(bench, odd, pruner="median", n_trials=n_trials)
+    assert facts(bench) == facts(golden)
     assert len(golden.trials("PRUNED")) > 3
 
 
@@ -223,14 +180,14 @@ def test_a_trial_that_runs_again_is_judged_by_its_new_reports_alone(bench: Bench
         return 1.0 - trial.number / 100
 
     with pytest.raises(KeyboardInterrupt):
-        bench.run(lost_once, n_trials=6, window=1, pruner="median")
-    assert bench.run(lost_once, n_trials=6, window=1, pruner="median") is Stop.N_TRIALS
-    assert [state for _, state, _, _ in bench.facts()] == ["COMPLETE"] * 6
+        search(bench, lost_once, n_trials=6, window=1, pruner="median")
+    assert search(bench, lost_once, n_trials=6, window=1, pruner="median") is Stop.N_TRIALS
+    assert [state for _, state, _, _ in facts(bench)] == ["COMPLETE"] * 6
 
 
 def test_it_is_said_once_that_nothing_is_reported(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        bench.run(lambda params, trial: 1.0, n_trials=5, window=1)
+        search(bench, lambda params, trial: 1.0, n_trials=5, window=1)
     said = [record.getMessage() for record in caplog.records]
     assert said == ["trial 0 reported nothing, so the pruner cannot judge it: call trial.report(step, value)"]
 
@@ -243,7 +200,7 @@ def test_a_trial_that_runs_again_waits_for_those_it_is_judged_by(bench: Bench) -
         trial.set_tag("after", (bench.scratch / "ended").exists())
         return 1.0
 
-    bench.run(objective, n_trials=8, window=2)
+    search(bench, objective, n_trials=8, window=2)
     (bench.scratch / "ended").unlink()
     found = bench.tracker.find
 
@@ -252,7 +209,7 @@ def test_a_trial_that_runs_again_waits_for_those_it_is_judged_by(bench: Bench) -
         return replace(run, trial=replace(run.trial, state="WAITING")) if again and run.trial else run
 
     bench.tracker.find = lambda query: [as_waiting(run) for run in found(query)]  # type: ignore[method-assign]
-    bench.run(objective, n_trials=8, window=2, backend="threading", slots=2)
+    search(bench, objective, n_trials=8, window=2, backend="threading", slots=2)
     bench.tracker.find = found  # type: ignore[method-assign]
     assert [run.tags["after"] for run in bench.trials() if run.trial and run.trial.number in (0, 6)] == ["True"] * 2
     assert [run.trial.attempt for run in bench.trials() if run.trial] == [2, 1, 1, 1, 1, 1, 2, 1]

@@ -1,29 +1,28 @@
 """The driver on the reference tracker: what it asks, records, keeps and tells."""
 
 import json
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+import cloudpickle
 import pytest
+from sweep_bench import Bench, Objective
 
 from hpo.budget import Budget, Stop
-from hpo.executors.names import make_executor
 from hpo.interruption import Interruption
-from hpo.kept_models import KeptModels
 from hpo.objective import TrialContext
 from hpo.plan import Plan
 from hpo.progress import Progress
 from hpo.samplers.names import make_sampler
 from hpo.space import FloatRange, Parameter, Params, Space
-from hpo.sweep import Sweep
-from hpo.sweep_records import SweepRecords
 from hpo.trial import Goal, Outcome, State, Trial
 from hpo.watcher import Silence
-from trackers.memory_tracker import MemoryTracker
-from trackers.records import Query, Run, RunStarted, Status, SweepFacts
+from trackers.records import Status
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import a test file
 
 SPACE = Space((Parameter("x", FloatRange(0.0, 1.0)), Parameter("y", FloatRange(1e-3, 1.0, log=True))))
-Objective = Callable[[Params, TrialContext], float | Mapping[str, float]]
 
 
 def square(params: Params, trial: TrialContext) -> float:
@@ -36,78 +35,30 @@ def every_third_fails(params: Params, trial: TrialContext) -> float:
     return float(params["x"] or 0)
 
 
-class Bench:
-    """A sweep on a tracker that outlives it."""
-
-    def __init__(self, scratch: Path) -> None:
-        self.scratch = scratch
-        self.tracker = MemoryTracker()
-        self.tracker.experiment("bench")
-        self.ids = 0
-        self.parent = "f" * 32
-        facts = SweepFacts("{}", "hash", "loss", "minimize", 1, 1)
-        self.tracker.record([RunStarted(self.parent, "bench", "bench", started=1, sweep=facts)])
-
-    def new_id(self) -> str:
-        self.ids += 1
-        return f"{self.ids:032x}"
-
-    def run(
-        self,
-        objective: Objective = square,
-        *,
-        n_trials: int = 8,
-        window: int | None = 1,
-        slots: int = 1,
-        backend: str = "serial",
-        sampler: str = "random",
-        watcher: Silence | None = None,
-        interruption: Interruption | None = None,
-        **budget: float,
-    ) -> Stop:
-        plan = Plan("loss", Goal.MINIMIZE, 7, window, Budget(n_trials, **budget))
-        executor = make_executor(
-            backend,
-            slots=slots,
-            objective=objective,
-            metric="loss",
-            goal=plan.goal,
-            files=None,
-            scratch=self.scratch,
-            inner_threads=None,
-        )
-        try:
-            sweep = Sweep(
-                plan,
-                sampler=make_sampler("optuna", sampler, SPACE, seed=7, goal=plan.goal, window=window, options={}),
-                executor=executor,
-                tracker=self.tracker,
-                records=SweepRecords(self.parent, "bench", "loss", "mem", "me", lambda: 1000, self.new_id),
-                models=KeptModels(1, plan.goal, lambda uri, path: None),
-                interruption=interruption or Interruption(),
-            )
-            sweep.take_up(self.trials(), 0.0)
-            return sweep.run(watcher or Silence())
-        finally:
-            executor.close()
-
-    def trials(self) -> list[Run]:
-        return list(self.tracker.find(Query(parent=self.parent)))
-
-    def facts(self) -> list[tuple[int, str, Mapping[str, object]]]:
-        return [(run.trial.number, run.trial.state, run.trial.params) for run in self.trials() if run.trial]
-
-    def tags(self) -> Mapping[str, str]:
-        return self.tracker.get(self.parent).tags
+def search(
+    bench: Bench,
+    objective: Objective = square,
+    *,
+    n_trials: int = 8,
+    window: int | None = 1,
+    slots: int = 1,
+    backend: str = "serial",
+    sampler: str = "random",
+    watcher: Silence | None = None,
+    interruption: Interruption | None = None,
+    **budget: float,
+) -> Stop:
+    plan = Plan("loss", Goal.MINIMIZE, 7, window, Budget(n_trials, **budget))
+    asked = make_sampler("optuna", sampler, SPACE, seed=7, goal=plan.goal, window=window, options={})
+    return bench.drive(plan, asked, objective, backend=backend, slots=slots, watcher=watcher, interruption=interruption)
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def facts(bench: Bench) -> list[tuple[int, str, Mapping[str, object]]]:
+    return [(run.trial.number, run.trial.state, run.trial.params) for run in bench.trials() if run.trial]
 
 
 def test_every_trial_is_a_child_run_with_typed_params_and_its_value(bench: Bench) -> None:
-    assert bench.run(n_trials=5) is Stop.N_TRIALS
+    assert search(bench, n_trials=5) is Stop.N_TRIALS
     runs = bench.trials()
     assert [run.trial.number for run in runs if run.trial] == [0, 1, 2, 3, 4]
     assert all(run.parent_id == bench.parent and run.status is Status.FINISHED for run in runs)
@@ -118,7 +69,7 @@ def test_every_trial_is_a_child_run_with_typed_params_and_its_value(bench: Bench
 
 
 def test_the_parent_tells_the_truth_when_the_sweep_is_over(bench: Bench) -> None:
-    bench.run(every_third_fails, n_trials=6)
+    search(bench, every_third_fails, n_trials=6)
     parent = bench.tracker.get(bench.parent)
     assert parent.status is Status.FINISHED
     progress = json.loads(parent.tags["hpo.progress"])
@@ -140,12 +91,12 @@ def test_the_parent_tells_the_truth_while_the_sweep_runs(bench: Bench) -> None:
             recorded = [run for run in bench.trials() if run.trial and run.trial.number == trial.number]
             assert recorded[0].status is Status.FINISHED  # told only after it is on record
 
-    bench.run(n_trials=3, watcher=Looking())
+    search(bench, n_trials=3, watcher=Looking())
     assert seen == [1, 2, 3]
 
 
 def test_a_failure_is_recorded_with_its_reason_and_does_not_stop_the_sweep(bench: Bench) -> None:
-    assert bench.run(every_third_fails, n_trials=6) is Stop.N_TRIALS
+    assert search(bench, every_third_fails, n_trials=6) is Stop.N_TRIALS
     failed = [run.trial for run in bench.trials() if run.trial and run.trial.state == "FAILED"]
     assert [trial.number for trial in failed] == [2, 5]
     assert failed[0].reason == "exception"
@@ -154,7 +105,7 @@ def test_a_failure_is_recorded_with_its_reason_and_does_not_stop_the_sweep(bench
 
 
 def test_max_failures_stops_the_sweep_and_marks_the_parent(bench: Bench) -> None:
-    assert bench.run(every_third_fails, n_trials=50, max_failures=2) is Stop.FAILURES
+    assert search(bench, every_third_fails, n_trials=50, max_failures=2) is Stop.FAILURES
     assert len(bench.trials()) == 6
     assert bench.tracker.get(bench.parent).status is Status.FAILED
 
@@ -164,8 +115,8 @@ def test_a_grid_smaller_than_the_budget_ends_early(
 ) -> None:
     space = Space((Parameter("x", FloatRange(0.0, 1.0, step=0.25)),))
     monkeypatch.setitem(globals(), "SPACE", space)
-    assert bench.run(n_trials=20, sampler="grid") is Stop.EXHAUSTED
-    assert sorted(float(params["x"]) for _, _, params in bench.facts()) == [0.0, 0.25, 0.5, 0.75, 1.0]  # type: ignore[arg-type]
+    assert search(bench, n_trials=20, sampler="grid") is Stop.EXHAUSTED
+    assert sorted(float(params["x"]) for _, _, params in facts(bench)) == [0.0, 0.25, 0.5, 0.75, 1.0]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
@@ -174,23 +125,23 @@ def test_the_same_window_gives_the_same_trials_for_any_workers(
     bench: Bench, tmp_path: Path, backend: str, slots: int, sampler: str
 ) -> None:
     golden = Bench(tmp_path)
-    golden.run(every_third_fails, n_trials=24, window=4, sampler=sampler)
-    bench.run(every_third_fails, n_trials=24, window=4, sampler=sampler, backend=backend, slots=slots)
-    assert bench.facts() == golden.facts()
+    search(golden, every_third_fails, n_trials=24, window=4, sampler=sampler)
+    search(bench, every_third_fails, n_trials=24, window=4, sampler=sampler, backend=backend, slots=slots)
+    assert facts(bench) == facts(golden)
 
 
 def test_patience_ends_at_the_same_trial_for_any_workers(bench: Bench, tmp_path: Path) -> None:
     golden = Bench(tmp_path)
-    assert golden.run(n_trials=100, window=4, patience=5) is Stop.PATIENCE
-    assert bench.run(n_trials=100, window=4, patience=5, backend="threading", slots=4) is Stop.PATIENCE
-    assert bench.facts() == golden.facts()
+    assert search(golden, n_trials=100, window=4, patience=5) is Stop.PATIENCE
+    assert search(bench, n_trials=100, window=4, patience=5, backend="threading", slots=4) is Stop.PATIENCE
+    assert facts(bench) == facts(golden)
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 @pytest.mark.parametrize("cut", [1, 4, 9])
 def test_an_interrupted_sweep_goes_on_to_the_same_trials(bench: Bench, tmp_path: Path, cut: int, sampler: str) -> None:
     golden = Bench(tmp_path)
-    golden.run(every_third_fails, n_trials=15, window=3, sampler=sampler)
+    search(golden, every_third_fails, n_trials=15, window=3, sampler=sampler)
     interruption = Interruption()
 
     class Interrupting(Silence):
@@ -198,23 +149,23 @@ def test_an_interrupted_sweep_goes_on_to_the_same_trials(bench: Bench, tmp_path:
             if progress.ended == cut:
                 interruption.ask(grace=0.0)
 
-    stop = bench.run(
+    stop = search(bench,
         every_third_fails, n_trials=15, window=3, sampler=sampler, backend="threading", slots=2,
         watcher=Interrupting(), interruption=interruption,
     )  # fmt: skip
     assert stop is Stop.INTERRUPTED
-    assert "RUNNING" not in {state for _, state, _ in bench.facts()}
+    assert "RUNNING" not in {state for _, state, _ in facts(bench)}
     assert bench.tracker.get(bench.parent).status is Status.KILLED
-    assert bench.run(every_third_fails, n_trials=15, window=3, sampler=sampler) is Stop.N_TRIALS
-    assert bench.facts() == golden.facts()
+    assert search(bench, every_third_fails, n_trials=15, window=3, sampler=sampler) is Stop.N_TRIALS
+    assert facts(bench) == facts(golden)
 
 
 def test_a_complete_sweep_grows_to_what_a_larger_budget_gives_at_once(bench: Bench, tmp_path: Path) -> None:
     golden = Bench(tmp_path)
-    golden.run(n_trials=20, sampler="tpe")
-    bench.run(n_trials=12, sampler="tpe")
-    bench.run(n_trials=20, sampler="tpe")
-    assert bench.facts() == golden.facts()
+    search(golden, n_trials=20, sampler="tpe")
+    search(bench, n_trials=12, sampler="tpe")
+    search(bench, n_trials=20, sampler="tpe")
+    assert facts(bench) == facts(golden)
 
 
 def test_ctrl_c_in_a_trial_leaves_nothing_running(bench: Bench) -> None:
@@ -224,6 +175,6 @@ def test_ctrl_c_in_a_trial_leaves_nothing_running(bench: Bench) -> None:
         return 1.0
 
     with pytest.raises(KeyboardInterrupt):
-        bench.run(interrupted, n_trials=5)
-    states = [state for _, state, _ in bench.facts()]
+        search(bench, interrupted, n_trials=5)
+    states = [state for _, state, _ in facts(bench)]
     assert states == [State.COMPLETE, State.COMPLETE, State.WAITING]

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from sweep_bench import Bench
 
 from hpo.attempt import run_attempt
 from hpo.budget import Budget, Judge, Stop
-from hpo.executors.names import make_executor
 from hpo.front import front
 from hpo.front_on_record import front_of, goals_of, several_of
 from hpo.interruption import Interruption
@@ -17,12 +17,8 @@ from hpo.objective import TrialContext
 from hpo.plan import Plan
 from hpo.samplers.names import make_sampler
 from hpo.space import FloatRange, Parameter, Params, Space
-from hpo.sweep import Sweep
-from hpo.sweep_records import SweepRecords
 from hpo.trial import Goal, Result, SavedFile, SavedModel, State, Trial
-from hpo.watcher import Silence
-from trackers.memory_tracker import MemoryTracker
-from trackers.records import LoggedModel, Query, Run, RunStarted, RunUpdated, Status, SweepFacts
+from trackers.records import LoggedModel, Run, RunUpdated, Status, SweepFacts
 
 SPACE = Space((Parameter("x", FloatRange(0.0, 1.0)), Parameter("y", FloatRange(0.0, 1.0))))
 GOALS = {"gain": Goal.MAXIMIZE, "cost": Goal.MINIMIZE}
@@ -37,82 +33,53 @@ def objective(params: Params, trial: TrialContext) -> Mapping[str, float]:
     return {"cost": x + y / 2, "gain": x**0.5 - y / 4, "beside": y}
 
 
-class Bench:
-    """A sweep by gain and cost on a tracker that outlives it."""
+def new_bench(scratch: Path) -> Bench:
+    """A sweep by gain and cost."""
+    return Bench(scratch, SweepFacts(json.dumps(CONFIG), "hash", "gain", "maximize", 1, 4))
 
-    def __init__(self, scratch: Path, sampler: str = "nsga2") -> None:
-        self.scratch = scratch
-        self.sampler = sampler
-        self.tracker = MemoryTracker()
-        self.tracker.experiment("bench")
-        self.ids = 0
-        self.parent = "f" * 32
-        facts = SweepFacts(json.dumps(CONFIG), "hash", "gain", "maximize", 1, 4)
-        self.tracker.record([RunStarted(self.parent, "bench", "bench", started=1, sweep=facts)])
 
-    def new_id(self) -> str:
-        self.ids += 1
-        return f"{self.ids:032x}"
+def search(
+    bench: Bench,
+    sampler: str = "nsga2",
+    *,
+    n_trials: int = 20,
+    slots: int = 1,
+    interruption: Interruption | None = None,
+    **more: int,
+) -> Stop:
+    plan = Plan("gain", Goal.MAXIMIZE, 7, 4, Budget(n_trials, **more), {"cost": Goal.MINIMIZE})
+    asked = make_sampler(
+        "optuna",
+        sampler,
+        SPACE,
+        seed=7,
+        goal=plan.goal,
+        others=[Goal.MINIMIZE],
+        window=4,
+        options=OPTIONS.get(sampler, {}),
+    )
+    backend = "serial" if slots == 1 else "threading"
+    return bench.drive(plan, asked, objective, backend=backend, slots=slots, interruption=interruption)
 
-    def run(self, *, n_trials: int = 20, slots: int = 1, interruption: Interruption | None = None, **more: int) -> Stop:
-        plan = Plan("gain", Goal.MAXIMIZE, 7, 4, Budget(n_trials, **more), {"cost": Goal.MINIMIZE})
-        executor = make_executor(
-            "serial" if slots == 1 else "threading",
-            slots=slots,
-            objective=objective,
-            metric="gain",
-            goal=plan.goal,
-            others=plan.others,
-            files=None,
-            scratch=self.scratch,
-            inner_threads=None,
-        )
-        sampler = make_sampler(
-            "optuna",
-            self.sampler,
-            SPACE,
-            seed=7,
-            goal=plan.goal,
-            others=[Goal.MINIMIZE],
-            window=4,
-            options=OPTIONS.get(self.sampler, {}),
-        )
-        try:
-            sweep = Sweep(
-                plan,
-                sampler=sampler,
-                executor=executor,
-                tracker=self.tracker,
-                records=SweepRecords(self.parent, "bench", "gain", "mem", "me", lambda: 1000, self.new_id),
-                models=FrontModels(tuple(GOALS.values()), lambda uri, path: None),
-                interruption=interruption or Interruption(),
-            )
-            sweep.take_up(self.trials(), 0.0)
-            return sweep.run(Silence())
-        finally:
-            executor.close()
 
-    def trials(self) -> list[Run]:
-        return list(self.tracker.find(Query(parent=self.parent)))
-
-    def params(self) -> list[Params]:
-        return [run.trial.params for run in self.trials() if run.trial]
+def params_of(bench: Bench) -> list[Params]:
+    return [run.trial.params for run in bench.trials() if run.trial]
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
 def test_the_trials_are_the_same_for_any_number_of_slots_and_after_a_break(tmp_path: Path, sampler: str) -> None:
-    benches = [Bench(tmp_path / str(n), sampler) for n in range(4)]
+    benches = [new_bench(tmp_path / str(n)) for n in range(4)]
     for bench, slots in zip(benches, (1, 2, 4), strict=False):
-        assert bench.run(slots=slots) is Stop.N_TRIALS
+        assert search(bench, sampler, slots=slots) is Stop.N_TRIALS
     for n_trials in (3, 11, 20):
-        benches[3].run(n_trials=n_trials)
-    assert len(benches[0].params()) == 20
-    assert all(bench.params() == benches[0].params() for bench in benches)
+        search(benches[3], sampler, n_trials=n_trials)
+    assert len(params_of(benches[0])) == 20
+    assert all(params_of(bench) == params_of(benches[0]) for bench in benches)
 
 
 def test_the_parent_says_how_large_the_front_is_and_names_no_best(tmp_path: Path) -> None:
-    bench = Bench(tmp_path)
-    bench.run()
+    bench = new_bench(tmp_path)
+    search(bench)
     parent = bench.tracker.get(bench.parent)
     found = front_of(bench.tracker, parent)
     assert json.loads(parent.tags["hpo.progress"])["front"] == len(found.members) > 1
@@ -122,8 +89,8 @@ def test_the_parent_says_how_large_the_front_is_and_names_no_best(tmp_path: Path
 
 
 def test_the_front_on_record_is_that_of_the_complete_trials(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "random")
-    bench.run()
+    bench = new_bench(tmp_path)
+    search(bench, "random")
     parent = bench.tracker.get(bench.parent)
     complete = [run for run in bench.trials() if run.trial and run.trial.state == State.COMPLETE]
     points = [(run.metrics["gain"], run.metrics["cost"]) for run in complete]
@@ -156,8 +123,8 @@ def test_patience_waits_for_the_front_to_reach_farther() -> None:
 
 
 def test_patience_ends_a_sweep(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "random")
-    assert bench.run(n_trials=500, patience=12) is Stop.PATIENCE
+    bench = new_bench(tmp_path)
+    assert search(bench, "random", n_trials=500, patience=12) is Stop.PATIENCE
     assert 12 < len(bench.trials()) < 200
 
 
