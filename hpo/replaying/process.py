@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hpo import errors
-from hpo.errors import HpoError
+from hpo.errors import HpoError, ProvenanceError
 from hpo.replaying.__main__ import REPORT
 from hpo.replaying.job import Job, Report, read_report, write
 
@@ -24,7 +24,7 @@ def run_in_process(
 ) -> Report:
     """The report; `variables` is the whole environment. What the process prints goes to `output.log` in its folder.
 
-    The errors that the process reports are raised, HpoError where it died.
+    The errors that the process reports are raised, ProvenanceError where it died.
     """
     folder = Path(job.folder)
     path = folder / "job.json"
@@ -63,7 +63,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 def _report(folder: Path, code: int) -> Report:
     if code or not (folder / REPORT).exists():
         printed = (folder / OUTPUT).read_text("utf-8", "replace")[-_SHOWN:].strip()
-        raise HpoError(f"the process that ran the trials again ended with {code}:\n{printed}")
+        raise ProvenanceError(f"the process that ran the trials again ended with {code}:\n{printed}")
     report = read_report(folder / REPORT)
     if report.kind:
         kind = getattr(errors, report.kind, HpoError)

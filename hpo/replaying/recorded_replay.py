@@ -1,13 +1,14 @@
 """Puts a replay on record: a run below that of the trial it repeats, so nobody counts or ranks it."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from hpo.artifact_root import root_of
 from hpo.left_behind import records_of
-from hpo.replaying.comparison import Verdict
+from hpo.replaying.comparison import MetricVerdict, Verdict
 from hpo.replaying.record import REPLAY_OF_TAG
 from hpo.replaying.replay import Replayed
 from hpo.secret_keeping import OUTPUT_NAME
@@ -29,21 +30,29 @@ def put_on_record(tracker: Tracker, parent: Run, done: Replayed, *, user: str, f
     In one transaction, with what differs as the artifact `replay.json`, and what the trial printed.
     """
     run_id, verdict = done.trial.run_id, done.verdict
-    numbers = [run.trial.number for run in tracker.find(Query(parent=verdict.run_id, deleted=None)) if run.trial]
-    tags = {REPLAY_OF_TAG: verdict.run_id, REPLAY_TAG: "same" if verdict.is_same else "differs"}
-    records = replace(records_of(parent, parent.sweep.metric if parent.sweep else ""), parent_id=verdict.run_id)
-    records = replace(records, user=user, tags={**records.tags, **tags})
     place = artifact_uri(root_of(parent), run_id)
-    number = max([FIRST_NUMBER - 1, *numbers]) + 1
-    trial = replace(done.trial, number=number, attempt=1, artifact_uri=place)
-    begun = replace(
-        records.trial_started(trial), name=f"{parent.name}-{done.trial.number}-replay", started=done.outcome.started
-    )
-    ending = records.ending(trial, _without_files(done.outcome))
     kept = _kept(place, run_id, verdict, folder)
-    ended = replace(ending.change, artifacts=kept, points=[*ending.change.points, *done.logged])
-    tracker.record([begun, ended, *ending.below])
-    return run_id
+    records = records_of(parent, parent.sweep.metric if parent.sweep else "")
+    tags = {REPLAY_OF_TAG: verdict.run_id, REPLAY_TAG: "same" if verdict.is_same else "differs"}
+    records = replace(records, parent_id=verdict.run_id, user=user, tags={**records.tags, **tags})
+    while True:
+        number = _free_number(tracker, verdict.run_id)
+        trial = replace(done.trial, number=number, attempt=1, artifact_uri=place)
+        name = f"{parent.name}-{done.trial.number}-replay"
+        begun = replace(records.trial_started(trial), name=name, started=done.outcome.started)
+        ending = records.ending(trial, _without_files(done.outcome))
+        ended = replace(ending.change, artifacts=kept, points=[*ending.change.points, *done.logged])
+        try:
+            tracker.record([begun, ended, *ending.below])
+            return run_id
+        except Exception:
+            if _free_number(tracker, verdict.run_id) == number:  # else another replay has it by now
+                raise
+
+
+def _free_number(tracker: Tracker, run_id: str) -> int:
+    below = tracker.find(Query(parent=run_id, deleted=None))
+    return max([FIRST_NUMBER - 1, *(run.trial.number for run in below if run.trial)]) + 1
 
 
 def as_object(verdict: Verdict) -> dict[str, object]:
@@ -56,17 +65,27 @@ def as_object(verdict: Verdict) -> dict[str, object]:
         "state": verdict.state,
         "replayed_state": verdict.replayed_state,
         "points": verdict.points,
-        "metrics": [{**asdict(metric), "same": metric.is_same} for metric in verdict.metrics],
+        "metrics": [_metric(metric) for metric in verdict.metrics],
         "not_compared": dict(verdict.not_compared),
         "first_difference": None if verdict.is_same or first is None else asdict(first),
         "changes": [asdict(change) for change in verdict.changes],
     }
 
 
+def _metric(metric: MetricVerdict) -> dict[str, object]:
+    facts = {**asdict(metric), "same": metric.is_same}
+    return {name: _strict(value) if isinstance(value, float) else value for name, value in facts.items()}
+
+
+def _strict(value: float) -> float | str:
+    """JSON knows no NaN and no infinity: they are texts."""
+    return value if math.isfinite(value) else repr(value)
+
+
 def _kept(place: str, run_id: str, verdict: Verdict, folder: Path) -> Sequence[Artifact]:
     saved: list[Artifact] = []
     said = folder / f"{run_id}-{FILE}"
-    said.write_text(json.dumps(as_object(verdict), indent=1, default=str), "utf-8")
+    said.write_text(json.dumps(as_object(verdict), indent=1, allow_nan=False), "utf-8")
     for source, name in ((said, FILE), (folder / "files" / run_id / "artifacts" / OUTPUT_NAME, OUTPUT_NAME)):
         if source.is_file():
             saved += ArtifactFolder().save_file(place, source, name)

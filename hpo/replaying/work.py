@@ -17,7 +17,7 @@ from hpo.replaying.mlflow_store import mlflow_store
 from hpo.trial import Outcome, Question, Trial
 from hpo.trial_files import StoredFiles
 from trackers.artifacts import ArtifactFolder
-from trackers.records import Point
+from trackers.records import Dataset, Point
 from trackers.rows import artifact_uri
 
 
@@ -28,7 +28,7 @@ def run_job(job: Job, secrets: Mapping[str, str]) -> Report:
         outcomes, logged = _run(job, parts)
     except HpoError as error:
         return Report(kind=type(error).__name__, error=str(error))
-    return Report(outcomes, logged, parts.datasets, dict(_strays(job)))
+    return Report(outcomes, logged, _datasets(parts), dict(_strays(job)))
 
 
 def carry_out(executor: Executor, tasks: Sequence[Task], place: Path) -> list[Outcome]:
@@ -45,6 +45,14 @@ def carry_out(executor: Executor, tasks: Sequence[Task], place: Path) -> list[Ou
             del running[outcome.number]
             outcomes.append(outcome)
     return outcomes
+
+
+def _datasets(parts: Parts) -> Sequence[Dataset]:
+    """The data of the sweep as it is here, with the files that its own file names as far as they are here."""
+    try:
+        return parts.reading_inputs().datasets
+    except HpoError:  # one is missing: it is named as a difference
+        return parts.datasets
 
 
 class _Answers:

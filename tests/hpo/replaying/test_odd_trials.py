@@ -1,10 +1,16 @@
 """Trials that are more than one call of a function: programs, replicates, those taken over, with secrets, by MLflow."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from click.testing import Result
 
@@ -252,3 +258,34 @@ def test_what_has_not_ended_or_is_not_there_is_refused(ask: Ask, small: Reposito
     missing = ask("replay", "small#9")
     assert missing.exit_code == 1
     assert "no trial '9' in sweep 'small', which has 0 to 2" in missing.stderr
+
+
+@pytest.mark.slow
+def test_a_replay_that_is_ended_leaves_nothing_behind(small: Repository, tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    waiting = f"""
+import os, time
+from pathlib import Path
+
+def objective(params, trial):
+    if "WAIT" in os.environ:
+        Path({str(began)!r}).touch()
+        time.sleep(600)
+    return params["x"]
+"""
+    small.write(f"{small.module}.py", waiting)
+    small.commit()
+    small.run()
+    environment = {**os.environ, "WAIT": "1", "TMPDIR": str(tmp_path / "cache")}
+    command = [str(Path(sys.executable).with_name("hpo")), "replay", "small#1"]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    while not began.exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert small.git("worktree", "list").count("\n") == 1
+    assert [path.name for path in (tmp_path / "cache").iterdir() if path.name.startswith("hpo-scratch")] == []
+    assert not [
+        each for each in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(each.info["cmdline"] or [])
+    ]

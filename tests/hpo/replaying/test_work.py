@@ -97,6 +97,7 @@ def test_a_module_that_comes_from_where_the_code_lay_is_named(job: Job, tmp_path
     assert report.strays == {"worked": str(tmp_path / "worked.py")}
 
 
+@pytest.mark.slow
 def test_data_that_lay_outside_of_the_code_are_read_from_where_they_are_now(job: Job, tmp_path: Path) -> None:
     lines = ["a,b,y", *(f"{n},{n % 3},{n / 2}" for n in range(30))]
     (tmp_path / "found.csv").write_text("\n".join(lines))
