@@ -120,8 +120,8 @@ def _config(name: str, trials: int, seed: int, *, several: bool, sampler: str, h
 
 def _progress(counts: Mapping[State, int], best: tuple[float, int], trials: int, *, several: bool) -> dict[str, str]:
     full = {state: counts.get(state, 0) for state in State}
-    front = 1 if several else None
-    progress = Progress(full, trials, *(best if not several else (None, None)), seconds=trials * 0.25, front=front)
+    value, number = (None, None) if several else best
+    progress = Progress(full, trials, value, number, seconds=trials * 0.25, front=1 if several else None)
     return {**progress.tags(), **({} if several else progress.best_tags())}
 
 

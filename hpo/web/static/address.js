@@ -2,6 +2,7 @@
 import { report } from "./api.js";
 
 let pendingAddress = null;
+let waitingParameters = null;
 
 export function readAddress() {
   return new URLSearchParams(report ? location.hash.slice(1) : location.search);
@@ -9,11 +10,20 @@ export function readAddress() {
 
 export function writeAddress(parameters) {
   clearTimeout(pendingAddress);
-  pendingAddress = setTimeout(() => { pendingAddress = null; putAddress(parameters); }, 120);
+  waitingParameters = parameters;
+  pendingAddress = setTimeout(settleAddress, 120);
+}
+
+/* Before another page is gone to: the way back leads to the view as it was. */
+export function settleAddress() {
+  clearTimeout(pendingAddress);
+  if (waitingParameters) putAddress(waitingParameters);
+  waitingParameters = null;
 }
 
 export function forgetAddress() {
   clearTimeout(pendingAddress);
+  waitingParameters = null;
 }
 
 function putAddress(parameters) {

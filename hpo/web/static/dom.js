@@ -1,4 +1,5 @@
 /* Nodes made from data: text is only ever text, so nothing that a trial wrote can become markup. */
+import { plainText } from "./format.js";
 
 export function el(tag, props, ...children) {
   const node = document.createElement(tag);
@@ -44,6 +45,8 @@ export function emptyNote(title, ...more) {
 }
 
 export function commandLine(text, why) {
+  const clean = plainText(text);
+  if (clean !== text) return el("div", { class: "command" }, why ? el("span", { class: "command-why" }, why) : null, el("code", {}, clean), el("span", { class: "warn" }, "holds control characters: not to be copied"));
   const button = el("button", { type: "button", class: "copy", "aria-label": `Copy: ${text}`, onclick: () => copyText(text, button) }, "Copy");
   return el("div", { class: "command" }, why ? el("span", { class: "command-why" }, why) : null, el("code", {}, text), button);
 }

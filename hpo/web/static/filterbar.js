@@ -7,7 +7,7 @@ import { announce } from "./tip.js";
 import { levelsOf, titleOf } from "./trials.js";
 
 export function filterBar(store) {
-  const count = el("strong", { class: "count", "data-testid": "count" });
+  const count = el("strong", { class: "count" });
   const chips = el("ul", { class: "chips", "aria-label": "Filters" });
   const add = el("button", { type: "button", class: "button", onclick: () => openFilter(store, "value") }, "Filter …");
   const clear = el("button", { type: "button", class: "button", onclick: store.clear }, "Clear all");

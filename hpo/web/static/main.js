@@ -1,5 +1,5 @@
 /* Which page an address names; going from one to another loads nothing anew. */
-import { forgetAddress } from "./address.js";
+import { forgetAddress, settleAddress } from "./address.js";
 import { report } from "./api.js";
 import { comparePage } from "./compare.js";
 import { el, emptyNote, fill } from "./dom.js";
@@ -59,7 +59,7 @@ function markHere(place) {
 }
 
 function navigate(path) {
-  forgetAddress();
+  settleAddress();
   history.pushState(null, "", path);
   scrollTo(0, 0);
   showPage(path).then(() => document.getElementById("main").focus({ preventScroll: true }));

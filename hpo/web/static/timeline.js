@@ -3,7 +3,7 @@ import { chartAxis, createChart } from "./chart.js";
 import { el, emptyNote, fill } from "./dom.js";
 import { formatSeconds, plural } from "./format.js";
 import { colours } from "./theme.js";
-import { COMPLETE, FAILED, PRUNED, RUNNING, STATES, extent } from "./trials.js";
+import { COMPLETE, FAILED, PRUNED, RUNNING, STATES } from "./trials.js";
 
 const MOST_BARS = 4000;
 

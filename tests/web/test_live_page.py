@@ -1,0 +1,94 @@
+"""The page while a sweep runs: what is new appears by itself, and the view stays as it is."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+SWEEP = """
+version: 1
+name: live
+metric: {name: loss}
+objective: {python: "steps:objective"}
+parameters:
+  x: {type: float, low: 0, high: 1}
+  kind: [a, b]
+engine: {sampler: random, seed: 1}
+budget: {n_trials: 12}
+parallel: {backend: serial, n_jobs: 1}
+"""
+OBJECTIVE = """
+import time
+from pathlib import Path
+
+def objective(params, trial):
+    while not Path(__file__).with_name(f"end-{trial.number}").exists():
+        time.sleep(0.01)
+    if trial.number == 4:
+        raise ValueError("the fourth one fails")
+    return params["x"]
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Iterator[tuple[str, Callable[[int], None]]]:
+    """A real sweep in a process of its own: its store, and what lets a trial end."""
+    (tmp_path / "sweep.yaml").write_text(SWEEP)
+    (tmp_path / "steps.py").write_text(OBJECTIVE)
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    command = [Path(sys.executable).with_name("hpo"), "run", "sweep.yaml", "--tracker", uri]
+    with (tmp_path / "output.txt").open("wb") as output:
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=output)
+        try:
+            for number in range(3):
+                (tmp_path / f"end-{number}").touch()
+            while b"trial 2 " not in (tmp_path / "output.txt").read_bytes():
+                assert process.poll() is None, (tmp_path / "output.txt").read_text()
+                time.sleep(0.02)
+            yield uri, lambda number: (tmp_path / f"end-{number}").touch()
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_new_trials_appear_without_a_reload_and_the_view_stays(serve, sweep, visit):
+    uri, end = sweep
+    page = visit(serve(uri), "/sweeps/live?p.x=0..1&sort=p.x")
+    expect(page.locator(".connection")).to_have_text("live")
+    expect(page.locator(".tile").first).to_contain_text("3 of 12")
+    page.evaluate("window.same = true; scrollTo(0, 300)")
+
+    end(3)
+
+    expect(page.locator(".tile").first).to_contain_text("4 of 12")
+    expect(page.locator('.grid tr[data-number="3"] .state')).to_have_text("complete")
+    end(4)
+    expect(page.get_by_role("button", name="1 failed")).to_be_visible()
+    expect(page.locator(".tile").nth(3)).to_contain_text("exception (1)")
+
+    assert page.evaluate("window.same")
+    assert page.evaluate("scrollY") == 300
+    assert page.locator(".chip").inner_text() == "x: 0 to 1"
+    expect(page).to_have_url(re.compile(r"p\.x=0\.\.1.*sort=p\.x"))
+    expect(page.locator('.grid th[data-key="p.x"]')).to_have_attribute("aria-sort", "ascending")
+    numbers = [float(text) for text in page.locator(".grid tbody tr[data-number] td:nth-child(5)").all_inner_texts()]
+    assert numbers == sorted(numbers)
+
+
+@pytest.mark.slow
+def test_the_page_says_when_the_sweep_ends_and_lists_follow(serve, sweep, visit):
+    uri, end = sweep
+    address = serve(uri)
+    page = visit(address, "/sweeps/live")
+    listed = visit(address)
+    expect(listed.locator("table.sweeps")).to_contain_text("running")
+    for number in range(3, 12):
+        end(number)
+    expect(page.locator(".title-row .status")).to_have_text("finished", timeout=20_000)
+    expect(page.locator(".tile").first).to_contain_text("12 of 12")
+    expect(listed.locator("table.sweeps")).to_contain_text("finished", timeout=20_000)
