@@ -78,3 +78,19 @@ def test_compare_says_that_the_code_is_not_the_same(ask_there: Ask) -> None:
     first, second = (sweep["code"] for sweep in found["sweeps"])
     assert second.startswith(f"{first}+")
     assert "different code" in done.stderr
+
+
+def test_without_the_repository_edits_are_compared_and_a_clone_shows_the_lines(
+    place: Path, ask_there: Ask, tmp_path: Path
+) -> None:
+    kept = tmp_path / "elsewhere" / ".git"
+    kept.parent.mkdir()
+    (place / ".git").rename(kept)
+    try:
+        alone = ask_there("diff", "one#0", "two#0").stdout
+        with_clone = ask_there("diff", "one#0", "two#0", "--repository", str(kept.parent)).stdout
+    finally:
+        kept.rename(place / ".git")
+    assert "code: differs\n  train.sh" in alone
+    assert "\n-echo '{\"loss\": 1}'" not in alone  # the lines as committed are not here
+    assert "\n-echo '{\"loss\": 1}'\n+echo '{\"loss\": 2}'\n" in with_clone
