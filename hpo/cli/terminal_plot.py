@@ -1,6 +1,5 @@
 """The history of a sweep as a picture made of characters."""
 
-import math
 import shutil
 import sys
 from collections.abc import Sequence
@@ -56,7 +55,8 @@ def history_plot(
     for at, value, _ in points[:: len(points) // (columns * _DENSE) + 1]:
         _set(cells, *place(at, value), down, across)
     line = [[False] * columns for _ in range(rows)]
-    for (at, value), (until, _) in zip(best, [*best[1:], (last, math.nan)], strict=True):
+    ends = [at for at, _ in best[1:]] + [last]
+    for (at, value), until in zip(best, ends, strict=False):  # where none may be the best there is no line
         (y, x), (_, end) = place(at, value), place(until, value)
         for column in range(x, end + 1):
             _set(cells, y, column, down, across)

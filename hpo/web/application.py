@@ -1,6 +1,5 @@
 """The routes of the page: what can be asked for, and who answers it."""
 
-import logging
 import re
 import time
 from collections.abc import Callable
@@ -13,7 +12,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from hpo.errors import ConfigError, HpoError, NothingFound
-from hpo.masking import hide_patterns
 from hpo.views.commands import Commands
 from hpo.views.model_fields import model_fields, model_list
 from hpo.views.run_fields import run_fields
@@ -28,7 +26,6 @@ from trackers.errors import FilterError, InvalidRecord, NotFound, StoreUnavailab
 from trackers.opening import Store
 from trackers.records import Run
 
-log = logging.getLogger(__name__)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
@@ -143,6 +140,5 @@ async def _error(request: Request, error: Exception) -> Response:  # noqa: ARG00
     return refusal(status, rule, str(error))
 
 
-async def _fault(request: Request, error: Exception) -> Response:
-    log.error("%s failed: %s", request.url.path, hide_patterns(repr(error)))
+async def _fault(request: Request, error: Exception) -> Response:  # noqa: ARG001
     return refusal(500, "fault", f"{type(error).__name__}: the server's log says more", "reload the page")

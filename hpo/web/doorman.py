@@ -12,6 +12,7 @@ import logging
 import re
 import secrets
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
@@ -21,6 +22,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hpo.masking import hide_patterns
 from hpo.web.answers import refusal
 from hpo.web.headers import SECURITY
 from hpo.web.login_page import login_page
@@ -96,7 +98,11 @@ class Doorman:
 
         headers = Headers(scope=scope)
         response = self._turned_away(scope, headers) or await self._identified(scope, headers)
-        await (response or self._app)(scope, receive, sent)
+        try:
+            await (response or self._app)(scope, receive, sent)
+        except Exception as error:  # answered by now, or cut off; the server's own log would show it with its secrets
+            log.error("%s failed: %s", _shown(scope["path"]), hide_patterns(repr(error)))
+            log.debug("%s", hide_patterns("".join(traceback.format_exception(error))))
 
     def _turned_away(self, scope: Scope, headers: Headers) -> Response | None:
         """The refusal of what nobody may ask."""

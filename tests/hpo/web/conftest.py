@@ -76,6 +76,10 @@ class Site:
         self.access = access
         self.app, self.hub = application(store, Commands(store.uri, {}), access, user="ana")
 
+    def unanswered(self) -> Answered:
+        """What is filled in as the answer comes."""
+        return Answered()
+
     def ask(self, path: str, method: str = "GET", *, token: str | None = TOKEN, **headers: str) -> Answered:
         """The whole answer; header names as arguments, `_` for `-`."""
         return asyncio.run(self.answer(path, method, token=token, **headers))
@@ -145,7 +149,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         for name, text in {"logs/output.log": f"first\n{HOSTILE}\nlast\n", "model/page.html": HOSTILE}.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
-        files = [Artifact("logs/output.log", 45, "0" * 64), Artifact("model/page.html", 30, "0" * 64)]
+        files = [Artifact("logs/output.log", 42, "0" * 64), Artifact("model/page.html", 30, "0" * 64)]
         model = LoggedModel("m-" + trial_id(1), "model", "model")
         again = RunEnded(trial_id(1), Status.FINISHED, START + 1500, artifacts=files, models=[model])
         store.tracker.record([replace(again, trial=store.tracker.get(trial_id(1)).trial)])
@@ -167,4 +171,9 @@ def site(store: Store) -> Site:
 
 @pytest.fixture
 def make_site(store: Store) -> Callable[..., Site]:
-    return lambda **changed: Site(store, access(**changed))
+    shared = store
+
+    def make(store: Store = shared, **changed: object) -> Site:
+        return Site(store, access(**changed))
+
+    return make

@@ -1,0 +1,156 @@
+"""A sweep as a file, in a notebook and in a terminal: the same facts, and nothing in them runs."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from hpo.cli.main import main
+from hpo.cli.terminal_plot import history_plot
+from hpo.report.history_svg import history_svg
+from hpo.report.joining import joined
+from hpo.report.texts import markdown
+from hpo.result import SweepResult
+from hpo.trial import Goal
+from trackers.opening import open_store
+from trackers.records import Change, Point, RunEnded, RunStarted, Status, SweepFacts, TrialFacts
+
+SWEEP = "5" * 32
+HOSTILE = "</script><script>alert(1)</script><!--\x1b[31m| [x](javascript:1) @all"
+COUNT = 8
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    uri = f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+    changes: list[Change] = []
+    for number in range(COUNT):
+        params = {"x": number / 10, "kind": HOSTILE if number % 2 else "plain"}
+        begun = TrialFacts(number, params)
+        ended = TrialFacts(number, params, "COMPLETE", value=math.sin(number), seconds=0.1)
+        changes.append(RunStarted(f"{number:032x}", f"trial-{number}", "Default", 2, SWEEP, params, trial=begun))
+        points = [Point("loss", math.sin(number), 0, 3)]
+        changes.append(RunEnded(f"{number:032x}", Status.FINISHED, 9, points, trial=ended))
+    with open_store(uri) as store:
+        config = json.dumps({"engine": {"name": "optuna", "sampler": HOSTILE}})
+        facts = SweepFacts(config, "h", "loss", "minimize", 1, 1, COUNT)
+        store.tracker.record(
+            [RunStarted(SWEEP, "iris", "Default", 1, tags={"mlflow.note.content": HOSTILE}, sweep=facts)]
+        )
+        store.tracker.record([*changes, RunEnded(SWEEP, Status.FINISHED, 5000)])
+    return uri
+
+
+def hpo(*words: str):
+    return CliRunner().invoke(main, words)
+
+
+@pytest.fixture(scope="module")
+def page(uri: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    file = tmp_path_factory.mktemp("report") / "x.html"
+    done = hpo("report", "iris", "-o", str(file), "--tracker", uri)
+    assert done.exit_code == 0, done.output
+    return file.read_text()
+
+
+def test_the_page_is_one_file_with_its_data_inside(page: str) -> None:
+    data = re.search(r'<script type="application/json" id="report-data">(.*?)</script>', page, re.S)
+    assert data is not None
+    report = json.loads(data[1])
+    below = f"/api/sweeps/{SWEEP}"
+    assert set(report["answers"]) == {
+        "/api/sweeps/iris", below, *(f"{below}/{what}" for what in ("trials", "importance", "curves?top=20", "front"))
+    }  # fmt: skip
+    assert report["answers"][f"{below}/trials"]["number"] == list(range(COUNT))
+    assert report["answers"][below]["note"] == HOSTILE
+
+
+def test_nothing_in_a_report_is_fetched_and_nothing_of_the_data_runs(page: str) -> None:
+    elements = re.sub(r"(<(script|style)[^>]*>).*?</\2>", r"\1</\2>", page, flags=re.S)
+    assert re.findall("<script[^>]*>", elements) == [
+        '<script type="application/json" id="report-data">',
+        *["<script>"] * 2,
+    ]
+    assert not re.search(r'(?:src|href)="(?!data:|#)', elements)
+    assert "alert" not in elements
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', elements)
+    assert policy is not None
+    assert "default-src 'none'" in policy[1]
+    assert "unsafe" not in policy[1]
+    assert len(re.findall(r"'sha256-[^']+'", policy[1])) == 3
+
+
+def test_markdown_has_facts_tables_and_pictures(uri: str, tmp_path: Path) -> None:
+    done = hpo("report", "iris", "-o", str(tmp_path / "x.md"), "--tracker", uri)
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "x.md").read_text()
+    assert "# iris" in text
+    assert "| best | -0.9589" in text
+    assert "![x-history](x-history.png)" in text
+    assert (tmp_path / "x-history.png").read_bytes()[:4] == b"\x89PNG"
+    assert not re.search(r"(?<!\\)(<script|\[x\]\()", text)
+
+
+def test_a_report_has_a_known_ending(tmp_path: Path) -> None:
+    assert hpo("report", "iris", "-o", str(tmp_path / "x.pdf")).exit_code == 2
+
+
+def test_a_notebook_shows_summary_history_and_the_best_five(uri: str) -> None:
+    html = SweepResult(uri, SWEEP, "iris", "loss", Goal.MINIMIZE)._repr_html_()
+    assert "<b>sweep iris</b>: loss (minimize)" in html
+    assert "30 COMPLETE; best -0.9589" in html
+    assert html.count("<circle") == COUNT
+    assert html.count("<tr") == 6
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_best_draws_the_history_above_its_table(uri: str) -> None:
+    done = hpo("best", "iris", "--plot", "-n", "1", "--tracker", uri)
+    assert "loss (minimize) by trial; line: best so far, -0.958924 by trial 5" in done.stdout
+    assert "\u2502" in done.stdout
+    assert hpo("best", "iris", "--plot", "-n", "1", "-f", "json", "--tracker", uri).stdout.startswith("[")
+
+
+def test_a_plot_of_one_trial_and_of_equal_values_is_one_too() -> None:
+    for points in ([(0, 1.0, True)], [(0, 1.0, True), (5, 1.0, True)], [(0, 1.0, False)]):
+        for is_plain in (True, False):
+            drawn = history_plot(points, "loss", Goal.MINIMIZE, width=40, height=8, is_plain=is_plain)
+            assert len(drawn.splitlines()) == 8
+            assert all(len(line) <= 60 for line in drawn.splitlines())
+        assert history_svg(points, "loss", Goal.MINIMIZE).startswith("<svg")
+    assert history_plot([(0, 1.0, True)], "loss", Goal.MINIMIZE, width=40, height=8, is_plain=True).isascii()
+
+
+def test_the_line_of_a_plot_is_the_best_that_may_be() -> None:
+    points = [(0, 3.0, True), (1, 1.0, False), (2, 2.0, True)]
+    assert "2 by trial 2" in history_plot(points, "loss", Goal.MINIMIZE, width=40, height=8, is_plain=True)
+
+
+def test_texts_are_no_markup() -> None:
+    assert markdown("a_b") == "a_b"
+    assert markdown("_a_ *b* <i>|`x`") == r"\_a\_ \*b\* \<i\>\|\`x\`"
+    assert markdown("a\nb\x1b") == r"a\\x0ab\\x1b"
+
+
+def test_modules_are_joined_after_those_they_import() -> None:
+    modules = {
+        "main.js": 'import { b } from "./b.js";\nimport { c } from "./c.js";\nb(c);\n',
+        "b.js": 'import { c } from "./c.js";\nexport function b(x) { return x + c; }\n',
+        "c.js": "export const c = 1;\n",
+    }
+    script = joined(modules)
+    assert script.index("const c = 1;") < script.index("function b(x)") < script.index("b(c);")
+    assert "import" not in script
+    assert "export" not in script
+
+
+@pytest.mark.parametrize(
+    "line", ["export default 1;", 'import x from "./c.js";', "export { c };", 'import "https://x/y.js";']
+)
+def test_what_cannot_be_joined_is_refused(line: str) -> None:
+    with pytest.raises(ValueError, match="cannot be joined"):
+        joined({"main.js": f"{line}\n", "c.js": ""})

@@ -1,0 +1,142 @@
+"""What is new of a sweep comes by itself, and costs one look for all who watch."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from trackers.opening import open_store
+from trackers.records import Point, RunEnded, RunStarted, Status, SweepFacts, TrialFacts
+
+SWEEP = "5" * 32
+
+
+def trial(number: int) -> list[object]:
+    facts = TrialFacts(number, {"x": number}, "COMPLETE", value=float(number), seconds=0.1)
+    start = RunStarted(
+        f"{number:032x}", f"trial-{number}", "Default", 2, SWEEP, trial=TrialFacts(number, {"x": number})
+    )
+    return [start, RunEnded(f"{number:032x}", Status.FINISHED, 3, [Point("loss", float(number))], trial=facts)]
+
+
+class Reader:
+    """One who watches; events come in as they are sent."""
+
+    def __init__(self) -> None:
+        self.events: asyncio.Queue[tuple[str, dict]] = asyncio.Queue()  # type: ignore[type-arg]
+        self._rest = b""
+
+    def take(self, data: bytes) -> None:
+        self._rest += data
+        while b"\n\n" in self._rest:
+            part, _, self._rest = self._rest.partition(b"\n\n")
+            fields = dict(line.split(": ", 1) for line in part.decode().splitlines() if not line.startswith(":"))
+            if "event" in fields:
+                self.events.put_nowait((fields["event"], {**json.loads(fields["data"]), "id": fields["id"]}))
+
+    async def next(self, name: str) -> dict:  # type: ignore[type-arg]
+        async with asyncio.timeout(20):
+            while True:
+                found, data = await self.events.get()
+                if found == name:
+                    return data
+
+
+@asynccontextmanager
+async def reading(site, path: str = f"/api/sweeps/{SWEEP}/events", **headers: str) -> AsyncIterator[Reader]:
+    reader = Reader()
+    task = asyncio.create_task(site.call(path, "GET", site.unanswered(), reader.take, **headers))
+    try:
+        yield reader
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+def live(tmp_path: Path, make_site):
+    with open_store(f"sqlite:///{tmp_path}/mlflow.db") as store:
+        facts = SweepFacts('{"budget": {}}', "h", "loss", "minimize", 1, 1, 10)
+        store.tracker.record([RunStarted(SWEEP, "s", "Default", 1, sweep=facts), *trial(1)])
+        with open_store(store.uri, read_only=True) as read:
+            yield store, make_site(store=read)
+
+
+def test_a_new_trial_comes_by_itself_and_only_that(live) -> None:
+    store, site = live
+
+    async def watch() -> None:
+        async with reading(site) as reader:
+            hello = await reader.next("hello")
+            stands = await reader.next("sweep")
+            assert (stands["counts"], stands["left"]["trials"]) == ({"COMPLETE": 1}, 9)
+            await asyncio.to_thread(store.tracker.record, trial(2))
+            new = await reader.next("trials")
+            assert (new["number"], new["value"], new["whole"]) == ([2], [2.0], False)
+            assert new["revision"] > hello["revision"]
+            assert (await reader.next("sweep"))["counts"] == {"COMPLETE": 2}
+
+    asyncio.run(watch())
+
+
+def test_who_comes_back_gets_what_was_missed(live) -> None:
+    store, site = live
+
+    async def watch() -> None:
+        async with reading(site) as reader:
+            known = (await reader.next("hello"))["revision"]
+        await asyncio.to_thread(store.tracker.record, trial(2))
+        async with reading(site, last_event_id=str(known)) as reader:
+            assert (await reader.next("trials"))["number"] == [2]
+        async with reading(site, f"/api/sweeps/{SWEEP}/events?revision=1") as reader:
+            everything = await reader.next("trials")
+            assert (everything["whole"], everything["number"]) == (True, [1, 2])
+
+    asyncio.run(watch())
+
+
+def test_one_look_serves_all_and_nobody_watching_costs_none(live) -> None:
+    store, site = live
+    looks: list[str] = []
+    mark = site.store.watching.mark
+
+    def counted(parent: str) -> str:
+        looks.append(parent)
+        return mark(parent)
+
+    async def watch() -> int:
+        readers = [reading(site) for _ in range(50)]
+        async with asyncio.timeout(30):
+            entered = [await each.__aenter__() for each in readers]
+            await asyncio.gather(*(each.next("sweep") for each in entered))
+            site.store.watching.mark = counted
+            await asyncio.to_thread(store.tracker.record, trial(2))
+            new = await asyncio.gather(*(each.next("trials") for each in entered))
+            assert {tuple(each["number"]) for each in new} == {(2,)}
+            watched = await site.hub.get(SWEEP)
+            assert watched.readers == 50
+            for each in readers:
+                await each.__aexit__(None, None, None)
+            assert watched.readers == 0
+            assert watched._poller is None
+            return len(looks)
+
+    # one look of the one who polls, and at most one more for each answer that is made for all
+    assert asyncio.run(watch()) < 60
+
+
+def test_the_end_of_the_server_ends_all_streams(live) -> None:
+    _, site = live
+
+    async def watch() -> None:
+        async with reading(site) as reader:
+            await reader.next("hello")
+            site.hub.stop()
+            async with asyncio.timeout(10):
+                while (await site.hub.get(SWEEP)).readers:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(watch())
