@@ -101,6 +101,15 @@ def test_compare_draws_a_picture_beside_the_table(ask_compared: Ask, tmp_path: P
     assert not {"\x1b", "\x9b"} & set(done.stdout + done.stderr + (tmp_path / "x.svg").read_text())
 
 
+@pytest.mark.parametrize("form", ["table", "json", "csv", "md", "yaml"])
+@pytest.mark.parametrize("verb", ["compare", "diff"])
+def test_names_and_params_cannot_steer_a_terminal(ask_compared: Ask, verb: str, form: str) -> None:
+    place = "#0" if verb == "diff" else ""
+    done = ask_compared(verb, f"second{place}", f"{EVIL}{place}", "-f", form)
+    assert done.exit_code == 0, done.stderr
+    assert not {"\x1b", "\x9b"} & set(done.stdout + done.stderr)
+
+
 def test_a_picture_without_matplotlib_says_how_to_install_it(
     ask_compared: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
