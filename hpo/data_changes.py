@@ -41,28 +41,34 @@ def _place(data: Dataset) -> tuple[str, str]:
 
 def dataset_change(before: Dataset, after: Dataset) -> Changed:
     """How a data set differs from what it was; the first line of the detail says most."""
-    lines = list(_differences(DataFacts.of(before), DataFacts.of(after)))
-    return Changed("data", after.name, _short(before), _short(after), "\n".join(lines))
+    facts = DataFacts.of(before), DataFacts.of(after)
+    by_rows = None not in (facts[0].rows, facts[1].rows)
+    shown = _short(before, by_rows=by_rows), _short(after, by_rows=by_rows)
+    return Changed("data", after.name, *shown, "\n".join(_differences(*facts)))
 
 
 def _differences(before: DataFacts, after: DataFacts) -> Iterator[str]:
-    if None not in (before.rows, after.rows) and before.rows != after.rows:
+    by_rows = None not in (before.rows, after.rows)
+    if by_rows and before.rows != after.rows:
         yield f"rows: {before.rows} -> {after.rows}"
-    if not (before.columns and after.columns):
-        if None not in (before.count, after.count) and before.count != after.count:
-            yield f"columns: {before.count} -> {after.count}"
-        if before.size != after.size and before.rows == after.rows and None not in (before.size, after.size):
-            yield f"size: {before.size} -> {after.size} bytes"
-        return
+    if before.columns and after.columns:
+        yield from _columns(before, after)
+    elif None not in (before.count, after.count) and before.count != after.count:
+        yield f"columns: {before.count} -> {after.count}"
+    if not by_rows and None not in (before.size, after.size) and before.size != after.size:
+        yield f"size: {before.size} -> {after.size} bytes"
+
+
+def _columns(before: DataFacts, after: DataFacts) -> Iterator[str]:
     shared = [name for name in before.columns if name in after.columns]
     yield from _named("columns removed", [name for name in before.columns if name not in after.columns])
     yield from _named("columns added", [name for name in after.columns if name not in before.columns])
-    retyped = []
-    for name in shared:
-        old, new = before.columns[name].type, after.columns[name].type
-        if old and new and old != new:
-            retyped.append(name)
-            yield f"type of {name}: {old} -> {new}"
+    types = [(name, before.columns[name].type, after.columns[name].type) for name in shared]
+    retyped = [name for name, old, new in types if old and new and old != new]
+    if len(retyped) > NAMED:
+        yield from _named("types differ of", retyped)
+    else:
+        yield from (f"type of {name}: {old} -> {new}" for name, old, new in types if name in retyped)
     if before.rows == after.rows:
         yield from _values(before, after, [name for name in shared if name not in retyped])
     if not retyped and shared != [name for name in after.columns if name in before.columns]:
@@ -85,8 +91,8 @@ def _named(what: str, names: Sequence[str]) -> Iterator[str]:
         yield f"{what}: {', '.join(names[:NAMED])}{f' and {rest} more' if rest > 0 else ''}"
 
 
-def _short(data: Dataset) -> str:
+def _short(data: Dataset, *, by_rows: bool = True) -> str:
     facts = DataFacts.of(data)
-    rows = f"{facts.rows} rows" if facts.rows is not None else ""
+    rows = f"{facts.rows} rows" if by_rows and facts.rows is not None else ""
     size = f"{facts.size} bytes" if facts.size is not None else ""
     return ", ".join(filter(None, [rows or size, f"digest {data.digest[:12]}"]))

@@ -56,6 +56,13 @@ def test_columns_that_came_went_or_changed_their_type_are_named() -> None:
     ]
 
 
+def test_of_many_columns_the_first_are_named() -> None:
+    before, after = ({f"c{n}": (kind, f"{n}") for n in range(10)} for kind in ("int64", "float64"))
+    assert detail(data("d1", columns=before), data("d2", columns=after)) == [
+        "types differ of: c0, c1, c2, c3, c4, c5, c6, c7 and 2 more"
+    ]
+
+
 def test_columns_in_another_order_are_said() -> None:
     assert detail(data("d1"), data("d2", columns=dict(reversed(COLUMNS.items())))) == [
         "the columns stand in another order"
@@ -74,3 +81,7 @@ def test_of_a_file_its_size_is_said_and_of_a_stranger_what_there_is() -> None:
     odd = Dataset("x", "d2", source="{", schema='{"mlflow_colspec": 7}', profile="[1]")
     [change] = data_changes([small], [odd])
     assert (change.before, change.after, change.detail) == ("10 bytes, digest d10", "digest d2", "")
+    table = Dataset("x", "d3", profile=json.dumps({"num_rows": 1, "bytes": 11, "columns": [{"name": "a"}]}))
+    [change] = data_changes([small], [table])
+    assert (change.before, change.after) == ("10 bytes, digest d10", "11 bytes, digest d3")
+    assert change.detail == "size: 10 -> 11 bytes"

@@ -161,7 +161,7 @@ def test_data_sets_are_on_record_with_the_trials_and_the_sweep(folder: Path) -> 
 def test_a_sweep_does_not_go_on_with_other_files_and_says_which(folder: Path) -> None:
     run("sweep.yaml")
     (folder / "data" / "train.csv").write_text("a,b,c\n1,2,3\n")
-    said = r"data data/train.csv: 8 bytes, .* -> 12 bytes, .*\n    columns added: c\n.*--new; nothing was run"
+    said = r"data data/train.csv: 8 bytes, .* -> 12 bytes, .*\n    columns added: c\n    size: 8 -> 12 bytes\n.*--new"
     with pytest.raises(ConfigError, match=said):
         run("sweep.yaml", overrides=["budget.n_trials=3"])
     with pytest.raises(ConfigError, match=said):

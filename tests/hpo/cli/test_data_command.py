@@ -130,8 +130,16 @@ def test_a_file_is_compared_with_the_data_set_that_was_made_of_it(folder: Path) 
 
     HOUSES.assign(garden=1).astype({"rooms": "float64"}).to_csv("data/houses.csv", index=False)
     forth, back = hpo("diff", "ridge", "data/houses.csv").stdout, hpo("diff", "data/houses.csv", "ridge").stdout
-    assert forth.splitlines()[1:] == ["  columns added: garden", "  type of rooms: int64 -> float64"]
-    assert back.splitlines()[1:] == ["  columns removed: garden", "  type of rooms: float64 -> int64"]
+    assert forth.splitlines()[1:] == [
+        "  columns added: garden",
+        "  type of rooms: int64 -> float64",
+        "  size: 322 -> 489 bytes",
+    ]
+    assert back.splitlines()[1:] == [
+        "  columns removed: garden",
+        "  type of rooms: float64 -> int64",
+        "  size: 489 -> 322 bytes",
+    ]
 
 
 def test_of_two_files_rows_and_columns_are_compared(folder: Path) -> None:
