@@ -101,7 +101,7 @@ def test_a_report_has_a_known_ending(tmp_path: Path) -> None:
 def test_a_notebook_shows_summary_history_and_the_best_five(uri: str) -> None:
     html = SweepResult(uri, SWEEP, "iris", "loss", Goal.MINIMIZE)._repr_html_()
     assert "<b>sweep iris</b>: loss (minimize)" in html
-    assert "30 COMPLETE; best -0.9589" in html
+    assert "8 COMPLETE; best -0.9589" in html
     assert html.count("<circle") == COUNT
     assert html.count("<tr") == 6
     assert "<script" not in html
