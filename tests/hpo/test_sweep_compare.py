@@ -151,7 +151,7 @@ def test_data_sets_on_record_are_compared_by_their_digests() -> None:
     assert compared(tracker, a, b).sweeps[1].data == {"train": "2"}
 
 
-@pytest.mark.parametrize("kind", ["svg", "png"])
+@pytest.mark.parametrize("kind", ["svg", pytest.param("png", marks=pytest.mark.slow)])
 def test_the_picture_is_the_same_each_time_and_takes_any_name(tmp_path: Path, kind: str) -> None:
     tracker = MemoryTracker()
     names = ["_hidden", "$x^", "esc\x1b[31m", "漢字", "a" * 90]
