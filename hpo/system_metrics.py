@@ -12,10 +12,8 @@ import psutil
 
 from hpo.gpu_metrics import gpu_metrics
 from hpo.objective import Surroundings
-from hpo.trial import Outcome, Report, Trial
+from hpo.trial import SYSTEM_METRICS, Outcome, Report, Trial
 
-PREFIX = "system/"
-"""With what the names of all of these metrics begin; those that MLflow has too are called as it calls them."""
 MOST = 200
 """Points of a metric that a trial keeps: of a long one every second, every fourth and so on."""
 
@@ -26,8 +24,9 @@ log = logging.getLogger(__name__)
 class SystemMetrics:
     """Surroundings that sample every `interval` seconds and when the trial ends; `inner` are those inside of them.
 
-    A point is the mean since the point before it for CPU, and what is used at that moment for memory. Its step is how
-    many intervals have passed; the last one comes early, so that a short trial has one too.
+    Metrics that MLflow has too are called as it calls them. A point is the mean since the point before it for CPU, and
+    what is used at that moment for memory. Its step is how many intervals have passed; the last one comes early, so
+    that a short trial has one too.
     """
 
     interval: float
@@ -88,7 +87,7 @@ class _Samples:
     def reports(self) -> list[Report]:
         """All points, as what a trial reports."""
         return [
-            Report(f"{PREFIX}{name}", value, step, timestamp)
+            Report(f"{SYSTEM_METRICS}{name}", value, step, timestamp)
             for step, timestamp, values in self._points
             for name, value in values.items()
         ]

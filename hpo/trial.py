@@ -11,6 +11,9 @@ from hpo.space import Params
 
 Metrics = Mapping[str, float]
 
+SYSTEM_METRICS = "system/"
+"""With what the names of metrics begin that say what the machine was used for: they are no result of a trial."""
+
 
 class State(StrEnum):
     """Where a trial stands; the last three are ended."""

@@ -6,6 +6,7 @@ from hpo.cli.formats import Table, finite
 from hpo.cli.text import iso_time
 from hpo.config.nearest import did_you_mean
 from hpo.errors import NothingFound
+from hpo.trial import SYSTEM_METRICS
 from trackers.records import STATUS_OF_STATE, Run
 
 STATE_OF_STATUS = {status: state for state, status in STATUS_OF_STATE.items()}
@@ -62,10 +63,11 @@ def trials_table(
     The metrics of a sweep by `several` stand in the place of the value.
 
     Columns: number (and the name of runs that MLflow wrote), state, value, then `params.x`, `metrics.x`, seconds,
-    reason, run_id.
+    reason, run_id. What the machine was used for is shown where it is chosen.
     """
     rows = [_row(run, trial_object(run, metric), short=short) for run in runs]
-    params, metrics = _named(rows, "params."), _named(rows, "metrics.")
+    params = _named(rows, "params.")
+    metrics = [name for name in _named(rows, "metrics.") if not name.startswith(f"metrics.{SYSTEM_METRICS}")]
     leading = [f"metrics.{name}" for name in (first, *several) if f"metrics.{name}" in metrics]
     reason = ["reason"] if any(row["reason"] for row in rows) else []
     names = ["number"] if any(run.trial for run in runs) or not runs else []

@@ -11,10 +11,12 @@ import pytest
 
 from hpo import gpu_metrics, run, system_metrics
 from hpo.attempt import run_attempt
+from hpo.cli.trial_rows import trials_table, with_columns
 from hpo.config.reading import read_sweep_text
 from hpo.errors import ConfigError
 from hpo.system_metrics import SystemMetrics
 from hpo.trial import Goal, Outcome, Trial
+from trackers.records import Run, Status
 
 TRIAL = Trial(0, {}, 1)
 NAMES = {
@@ -168,3 +170,12 @@ def test_an_interval_that_is_too_short_is_refused() -> None:
     text = SWEEP.format(folder=".", wanted="{interval: 0.01}")
     with pytest.raises(ConfigError, match=r"capture\.system_metrics\.interval.*at least 0\.1 seconds, got 0\.01"):
         read_sweep_text(text, "used.yaml")
+
+
+def test_tables_show_them_where_they_are_chosen() -> None:
+    metrics = {"loss": 1.0, "system/process_memory_megabytes": 90.0}
+    run_of = Run("a" * 32, "trial-0", "used", Status.FINISHED, 0, 1, "", metrics=metrics)
+    table = trials_table([run_of], "loss")
+    assert "metrics.loss" in table.columns
+    assert not [name for name in table.columns if "system/" in name]
+    assert with_columns(table, "system/process_memory_megabytes").columns == ["metrics.system/process_memory_megabytes"]

@@ -221,3 +221,25 @@ def test_replicates_log_their_own_fits_and_the_trial_keeps_the_first_ones_model(
     assert outcome.state is State.COMPLETE, outcome.traceback
     assert all("autolog/1/estimator.json" in paths(each) for each in outcome.replicates)
     assert [model.path for model in outcome.models] == ["model"]
+
+
+def test_a_described_model_of_replicates_leaves_its_scores_on_the_trial(place: Path) -> None:
+    def objective(_: Params, trial: TrialContext) -> float:
+        model = Ridge().fit(FLOWERS, KINDS)
+        trial.log_model(lambda: DescribedModel(model, lambda: Description({"a.json": "{}"}, {"training_r2": 0.5})))
+        return 1.0
+
+    files = StoredFiles(ArtifactFolder())
+    outcome = run_replicates(
+        lambda own, gathered: run_attempt(
+            objective, own, metric="loss", goal=Goal.MINIMIZE, files=files, gathered=gathered
+        ),
+        Trial(0, {}, 1, run_id="b" * 32, artifact_uri=str(place / ("b" * 32))),
+        Replication(2, "mean"),
+        goals={"loss": Goal.MINIMIZE},
+        files=files,
+        keeps=lambda _: True,
+    )
+    assert "model/autolog/a.json" in paths(outcome)
+    assert steps(outcome, "training_r2") == [0]
+    assert outcome.metrics == {"loss": 1.0, "loss_std": 0.0}
