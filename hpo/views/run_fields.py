@@ -10,6 +10,7 @@ from hpo.trial import State
 from hpo.views.commands import Commands
 from hpo.views.curves import thinned
 from hpo.views.numbers import finite, finite_in, seconds_between
+from hpo.views.run_files import files_of
 from trackers.errors import NotFound
 from trackers.records import Artifact, Point, Query, Run
 from trackers.rows import STATE_OF_STATUS
@@ -28,7 +29,7 @@ def run_fields(tracker: Tracker, run: Run, *, commands: Commands) -> dict[str, o
     facts = run.trial
     metric = parent.sweep.metric if parent and parent.sweep else None
     several = several_of(parent) if parent else {}
-    files = tracker.artifacts(run.id)
+    files = files_of(tracker, run)
     return {
         "id": run.id,
         "name": run.name,
@@ -69,10 +70,10 @@ def artifact_id(run_id: str, path: str) -> str:
 
 def artifact_of(tracker: Tracker, asked: str) -> tuple[Run, Artifact]:
     """The run and the file of such an id; NotFound where no manifest has it."""
-    run_id, _, _ = asked.partition("-")
-    for artifact in tracker.artifacts(run_id):
-        if artifact_id(run_id, artifact.path) == asked:
-            return tracker.get(run_id), artifact
+    run = tracker.get(asked.partition("-")[0])
+    for artifact in files_of(tracker, run):
+        if artifact_id(run.id, artifact.path) == asked:
+            return run, artifact
     raise NotFound("no run keeps such a file")
 
 

@@ -1,7 +1,6 @@
 """Files of trials: what they printed and what they kept, by the manifest, sent so that nothing in them runs.
 
-What the database says of a run's files is believed only where it is `<place>/<run id>/artifacts`: who can write rows
-must not be able to name any file of this machine. A file in an object store is not fetched: the page calls nobody.
+A file in an object store is not fetched: the page calls nobody.
 """
 
 import re
@@ -12,10 +11,10 @@ from starlette.responses import Response, StreamingResponse
 
 from hpo.cli.text import lines
 from hpo.views.run_fields import artifact_of
+from hpo.views.run_files import files_of, is_in_place, is_remote
 from hpo.web.answers import refusal
 from hpo.web.headers import SANDBOX
 from trackers.artifacts import ArtifactFolder
-from trackers.artifacts.uris import local_path
 from trackers.errors import NotFound
 from trackers.opening import Store
 from trackers.records import Run
@@ -26,13 +25,12 @@ MOST_TAIL = 4 << 20
 _PIECE = 256 << 10
 _TEXTS = (".txt", ".log", ".json", ".csv", ".yaml", ".yml", ".md", ".toml", ".out", ".err")
 _SAFE = re.compile(r"[^A-Za-z0-9._-]")
-_OWN = re.compile(r"artifacts(-[0-9]{1,9})?")
 
 
 def log_answer(store: Store, run_id: str, tail: int) -> Response:
     """The end of what a trial printed, with everything that could steer a terminal shown as its code."""
     run = store.tracker.get(run_id)
-    kept = next((file for file in store.tracker.artifacts(run_id) if file.path == LOG_FILE), None)
+    kept = next((file for file in files_of(store.tracker, run) if file.path == LOG_FILE), None)
     if kept is None:
         return _text("")
     if refused := _refusal(run):
@@ -60,11 +58,10 @@ def artifact_answer(store: Store, asked: str) -> Response:
 
 
 def _refusal(run: Run) -> Response | None:
-    path = local_path(run.artifact_uri)
-    if path is None:
+    if is_remote(run):
         message = "the files of this run lie in an object store, which this page does not call"
         return refusal(409, "artifacts", message, f"hpo logs {run.id[:12]}")
-    if path.parent.name != run.id or not _OWN.fullmatch(path.name):
+    if not is_in_place(run):
         raise NotFound("the files of this run do not lie where files of runs do")
     return None
 

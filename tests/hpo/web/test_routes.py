@@ -158,6 +158,19 @@ def test_a_manifest_of_a_folder_that_is_no_runs_own_is_not_read(tmp_path: Path, 
         assert site.ask(f"/api/artifacts/{artifact_id('a' * 32, 'hosts')}").status == 404
 
 
+def test_files_of_runs_that_others_wrote_are_listed_and_sent_too(tmp_path: Path, make_site) -> None:
+    with open_store("memory://", artifacts=str(tmp_path)) as store:
+        store.tracker.record([RunStarted("a" * 32, "a", "Default", 1)])
+        folder = Path(store.tracker.get("a" * 32).artifact_uri)
+        (folder / "logs").mkdir(parents=True)
+        (folder / "logs/output.log").write_text("printed\n")
+        site = make_site(store=store)
+        (file,) = site.ask(f"/api/runs/{'a' * 32}").json["artifacts"]
+        assert (file["name"], file["size"]) == ("logs/output.log", 8)
+        assert site.ask(f"/api/artifacts/{file['id']}").body == b"printed\n"
+        assert site.ask(f"/api/runs/{'a' * 32}/log").body == b"printed\n"
+
+
 def test_nobody_is_called_whatever_a_store_names(tmp_path: Path, make_site) -> None:
     calls: list[object] = []
     with socket.create_server(("127.0.0.1", 0)) as listener, open_store("memory://", artifacts=str(tmp_path)) as store:
