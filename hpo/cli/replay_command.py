@@ -17,7 +17,7 @@ from hpo.cli.options import Shared
 
 if TYPE_CHECKING:  # for the types only: they take time to import
     from hpo.replaying.comparison import Verdict
-    from hpo.replaying.surroundings import Wishes
+    from hpo.replaying.wishes import Wishes
 
 EXIT_DIFFERS = 1
 _FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
@@ -83,7 +83,8 @@ def command(
     """
     from hpo.cli.replay_view import show
     from hpo.provenance.installers import Supply
-    from hpo.replaying.surroundings import Wishes, environments_folder
+    from hpo.replaying.packages import environments_folder
+    from hpo.replaying.wishes import Wishes
 
     supply = Supply(tuple(indexes), tuple(links))
     kept = environments_folder(os.environ)

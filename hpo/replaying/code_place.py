@@ -72,16 +72,16 @@ def _repository(code: Code, given: Path | None) -> Path | None:
         raise
 
 
-def current_code(record: Record, given: Path | None = None) -> CodePlace:
+def current_code(record: Record, given: Path | None = None, inside: str = "") -> CodePlace:
     """The code as it lies now, where the sweep was started or in a folder that was given.
 
-    ProvenanceError where that is not there.
+    `inside` is the folder of the sweep file in the code on record. ProvenanceError where that is not there.
     """
-    folder = given or Path(record.folder or Path.cwd())
+    folder = (_inside(given, inside) or given) if given else Path(record.folder or Path.cwd())
     if not folder.is_dir():
         raise ProvenanceError(
             f"sweep {record.sweep!r} was run from {folder}, which is not here; name the folder where its code lies "
             "now: --code current --repository DIR"
         )
-    started_in = Path(record.started_in) if record.started_in and given is None else folder
-    return CodePlace(folder.absolute(), started_in.absolute() if started_in.is_dir() else folder.absolute())
+    started_in = given or Path(record.started_in or folder)
+    return CodePlace(folder.absolute(), (started_in if started_in.is_dir() else folder).absolute())

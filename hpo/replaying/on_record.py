@@ -14,7 +14,8 @@ from hpo.replaying.project import CODE, DATA, read_project
 from hpo.replaying.record import Record, TrialRecord, origin_of, record_of, trials_of
 from hpo.replaying.recorded_replay import put_on_record
 from hpo.replaying.replay import Replayed, keep_copy, replay
-from hpo.replaying.surroundings import RECORDED, Wishes, surroundings_of
+from hpo.replaying.surroundings import surroundings_of
+from hpo.replaying.wishes import RECORDED, Wishes
 from hpo.scratch import new_scratch
 from trackers.errors import TrackerError
 from trackers.records import Run

@@ -16,7 +16,7 @@ from click.testing import Result
 
 import hpo
 from hpo.replaying.on_record import replay_run
-from hpo.replaying.surroundings import Wishes
+from hpo.replaying.wishes import Wishes
 from trackers.opening import open_store
 from trackers.records import Query
 
