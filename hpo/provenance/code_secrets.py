@@ -16,7 +16,7 @@ _BEFORE = re.compile(r"[A-Za-z0-9_.-]{0,100}\Z")
 _QUOTED = re.compile(
     r"""["']?\]?\s{0,3}"""
     r"(?::\s{0,3}[A-Za-z_][\w\[\]., |]{0,40}?\s{0,3}(?==))?"  # an annotation
-    r"""(?:=>|:=|\?\?=|\|\|=|[=:])\s{0,200}\(?\s{0,200}[rRbBuUfF]{0,2}(?:["'`]{3}|["'`])(?P<value>[^"'`\n]{1,2000})"""
+    r"""(?:=>|:=|\?\?=|\|\|=|[=:])\s{0,200}\(?\s{0,200}[rRbBuUfF]{0,2}(?P<quote>["'`])(?:["'`]{2})?(?P<value>[^"'`\n]{1,2000})"""
 )
 """After a name: `NAME = "value"`, `name: "value"`, `"name": "value"`, `name="value"`, `env["NAME"] = "value"`."""
 _SECOND = re.compile(r"""["']\s{0,3},\s{0,200}[rRbBuU]{0,2}["'](?P<value>[^"'\n]{1,2000})["']\s{0,200},?\s{0,200}\)""")
@@ -31,14 +31,15 @@ _JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10
 _IN_URL = re.compile(r"://[^\s/:@\"'`]{0,200}:(?P<value>[^\s\"'`]{1,1000})@")
 _PLACEHOLDER = re.compile(
     r"[$%]?\{[^{}]*\}|\$\w+|\$\(.*|%\(?\w*\)?[sd]|<[^<>]*>|\*+|\.{2,}|x{3,}"
-    r"|(?i:changeme|none|null|true|false|your[-_ ].*)"
+    r"|(?i:changeme|inherit|none|null|true|false|your[-_ ].*)"
 )
-_STRONG = re.compile(r"passw|pwd|secret|cred", re.IGNORECASE)
+_STRONG = re.compile(r"passw|passphrase|pwd|secret|cred", re.IGNORECASE)
 _OF_AN_ACCOUNT = re.compile(
     r"""(?i)(?:api|auth|access|private|client|service|account|sign(?:ing)?|encrypt(?:ion)?|session|refresh|license|"""
     r"""hf|hub|github|gitlab|openai|anthropic|wandb|aws|azure|gcp|google|slack|stripe|bot|deploy|security|master)"""
     r"""[\W_]*(?:keys?|tokens?)$|bearer$"""
 )
+_SENTENCE = re.compile(r"[.,:!?](?:\s|\Z)|(?i:passw|pwd|secret|credential|key|token)")
 _RANDOM = re.compile(r"[A-Za-z0-9+/=_.~-]{16,}")
 _TURNS = re.compile(r"(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
 
@@ -96,11 +97,18 @@ def _assigned(path: str, text: str) -> Iterator[tuple[str, str]]:
         end = after.end() if after else word.end()
         is_argument = text[max(0, start - 2) : start - 1] == "("
         for rule in [*rules, *([_SECOND] if is_argument else [])]:
-            if found := rule.match(text, end):
+            found = rule.match(text, end)
+            if found and not (rule is _QUOTED and _closes(text, start, end, found["quote"])):
                 yield text[start:end].strip(".-"), found["value"]
     if "earer" in text or "asic" in text:
         for found in _BEARER.finditer(text):
             yield "bearer", found["value"]
+
+
+def _closes(text: str, start: int, end: int, quote: str) -> bool:
+    """Whether that quote ends the text which the name stands in, as in `getpass("Password: ")`."""
+    line = text[text.rfind("\n", 0, start) + 1 : start]
+    return line.count(quote) % 2 == 1 and text[end : end + 1] not in ("'", '"', "`")
 
 
 def _is_secret(name: str, value: str) -> bool:
@@ -130,8 +138,9 @@ def _names_one(value: str) -> bool:
 
 
 def _is_prose(value: str) -> bool:
-    """Whether a text is a sentence, a message for people."""
-    return value.count(" ") > 2
+    """Whether a text is a sentence for people; four words alone may be a passphrase."""
+    words = value.count(" ")
+    return words > 7 or (words > 2 and bool(_SENTENCE.search(value)))
 
 
 def _letters(text: str) -> str:

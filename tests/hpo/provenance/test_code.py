@@ -310,6 +310,8 @@ SECRETS = {
     "argument": "connect(password='qwerty')",
     "variable": "os.environ['WANDB_API_KEY'] = 'qwertyuiop'",
     "default": "os.environ.setdefault('HF_TOKEN', 'qwertyuiop')",
+    "phrase": "PASSPHRASE = 'four words in order'",
+    "nested": 'call(\'{"password": "qwerty"}\')',
     "known": "print('correct horse')",
     "quoted": "url = 'https://example.com/?q=correct%20horse'",
     "header": "headers = {'Authorization': 'Bearer qwertyuiopasdfghjkl'}",
@@ -361,6 +363,9 @@ def test_code_that_speaks_of_secrets_is_kept(repository: Path) -> None:
         "parser.add_argument('--password', help='the password of the database user')\n"
         "plot(key='legend', metric_key='validation_rmse', token='<eos>')\n"
         "def connect(password: str = '', api_key: str | None = None): ...\n"
+        "password = getpass.getpass('Password: ').strip()\n"
+        "raise ValueError('no api_key: ' + name)\n"
+        "messages = {'password': 'The password is wrong, try it again'}\n"
         "token_variable = 'HF_TOKEN'\n"
         "cache_key = 'features_v2'\n"
     )
