@@ -15,33 +15,52 @@ from trackers.records import Dataset
 def place_data(record: Record, code: CodePlace, given: Path | None) -> Mapping[str, str]:
     """Links every data file into the rebuilt code at the place that it had in the recorded one, where it is missing.
 
-    Gives where files lie now that lay outside of the code and do not any more, by their recorded path. A file is taken
-    from where it lay, or from the folder `given`: one of the recorded content first, else one of the recorded name,
-    and then the data differ. ProvenanceError for one that lies in neither.
+    One that lay outside of the code is linked to where it is looked for from there, as far as that is in the folder of
+    this replay. Gives where those lie now, by the paths under which the sweep file names them. A file is taken from
+    where it lay, or from the folder `given`: one of the recorded content first, else one of the recorded name, and then
+    the data differ. ProvenanceError for one that lies in neither.
     """
     moved: dict[str, str] = {}
-    for dataset, path, found in data_files(record, given) if code.original else ():
+    for path, dataset in _files(record).items() if code.original else ():
         wanted = code.counterpart(path)
         if wanted is not None and os.path.lexists(wanted):
             continue
+        found = find(dataset, path, given)
         if found is None:
             raise ProvenanceError(
                 f"data set {dataset.name!r} (digest {dataset.digest[:12]}) lay in {path}, which is not here; name the "
                 "folder that has it, under any name: --data DIR"
             )
-        if wanted is not None:
-            wanted.parent.mkdir(parents=True, exist_ok=True)
-            wanted.symlink_to(found.absolute())
-        elif found.absolute() != Path(path):
-            moved[path] = str(found.absolute())
+        for place in [wanted] if wanted is not None else _looked_for(path, record, code):
+            if not os.path.lexists(place):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.symlink_to(found.absolute())
+        if wanted is None:
+            moved.update(dict.fromkeys(_names(path, record), str(found.absolute())))
     return moved
 
 
 def data_files(record: Record, given: Path | None) -> Sequence[tuple[Dataset, str, Path | None]]:
     """Every data set that was a file or a folder: where it lay, and what holds it here (None: nothing)."""
+    return [(dataset, path, find(dataset, path, given)) for path, dataset in _files(record).items()]
+
+
+def _files(record: Record) -> Mapping[str, Dataset]:
+    """The data sets that were files or folders by where these lay, those of the sweep and of its trials."""
     sets = [*record.datasets, *(dataset for trial in record.trials for dataset in trial.datasets)]
-    paths = {recorded_path(dataset, record): dataset for dataset in sets}
-    return [(dataset, path, find(dataset, path, given)) for path, dataset in paths.items() if path]
+    return {path: dataset for dataset in sets if (path := recorded_path(dataset, record))}
+
+
+def _looked_for(path: str, record: Record, code: CodePlace) -> Sequence[Path]:
+    """Where a path outside of the code lies as seen from the rebuilt one, if that is in the folder of the replay."""
+    seen = ((record.folder, code.folder), (record.started_in, code.started_in))
+    places = [Path(os.path.normpath(now / os.path.relpath(path, then))) for then, now in seen if then]
+    return [place for place in dict.fromkeys(places) if place.is_relative_to(Path(code.top).parent)]
+
+
+def _names(path: str, record: Record) -> Sequence[str]:
+    """How the sweep file may name a path: absolute, or from one of the folders where it looks."""
+    return [path, *(os.path.relpath(path, then) for then in (record.folder, record.started_in) if then)]
 
 
 def recorded_path(dataset: Dataset, record: Record) -> str:

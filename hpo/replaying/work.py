@@ -1,6 +1,7 @@
 """Runs the trials of a job in slots of the sweep's own kind, so that they run just as they did in the sweep."""
 
 import math
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -115,7 +116,9 @@ def _with_data(objective: Objective, moved: Mapping[str, str]) -> Objective:
     if objective.sklearn is None or not moved:
         return objective
     data = objective.sklearn.data
-    there = {name: moved.get(str(getattr(data, name)), getattr(data, name)) for name in ("path", "test")}
+    there = {
+        name: moved.get(os.path.normpath(str(getattr(data, name))), getattr(data, name)) for name in ("path", "test")
+    }
     sklearn = objective.sklearn.model_copy(update={"data": data.model_copy(update=there)})
     return objective.model_copy(update={"sklearn": sklearn})
 

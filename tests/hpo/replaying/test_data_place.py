@@ -1,6 +1,7 @@
 """Data files of a record are found by their content, and put where trials look for them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,16 +65,21 @@ def test_a_file_that_the_rebuilt_code_has_stays(place: CodePlace) -> None:
     assert Path(place.top, "train.csv").read_text() == "committed"
 
 
-def test_a_file_that_lay_outside_of_the_code_and_moved_is_named_with_its_new_place(
-    place: CodePlace, tmp_path: Path
-) -> None:
-    file = tmp_path / "train.csv"
+def test_a_file_that_lay_outside_of_the_code_is_linked_to_where_it_is_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "then" / "sweeps").mkdir(parents=True)
+    (tmp_path / "scratch" / "code" / "sweeps").mkdir(parents=True)
+    now = tmp_path / "scratch" / "code"
+    code = CodePlace(now / "sweeps", now, str(tmp_path / "then"), str(now))
+    file = tmp_path / "data" / "train.csv"
+    file.parent.mkdir()
     file.write_text("a\n1\n")
-    wanted = dataset(file)
-    assert place_data(record(wanted), place, None) == {}
+    then = replace(record(dataset(file)), folder=f"{tmp_path}/then/sweeps", started_in=f"{tmp_path}/then")
+    named = [str(file), "../../data/train.csv", "../data/train.csv"]
+    assert place_data(then, code, None) == dict.fromkeys(named, str(file))
+    assert (now / "sweeps" / "../../data/train.csv").read_text() == "a\n1\n"
     (tmp_path / "given").mkdir()
     file.rename(tmp_path / "given" / "x.csv")
-    assert place_data(record(wanted), place, tmp_path / "given") == {str(file): str(tmp_path / "given" / "x.csv")}
+    assert place_data(then, code, tmp_path / "given") == dict.fromkeys(named, str(tmp_path / "given" / "x.csv"))
 
 
 def test_a_file_that_is_nowhere_is_refused_with_the_way_out(place: CodePlace) -> None:

@@ -1,6 +1,7 @@
 """Sweeps replayed from their record alone: from whatever ran them, and whatever happened to code and store since."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -210,6 +211,21 @@ def test_data_are_found_by_their_content_under_another_name(repository: Reposito
     (tmp_path / "given").mkdir()
     shutil.move(tmp_path / "elsewhere.csv", tmp_path / "given" / "x.csv")
     result = ask("replay", "table#1", "--data", tmp_path / "given")
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["../train.csv", "../../away/train.csv"])
+def test_data_beside_the_repository_are_found_from_the_rebuilt_code(
+    repository: Repository, ask: Ask, path: str
+) -> None:
+    place = repository.folder / path
+    place.parent.resolve().mkdir(exist_ok=True)
+    Path(os.path.normpath(place)).write_text(rows())
+    repository.write("sweep.yaml", TABLE.replace("data/train.csv", path))
+    repository.commit()
+    repository.run()
+    result = ask("replay", "table")
     assert result.exit_code == 0, result.output
 
 
