@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
 import logging
 import os
 import sys
@@ -78,8 +79,8 @@ def mlflow_aside() -> Iterator[None]:
 def _wanted() -> list[str]:
     """The flavors of what is imported; none, and a word about it, where MLflow cannot log onto the run."""
     found = [flavor for flavor, modules in FLAVORS.items() if any(module in sys.modules for module in modules)]
-    if "tensorflow" in found and "keras" in found and _major("keras") < 3:
-        found.remove("keras")
+    if "tensorflow" in found and "keras" in found:  # Keras came of age: up to version 2 it was a part of TensorFlow
+        found.remove("keras" if _major("keras") < 3 else "tensorflow")
     why_not = _why_not() if found else ""
     if why_not:
         _say(f"trial.autolog: {', '.join(found)}: {why_not}")
@@ -113,7 +114,10 @@ def _switch_on(flavor: str) -> bool:
             if not _users.get(flavor) and _is_on(flavor):
                 return False
             if not _users.get(flavor):
-                _module(flavor).autolog(log_models=False, log_datasets=False, silent=True)
+                autolog = _module(flavor).autolog
+                # checkpoints are models of every trial, too
+                more = {"checkpoint": False} if "checkpoint" in inspect.signature(autolog).parameters else {}
+                autolog(log_models=False, log_datasets=False, silent=True, **more)
         except Exception as error:  # a version that MLflow does not know, for one
             _say(f"trial.autolog: MLflow cannot log {flavor}: {type(error).__name__}: {error}")
             return False

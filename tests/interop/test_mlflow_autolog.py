@@ -1,5 +1,6 @@
 """`trial.autolog()` and MLflow's own autologging: onto the run of the trial, for as long as it runs, and no longer."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -62,6 +63,21 @@ def objective(params, trial):
     )
     xgboost.XGBRegressor(n_estimators=3, n_jobs=1).fit(X, y)
     return curve["train"]["rmse"][-1]
+"""
+KERAS = """
+import os
+os.environ["KERAS_BACKEND"] = "jax"
+import keras
+from sklearn.datasets import load_iris
+X, y = load_iris(return_X_y=True)
+
+def objective(params, trial):
+    if trial.number == 0:
+        trial.autolog()
+    keras.utils.set_random_seed(0)
+    net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
+    net.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return net.fit(X, y, epochs=3, verbose=0).history["loss"][-1]
 """
 LIGHTGBM = """
 import lightgbm
@@ -132,6 +148,17 @@ def test_boosters_are_logged_onto_the_run_of_their_trial(
         assert library in json.load(file)["flavors"]
     assert "mlflow.autologging" not in second.tags
     assert not {name for name in files(second) if not name.startswith("logs/")}
+
+
+def test_networks_of_keras_are_logged_onto_the_run_of_their_trial(tmp_path: Path) -> None:
+    if not all(importlib.util.find_spec(library) for library in ("keras", "jax")):
+        pytest.skip("keras and jax are not installed")
+    first, second = swept(tmp_path, KERAS)[0]
+    assert first.params["epochs"] == "3"
+    assert 0 < first.metrics["accuracy"] <= 1
+    assert "model_summary.txt" in files(first)
+    assert "mlflow.autologging" not in second.tags
+    assert "accuracy" not in second.metrics
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow warns of its own types
