@@ -28,7 +28,7 @@ from hpo.errors import ProvenanceError
 from hpo.masking import MASK, Secrets, is_secret_name
 from hpo.provenance.changed import Changed
 from hpo.provenance.code import Code, CodeSettings
-from hpo.provenance.code_capture import captured_code
+from hpo.provenance.code_capture import NO_REPOSITORY, captured_code
 from hpo.provenance.code_changes import counted
 from hpo.provenance.environment import Environment, captured_environment
 from hpo.provenance.imported_files import module_file
@@ -221,6 +221,8 @@ def _say_changes(found: Sequence[Changed], capture: Capture, number: int) -> Non
 
 
 def _say_left_out(code: Code) -> None:
+    if code.without not in ("", NO_REPOSITORY, NOT_CAPTURED):
+        log.info("the code is kept as the files that were loaded, without git: %s", code.without)
     if code.left_out:
         texts = [f"{path} ({why})" for path, why in code.left_out.items()]
         log.info("kept off the record of the code: %s", _listed(texts, ", "))

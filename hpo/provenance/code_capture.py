@@ -14,6 +14,7 @@ from hpo.provenance.imported_files import with_imported
 from hpo.provenance.repository import WorkingTree, ignored, root_around, together, working_tree
 from hpo.provenance.source_files import is_key_file
 
+NO_REPOSITORY = "not in a git repository"
 _PEM = b"PRIVATE KEY-----"
 
 
@@ -31,7 +32,7 @@ def captured_code(folder: Path, started_in: Path, modules: Sequence[Path], setti
 
 def _captured(folder: Path, started_in: Path, modules: Sequence[Path], settings: CodeSettings) -> Code:
     around = _root_of(folder, modules)
-    why = "not in a git repository"
+    why = NO_REPOSITORY
     if around is not None:
         try:
             tree = working_tree(around)

@@ -25,7 +25,7 @@ from hpo.provenance.environment import Environment
 from hpo.search import resume, run
 from trackers.artifacts import ArtifactFolder
 from trackers.opening import open_store
-from trackers.records import Query, Run
+from trackers.records import Query, Run, RunUpdated
 
 NUMBERS = itertools.count()
 SWEEP = """\
@@ -226,6 +226,28 @@ def test_a_capture_that_was_altered_or_lost_is_refused(module: str, tmp_path: Pa
     ArtifactFolder().delete(parent.artifact_uri, [f"capture/{capture.key}/requirements.txt"])
     with pytest.raises(ProvenanceError, match="on record, but not there"):
         read_back(result.run_id)
+
+
+def test_a_capture_that_a_kill_kept_from_being_written_is_written_when_the_sweep_goes_on(module: str) -> None:
+    first = run("sweep.yaml")
+    with open_store(URI) as store:
+        store.tracker.record([RunUpdated(first.run_id, removed_artifacts=["capture/"])])
+    with pytest.raises(ProvenanceError, match="named on record, but its files are not there"):
+        read_back(first.run_id)
+    resume(more=1)
+    assert read_back(first.run_id)[1] is not None
+    assert trials_of(first.run_id) == [(0, None), (1, None), (2, None)]
+
+
+def test_a_repository_that_git_refuses_is_said(module: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "hpo")
+    git("init", "--quiet")
+    Path(".git/config").write_text("[core]\n repositoryformatversion = 99\n")
+    result = run("sweep.yaml", overrides=["budget.n_trials=1"])
+    assert "the code is kept as the files that were loaded, without git: " in caplog.text
+    capture = read_back(result.run_id)[1]
+    assert capture is not None
+    assert list(capture.code.files) == [f"{module}.py"]
 
 
 def test_programs_and_modules_that_the_sweep_file_names_are_captured(
