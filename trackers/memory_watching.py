@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from trackers.memory_tracker import MemoryTracker
 from trackers.records import Query, Run
 from trackers.rows import STATE_OF_STATUS
-from trackers.watching import TrialBody, TrialHead, Watching
+from trackers.watching import Stands, TrialBody, TrialHead, Watching
 
 
 class MemoryWatching:
@@ -17,6 +17,11 @@ class MemoryWatching:
     def mark(self, parent: str) -> str:  # noqa: ARG002  # any write counts
         """How often anything was written."""
         return str(self._tracker.writes)
+
+    def stands(self, parent: str) -> Stands:
+        """How a run stands now."""
+        run = self._tracker.get(parent)
+        return Stands(run.status, run.started, run.ended, run.tags)
 
     def heads(self, parent: str, *, after: int | None = None, also: Collection[str] = ()) -> Sequence[TrialHead]:
         """The children of a run."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from trackers.records import Value
+from trackers.records import Status, Value
 
 
 class TrialHead(NamedTuple):
@@ -33,12 +33,25 @@ class TrialBody(NamedTuple):
     tags: Mapping[str, str]
 
 
+class Stands(NamedTuple):
+    """What changes of a sweep's own run while it is written; times are milliseconds since 1970, UTC."""
+
+    status: Status
+    started: int | None
+    ended: int | None
+    tags: Mapping[str, str]
+
+
 class Watching(Protocol):
     """Reads one sweep for a page. No call keeps a transaction open after it returned."""
 
     def mark(self, parent: str) -> str:
         """A text that is another one once anything of the sweep was written; made to be asked for several times a
         second. It may also change for what was written elsewhere in the store."""
+        ...
+
+    def stands(self, parent: str) -> Stands:
+        """How a run stands now; `NotFound` where there is none."""
         ...
 
     def heads(self, parent: str, *, after: int | None = None, also: Collection[str] = ()) -> Sequence[TrialHead]:

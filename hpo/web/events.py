@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from hpo.web.answers import json_bytes
-from hpo.web.watched import Seen, Watched
+from hpo.web.watched import Watched
 
 BEAT = 10.0
 """Seconds of silence after which a comment shows that the connection lives."""
@@ -13,14 +13,14 @@ BEAT = 10.0
 async def events(watched: Watched, known: int | None, stopping: asyncio.Event) -> AsyncGenerator[bytes]:
     """`hello`, then `trials` and `sweep` whenever they change; from a known revision on, else from now on."""
     async with watched.watching():
-        seen: Seen | None = await watched.look()
-        revision = seen.revision if known is None and seen else known
+        seen = await watched.look()
+        revision, is_known = (seen.revision, True) if known is None else (known, known == seen.revision)
         yield b"retry: 1000\n" + _event("hello", json_bytes({"revision": revision}), revision)
         stands = b""
-        while seen is not None and not stopping.is_set():
-            if seen.revision != revision:
-                body = await watched.trials(revision)
-                revision = seen.revision
+        while not stopping.is_set():
+            if seen.revision > revision or not is_known:
+                revision, body = await watched.new(revision)
+                is_known = True
                 yield _event("trials", body.content, revision)
             if seen.stands != stands:
                 stands = seen.stands
@@ -28,12 +28,11 @@ async def events(watched: Watched, known: int | None, stopping: asyncio.Event) -
             if seen.is_gone:
                 yield _event("gone", b"{}", revision)
                 return
-            before = seen
-            while (found := await watched.next(before, BEAT)) is None and not stopping.is_set():
+            while (found := await watched.next(seen, BEAT)) is None and not stopping.is_set():
                 yield b": still here\n\n"
-            seen = found
+            seen = found or seen
 
 
-def _event(name: str, data: bytes, revision: int | None) -> bytes:
+def _event(name: str, data: bytes, revision: int) -> bytes:
     """JSON of ours holds no line breaks, so it is one line."""
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (revision or 0, name.encode(), data)
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (revision, name.encode(), data)

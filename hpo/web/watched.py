@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio.to_thread
 
@@ -19,7 +19,7 @@ from trackers.opening import Store
 from trackers.records import Run
 
 log = logging.getLogger(__name__)
-EVERY = 0.3
+EVERY = 0.35
 """Seconds between two looks while somebody watches."""
 SHARE = 10
 """A look that was expensive is followed by a pause of so many times its duration."""
@@ -79,17 +79,21 @@ class Watched:
         return seen
 
     async def trials(self, since: int | None = None) -> Body:
-        """The trials as columns, all or what is new since a revision; made once for all who ask the same."""
-        seen = await self.look()
+        """The trials as columns, all or what is new since a revision, as of now."""
+        await self.look()
+        return (await self.new(since))[1]
+
+    async def new(self, since: int | None) -> tuple[int, Body]:
+        """The same as of the last look, with its revision; made once for all who ask the same."""
+        if self._seen is not None and (since, self._seen.revision) in self._since:
+            return self._seen.revision, self._since[since, self._seen.revision]
         async with self._lock:
-            key = (since, self.table.revision)
-            if key not in self._since:
-                if len(self._since) >= _KEPT or any(now != seen.revision for _, now in self._since):
-                    self._since = {
-                        known: body for known, body in self._since.items() if known[1] == self.table.revision
-                    }
-                self._since[key] = await anyio.to_thread.run_sync(self._columns, since)
-            return self._since[key]
+            revision = self.table.revision
+            if (since, revision) not in self._since:
+                known = {key: body for key, body in self._since.items() if key[1] == revision}
+                self._since = known if len(known) < _KEPT else {}
+                self._since[since, revision] = await anyio.to_thread.run_sync(self._columns, since)
+            return revision, self._since[since, revision]
 
     async def derived(self, name: str, make: Callable[[Run], object]) -> Body:
         """Something worked out of the trials, kept until they change; two who ask at once wait for one answer."""
@@ -151,9 +155,12 @@ class Watched:
         if mark == self._mark and self._seen is not None and not self.table.is_behind:
             return self._seen
         try:
-            self.parent = self.store.tracker.get(self.parent.id)
+            stands = self.store.watching.stands(self.parent.id)
         except NotFound:
             return Seen(self.table.revision, b"{}", is_gone=True)
+        self.parent = replace(
+            self.parent, status=stands.status, started=stands.started, ended=stands.ended, tags=stands.tags
+        )
         self.table.refresh(self.parent)
         self._mark = mark  # as of before reading: what was written meanwhile will be looked at again
         return Seen(self.table.revision, json_bytes(self.page.stands()))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from trackers.errors import NotFound
 from trackers.opening import Store, open_store
 from trackers.records import (
     Change,
@@ -56,6 +57,15 @@ def test_heads_are_the_children_by_number(store: Store) -> None:
     assert [head.number for head in heads] == [0, 1, 2]
     assert heads[1] == (trial_id(1), 1, "trial-1", "COMPLETE", 1.5, 2, 3, 0.5, 1, "")
     assert (heads[2].state, heads[2].value, heads[2].ended) == ("RUNNING", None, None)
+
+
+def test_a_sweep_stands_as_its_run_does(store: Store) -> None:
+    store.tracker.record([RunEnded(SWEEP, Status.FAILED, 9, tags={"why": "x"})])
+    stands, run = store.watching.stands(SWEEP), store.tracker.get(SWEEP)
+    assert (stands.status, stands.started, stands.ended) == (Status.FAILED, 1, 9)
+    assert dict(stands.tags) == dict(run.tags)
+    with pytest.raises(NotFound):
+        store.watching.stands("9" * 32)
 
 
 def test_only_later_trials_and_those_named_are_read_if_asked(store: Store) -> None:
