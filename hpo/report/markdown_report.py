@@ -70,8 +70,7 @@ def _facts(page: SweepPage, sweep: Mapping[str, object]) -> Iterable[tuple[str, 
 
 
 def _winner(store: Store, page: SweepPage) -> list[str]:
-    best = page.best()
-    winner = winner_fields(store, page.run, str(best["id"]) if best else None)
+    winner = winner_fields(store, page.run, page.table.best())
     if winner is None:
         return []
     lines = [f"## Winner: trial {winner['number']}", ""]

@@ -7,7 +7,7 @@ from hpo.constraints import INFEASIBLE_TAG
 from hpo.front_on_record import several_of
 from hpo.masking import hide_patterns
 from hpo.trial import State
-from hpo.views.commands import Commands
+from hpo.views.commands import Commands, named
 from hpo.views.curves import thinned
 from hpo.views.numbers import finite, finite_in, seconds_between
 from hpo.views.run_files import files_of
@@ -115,7 +115,7 @@ def _below(tracker: Tracker, run: Run) -> list[dict[str, object]]:
 
 
 def _commands(run: Run, parent: Run | None, commands: Commands) -> list[dict[str, str]]:
-    address = f"{parent.name}#{run.trial.number}" if parent and run.trial else run.id
+    address = f"{named(parent)}#{run.trial.number}" if parent and run.trial else run.id
     found = [("show", "all of it in the terminal", commands("show", address))]
     if run.trial:
         found.append(("logs", "traceback and output", commands("logs", address)))

@@ -11,7 +11,7 @@ from hpo.masking import hidden
 from hpo.progress import counts_on_record, front_size, seconds_used
 from hpo.standing import STOPPED_TAG
 from hpo.trial import State
-from hpo.views.commands import Commands
+from hpo.views.commands import Commands, named
 from hpo.views.numbers import finite, number_of, seconds_between, whole_of
 from hpo.views.settings import flat_settings
 from trackers.records import Run, Status
@@ -138,7 +138,7 @@ def _record(run: Run) -> dict[str, str]:
 
 
 def _commands(run: Run, commands: Commands, driver: DriverFields | None, *, has_best: bool) -> list[dict[str, str]]:
-    name, is_driven = run.name, driver is not None and driver.alive is not False
+    name, is_driven = named(run), driver is not None and driver.alive is not False
     may_go_on = run.sweep is not None and not is_driven and run.status is not Status.FINISHED
     by_failures = run.status is Status.FAILED and run.tags.get(STOPPED_TAG) == Stop.FAILURES
     listed = [

@@ -41,7 +41,6 @@ class SweepPage:
     def whole(self, store: Store, *, now: int, commands: Commands) -> Mapping[str, object]:
         """All that is known."""
         run, best = self.run, self.table.best()
-        best_id = best[2] if best else None
         registered = registered_by_sweep(store.registry.versions()).get(run.id, ())
         return {
             **sweep_row(run, counts=self.table.counts(), now=now, registered=registered),
@@ -50,7 +49,7 @@ class SweepPage:
             "metric": self.metric,
             "goal": self.table.goal.value,
             "goal_is_known": run.sweep is not None,
-            "winner": winner_fields(store, run, best_id),
+            "winner": winner_fields(store, run, best),
             "space": space_fields(recorded_space(run)),
-            **sweep_details(run, commands=commands, driver=driver_of(store, run), best_id=best_id),
+            **sweep_details(run, commands=commands, driver=driver_of(store, run), best_id=best[2] if best else None),
         }

@@ -20,17 +20,20 @@ _CODE = {
 _ENVIRONMENT = {"hpo.python": "python", "hpo.environment": "packages"}
 
 
-def winner_fields(store: Store, parent: Run, best_id: str | None) -> dict[str, object] | None:
-    """The trial that was registered last, else the one that was picked, else the best; None where there is none."""
+def winner_fields(store: Store, parent: Run, best: tuple[float, int | None, str] | None) -> dict[str, object] | None:
+    """The trial that was registered last, else the one that was picked, else the best; None where there is none.
+
+    `best` is the best trial's value, number and run id.
+    """
     versions = [version for version in store.registry.versions() if version.tags.get(SWEEP_TAG) == parent.id]
     version = versions[-1] if versions else None
     decision = Decision.from_json(parent.tags.get(DECISION_TAG, ""))
-    run = _run(store, version.run_id if version else best_id)
+    run = _run(store, version.run_id if version else best[2] if best else None)
     if run is None:
         return None
     before = _before(store, version) if version else None
     return {
-        "number": run.trial.number if run.trial else None,
+        "number": run.trial.number if run.trial else best[1] if best and best[2] == run.id else None,
         "run": run.id,
         "params": {
             name: finite(value) if isinstance(value, float) else value

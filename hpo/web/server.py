@@ -85,7 +85,8 @@ def serve(store: Store, commands: Commands, serving: Serving, started: Callable[
         gc.freeze()  # what is imported stays; looking through it takes a third of the time that reading trials takes
         gc.set_threshold(50_000, 20, 50)
         started(_address(serving.host, port), token if is_own else "")
-        _Server(config, hub).run(sockets=[bound])
+        with contextlib.suppress(KeyboardInterrupt):  # the way in which everybody ends it
+            _Server(config, hub).run(sockets=[bound])
 
 
 class _Server(uvicorn.Server):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trackers.errors import NotFound
+from trackers.errors import NotFound, StoreGone
 from trackers.opening import Store, open_store
 from trackers.records import (
     Change,
@@ -128,3 +128,14 @@ def test_a_store_that_is_read_only_sees_what_another_process_writes(tmp_path: Pa
             writing.tracker.record([begun(0)])
             assert reading.watching.mark(SWEEP) != before
             assert [head.number for head in reading.watching.heads(SWEEP)] == [0]
+
+
+def test_a_file_that_was_replaced_is_not_taken_for_the_old_one(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    with open_store(uri) as store:
+        store.tracker.record([RunStarted(SWEEP, "s", "Default", 1, sweep=FACTS)])
+    with open_store(uri, read_only=True) as reading:
+        reading.watching.mark(SWEEP)
+        (tmp_path / "mlflow.db").rename(tmp_path / "old.db")
+        with pytest.raises(StoreGone, match="replaced"):
+            reading.watching.mark(SWEEP)

@@ -215,7 +215,9 @@ class SqlitePlace:
             raw.set_progress_handler(None, 0)
 
     def stamp(self, connection: Callable[[], sa.PoolProxiedConnection]) -> str | None:
-        """SQLite's counter of the commits of others."""
+        """SQLite's counter of the commits of others; StoreGone where the file is another one by now."""
+        if self._open and sqlite_files.identity(self.path) != self._open[-1]:
+            raise StoreGone(f"{self.path} was deleted or replaced; what reads it has to be started again")
         raw: sqlite3.Connection = connection().driver_connection  # type: ignore[assignment]  # it is SQLite's
         return str(raw.execute("PRAGMA data_version").fetchone()[0])
 

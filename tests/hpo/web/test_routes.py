@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import socket
 import sys
 import threading
@@ -226,6 +227,24 @@ def test_sweeps_of_any_name_are_found(tmp_path: Path, make_site, name: str) -> N
         assert site.ask(f"/api/sweeps/{encoded}").json["name"] == name
         assert site.ask(f"/api/sweeps/{encoded}/trials").json["number"] == [0, 1]
         assert site.ask(f"/sweeps/{encoded}").headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("name", ["--help", "@latest", "a\x1b[31m", "a\nrm -rf x", " a", "a#1", "\u202eevil"])
+def test_no_name_makes_a_command_that_is_another_one(tmp_path: Path, make_site, name: str) -> None:
+    with open_store("memory://", artifacts=str(tmp_path)) as store:
+        children = [RunStarted(f"{n}" * 32, f"c{n}", "Default", n, "a" * 32) for n in (1, 2)]
+        store.tracker.record([RunStarted("a" * 32, name, "Default", 1), *children])
+        commands = make_site(store=store).ask(f"/api/sweeps/{'a' * 32}").json["commands"]
+        assert all(f" {'a' * 32} " in f"{each['command']} " for each in commands)
+
+
+def test_a_name_with_blanks_and_quotes_is_quoted(tmp_path: Path, make_site) -> None:
+    with open_store("memory://", artifacts=str(tmp_path)) as store:
+        child = RunStarted("b" * 32, "c", "Default", 2, "a" * 32)
+        store.tracker.record([RunStarted("a" * 32, "it's; $(x)", "Default", 1), child])
+        commands = make_site(store=store).ask(f"/api/sweeps/{'a' * 32}").json["commands"]
+        shown = {each["name"]: each["command"] for each in commands}
+        assert shlex.split(shown["best"])[:3] == ["hpo", "best", "it's; $(x)"]
 
 
 def test_models_tell_versions_and_who_was_live_when(site) -> None:
