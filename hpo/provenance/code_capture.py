@@ -1,7 +1,7 @@
 """Captures the code around a sweep: by git what differs from a commit, without git the files that were loaded."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,8 +162,8 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def _is_below(path: str, folders: object) -> bool:
-    return isinstance(folders, dict) and any(path.startswith(f"{folder}/") for folder in folders)
+def _is_below(path: str, folders: Iterable[str]) -> bool:
+    return any(path.startswith(f"{folder}/") for folder in folders)
 
 
 def _is_among(path: str, untracked: set[str]) -> bool:
