@@ -1,5 +1,5 @@
 /* The metric over two chosen parameters: the mean of near trials, weighted by how near they are. */
-import { axisOf, varyingParams } from "./axes.js";
+import { axisOf, hasGaps, varyingParams } from "./axes.js";
 import { chartAxis, createChart } from "./chart.js";
 import { choiceOf, el, emptyNote, fill } from "./dom.js";
 import { formatNumber, plainText } from "./format.js";
@@ -7,11 +7,12 @@ import { quantile } from "./scales.js";
 import { targetGoal, targetValues } from "./store.js";
 import { colours, ramp } from "./theme.js";
 
-const CELLS = 36;
+const CELLS = 48;
 const MOST_POINTS = 1500;
 
 export function contourView(store) {
   const chart = createChart("Contour", 440);
+  const note = el("p", { class: "note" });
   const node = el("div", {});
   const chosen = {};
   const draw = () => {
@@ -21,33 +22,38 @@ export function contourView(store) {
     const names = keys.map((key) => [key, plainText(key.slice(2))]);
     if (chosen.names !== names.join()) {
       chosen.names = names.join();
-      fill(node, el("div", { class: "tools" }, choiceOf("Across", names, chosen.x, (key) => { chosen.x = key; draw(); }), choiceOf("Up", names, chosen.y, (key) => { chosen.y = key; draw(); })), chart.host);
+      fill(node, el("div", { class: "tools" }, choiceOf("Across", names, chosen.x, (key) => { chosen.x = key; draw(); }), choiceOf("Up", names, chosen.y, (key) => { chosen.y = key; draw(); })), chart.host, note);
     }
-    drawContour(store, chart, axisOf(store, chosen.x), axisOf(store, chosen.y));
+    drawContour(store, { chart, note }, axisOf(store, chosen.x), axisOf(store, chosen.y));
   };
   return { node, draw };
 }
 
-/* Numbers before choices: a picture of two choices says little. */
+/* Those that all trials have first, and numbers before choices: a picture of two choices says little. */
 function firstTwo(store, keys) {
-  return [...keys].sort((one, other) => Number(Boolean(axisOf(store, one).scale.levels)) - Number(Boolean(axisOf(store, other).scale.levels))).slice(0, 2);
+  const burden = (key) => (hasGaps(store, key) ? 2 : 0) + (axisOf(store, key).scale.levels ? 1 : 0);
+  return [...keys].sort((one, other) => burden(one) - burden(other)).slice(0, 2);
 }
 
-function drawContour(store, chart, x, y) {
+function drawContour(store, { chart, note }, x, y) {
   const values = targetValues(store);
   const rows = [...store.ranked].filter((row) => store.mask[row] && !Number.isNaN(x.values[row]) && !Number.isNaN(y.values[row]));
   const every = Math.max(1, Math.ceil(rows.length / MOST_POINTS));
-  const points = rows.filter((_, at) => at % every === 0).map((row) => ({ row, x: spreadOut(x, row), y: spreadOut(y, row + 7), value: values[row] }));
+  const points = rows.filter((_, at) => at % every === 0).map((row) => ({ row, x: spreadOut(x, row, 1), y: spreadOut(y, row, 2), value: values[row] }));
+  note.textContent = points.length < 3 ? "Fewer than three finished trials of the filter have both." : "The mean of near trials; the marked ones are the best.";
+  chart.host.hidden = points.length < 3;
+  if (chart.host.hidden) return;
   const sorted = Float64Array.from(points.map((point) => point.value)).sort();
   const [low, high] = [quantile(sorted, 0.02), quantile(sorted, 0.98)];
   const wide = x.scale.levels ? x.scale.levels.length : CELLS;
   const tall = y.scale.levels ? y.scale.levels.length : CELLS;
-  const cells = smoothed(points, wide, tall);
+  const calm = points.map((point) => ({ ...point, value: Math.max(low, Math.min(high, point.value)) }));  // one far value does not paint all around it
+  const cells = smoothed(calm, wide, tall);
   chart.show(contourOption(store, { x, y, wide, tall, cells, points, low, high }), `Contour of ${plainText(store.metric)} over ${x.title} and ${y.title}, from ${points.length} trials.`);
 }
 
-function spreadOut(axis, row) {
-  const shake = axis.scale.levels ? ((((row * 2654435761) >>> 0) % 1000) / 1000 - 0.5) * 0.5 : 0;
+function spreadOut(axis, row, salt) {
+  const shake = axis.scale.levels ? ((((row * 2654435761 * salt) >>> 0) % 1000) / 1000 - 0.5) * 0.5 : 0;
   return axis.scale.at(axis.values[row] + shake);
 }
 

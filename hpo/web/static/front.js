@@ -1,14 +1,15 @@
 /* Several metrics: the trials that no other one beats, and how much they cover as trials come in. */
 import { getJson } from "./api.js";
-import { axisOf } from "./axes.js";
+import { axisOf, targetAxis } from "./axes.js";
 import { chartAxis, createChart } from "./chart.js";
 import { choiceOf, el } from "./dom.js";
+import { brushBetween } from "./filter.js";
 import { formatNumber, plainText, plural } from "./format.js";
 import { createPlane } from "./plane.js";
 import { markRows } from "./history.js";
-import { numberScale, padded } from "./scales.js";
+import { numberScale } from "./scales.js";
 import { trialTip } from "./tip.js";
-import { COMPLETE, extent } from "./trials.js";
+import { COMPLETE } from "./trials.js";
 
 export function frontView(store) {
   const names = store.goals.map((each) => [each.name, plainText(each.name)]);
@@ -26,8 +27,8 @@ export function frontView(store) {
 function drawFront(view) {
   const { store, chosen, plane, note } = view;
   const { trials } = store;
-  const [x, y] = [chosen.x, chosen.y].map((name) => frontAxis(store, `m.${name}`));
   const members = frontRows(store);
+  const [x, y] = [chosen.x, chosen.y].map((name) => frontAxis(store, name, members));
   const spec = { x, y, count: trials.count, states: trials.state, mask: store.mask, topRows: members };
   markRows(store, spec);
   plane.draw(spec);
@@ -36,10 +37,14 @@ function drawFront(view) {
   note.textContent = words;
 }
 
-function frontAxis(store, key) {
-  const axis = axisOf(store, key);
-  const seen = extent(axis.values, store.trials.count) ?? [0, 1];
-  return { ...axis, scale: numberScale(...padded(...seen)) };
+/* Far worse values stand at the edge, but the whole front is on the picture. */
+function frontAxis(store, name, members) {
+  const goal = store.goals.find((each) => each.name === name)?.goal;
+  const { scale: calm } = targetAxis(store, `m.${name}`, goal);
+  const axis = axisOf(store, `m.${name}`);
+  const own = members.map((row) => axis.values[row]);
+  const scale = numberScale(Math.min(calm.low, ...own), Math.max(calm.high, ...own), calm.log);
+  return { ...axis, scale, between: (from, to) => brushBetween(scale, from, to) };
 }
 
 /* Rows that no other complete, feasible row is at least as good as in every metric and better in one. */

@@ -6,7 +6,7 @@ import { COMPLETE, emptyTrials, mergeTrials, numberOrder, replaceTrials, valuesO
 export function createStore(sweep) {
   const goals = goalsOf(sweep);
   const store = {
-    sweep, goals, trials: emptyTrials(), brushes: new Map(), sort: { key: "number", down: true }, top: 10, tab: "curves", logValue: false,
+    sweep, goals, trials: emptyTrials(), brushes: new Map(), sort: { key: "number", down: true }, top: 10, tab: "", firstTab: "", logValue: false,
     metric: goals[0].name, assumed: null, hovered: -1, selected: null, space: new Map((sweep.space ?? []).map((each) => [each.name, each])),
     mask: new Uint8Array(0), shown: 0, ranked: new Int32Array(0), topRows: [], order: new Int32Array(0), best: [], changes: 0,
   };
@@ -106,7 +106,7 @@ function addressOf(store) {
   for (const [key, brush] of store.brushes) parameters.set(key, brushText(brush));
   if (store.sort.key !== "number" || !store.sort.down) parameters.set("sort", `${store.sort.down ? "-" : ""}${store.sort.key}`);
   if (store.top !== 10) parameters.set("top", store.top);
-  if (store.tab !== "curves") parameters.set("tab", store.tab);
+  if (store.tab !== store.firstTab) parameters.set("tab", store.tab);
   if (store.metric !== store.goals[0].name) parameters.set("metric", store.metric);
   if (store.assumed) parameters.set("goal", store.assumed);
   if (store.logValue) parameters.set("log", "1");

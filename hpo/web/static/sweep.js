@@ -62,6 +62,7 @@ function followLive(store, base, connection) {
   const stop = listen(`${base}/events?revision=${encodeURIComponent(store.trials.revision ?? "")}`, handlers, (state) => {
     connection.className = `connection connection-${state}`;
     connection.textContent = words[state];
+    connection.classList.toggle("unseen", state === "live" && store.sweep.status !== "RUNNING");
   });
   return stop;
 }

@@ -16,8 +16,8 @@ export function tabsView(store) {
     ["curves", "Learning curves", curvesView], ["timeline", "Timeline", timelineView], ["contour", "Contour", contourView], ["edf", "Distribution", edfView],
     several ? ["front", "Pareto front", frontView] : null, ["winner", "Winner", winnerView], ["settings", "Settings", settingsView], ["commands", "Commands", commandsView],
   ].filter(Boolean);
-  if (several && store.tab === "curves") store.tab = "front";
-  if (!known.some(([name]) => name === store.tab)) store.tab = known[0][0];
+  store.firstTab = store.sweep.winner?.version ? "winner" : several ? "front" : "curves";
+  if (!known.some(([name]) => name === store.tab)) store.tab = store.firstTab;
   const list = el("div", { class: "tab-list", role: "tablist", "aria-label": "More views" });
   const pane = el("div", { class: "tab-pane panel", role: "tabpanel", id: "tab-pane", tabindex: "0" });
   let view = null;

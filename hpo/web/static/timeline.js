@@ -1,7 +1,7 @@
 /* Which slot ran which trial when: idle gaps and slow trials are seen at once. */
 import { chartAxis, createChart } from "./chart.js";
 import { el, emptyNote, fill } from "./dom.js";
-import { formatSeconds, plural } from "./format.js";
+import { formatCount, formatSeconds, plural } from "./format.js";
 import { colours } from "./theme.js";
 import { COMPLETE, FAILED, PRUNED, RUNNING, STATES } from "./trials.js";
 
@@ -22,14 +22,16 @@ function drawTimeline(store, chart, node, note) {
   const last = Math.max(...bars.map((bar) => bar.to));
   const busy = bars.reduce((sum, bar) => sum + bar.to - bar.from, 0) / Math.max(1, (last - first) * slots);
   chart.host.style.height = `${Math.min(520, 110 + slots * 34)}px`;
-  const words = `${plural(bars.length, "trial")} in ${plural(slots, "slot")} over ${formatSeconds((last - first) / 1000)}, busy ${Math.round(busy * 100)} % of the time.`;
+  const shown = bars.filter((bar) => bar.shown);
+  const part = shown.length < bars.length ? `; the filter lets ${formatCount(shown.length)} pass` : "";
+  const words = `${plural(bars.length, "trial")} in ${plural(slots, "slot")} over ${formatSeconds((last - first) / 1000)}, busy ${Math.round(busy * 100)} % of the time${part}.`;
   note.textContent = words;
-  chart.show(timelineOption(bars, slots, first), `Timeline: ${words}`);
+  chart.show(timelineOption(shown, slots, first), `Timeline: ${words}`);
 }
 
 function slotBars(store) {
   const { trials, mask, order } = store;
-  const rows = [...order].filter((row) => mask[row] && Number.isFinite(trials.started[row])).slice(-MOST_BARS).sort((one, other) => trials.started[one] - trials.started[other]);
+  const rows = [...order].filter((row) => Number.isFinite(trials.started[row])).slice(-MOST_BARS).sort((one, other) => trials.started[one] - trials.started[other]);
   const now = Date.now();
   const free = [];
   return rows.map((row) => {
@@ -38,7 +40,7 @@ function slotBars(store) {
     const to = Math.max(from, Number.isFinite(told) ? told : from + (trials.seconds[row] || 0) * 1000);
     let slot = trials.slot[row];
     if (!Number.isFinite(slot)) { slot = free.findIndex((until) => until <= from + 5); if (slot < 0) slot = free.length; free[slot] = to; }
-    return { row, number: trials.number[row], state: trials.state[row], from, to, slot };
+    return { row, shown: mask[row], number: trials.number[row], state: trials.state[row], from, to, slot };
   });
 }
 
