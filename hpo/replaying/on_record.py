@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hpo.captures import Capture, capture_of
 from hpo.errors import ConfigError, NothingFound
-from hpo.replaying.project import CODE, DATA, read_project
+from hpo.replaying.project import CODE, DATA, edited, read_project
 from hpo.replaying.record import Record, TrialRecord, origin_of, record_of, trials_of
 from hpo.replaying.recorded_replay import put_on_record
 from hpo.replaying.replay import Replayed, keep_copy, replay
@@ -39,10 +39,13 @@ def replay_run(tracker: Tracker, run: Run, wishes: Wishes, *, records: bool) -> 
 
 def replay_project(folder: Path, wishes: Wishes) -> Sequence[Replayed]:
     """The trials of a project run again, without a store."""
+    if wishes.code != RECORDED:
+        raise ConfigError(f"the code of a project is what lies in {folder / CODE}: edit that, or leave out --code")
     record, capture = read_project(folder)
     data = folder / DATA
     wishes = replace(wishes, data=wishes.data or (data if data.is_dir() else None))
     with _scratch() as scratch, surroundings_of(record, capture, wishes, scratch, tree=folder / CODE) as surroundings:
+        surroundings = replace(surroundings, changes=[*edited(folder), *surroundings.changes])
         done = replay(record, surroundings, wishes)
         keep_copy(surroundings, wishes.keep)
         return done

@@ -3,7 +3,9 @@
 It is an MLflow project too, so `mlflow run` replays it as well.
 """
 
+import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -13,6 +15,7 @@ from pathlib import Path
 
 from hpo.captures import NOT_CAPTURED, Capture
 from hpo.errors import ConfigError, ProvenanceError
+from hpo.provenance.changed import Changed
 from hpo.provenance.code import Code
 from hpo.provenance.environment import Environment
 from hpo.provenance.lock import requirements_text
@@ -49,12 +52,24 @@ def write_project(
         part.mkdir()
         with recorded_code(capture.code, (), Path(scratch, "tree"), repository) as code:
             shutil.copytree(code.top, part / CODE, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+            digests = _digests(part / CODE)
             if with_data:
                 _copy_data(record, code_root=code.original, part=part, given=data)
-        _write_texts(record, capture, part)
+        _write_texts(record, capture, part, digests)
         if target.exists():
             target.rmdir()
         part.replace(target)
+
+
+def edited(folder: Path) -> Sequence[Changed]:
+    """Which files of a project's code are not as they were written."""
+    then = json.loads((folder / CAPTURE).read_text("utf-8")).get("files", {})
+    now = _digests(folder / CODE)
+    return [
+        Changed("code", path, digest[:12], now.get(path, "")[:12])
+        for path, digest in then.items()
+        if now.get(path) != digest
+    ]
 
 
 def read_project(folder: Path) -> tuple[Record, Capture]:
@@ -81,12 +96,12 @@ def _copy_data(record: Record, *, code_root: str, part: Path, given: Path | None
             shutil.copytree(source, place) if source.is_dir() else shutil.copy2(source, place)
 
 
-def _write_texts(record: Record, capture: Capture, part: Path) -> None:
+def _write_texts(record: Record, capture: Capture, part: Path, digests: Mapping[str, str]) -> None:
     trial = record.trials[0].name if len(record.trials) == 1 else record.sweep
     texts = {
         RECORD: as_json(record),
         "sweep.yaml": record.config,
-        CAPTURE: _capture_text(capture),
+        CAPTURE: _capture_text(capture, digests),
         "data.json": json.dumps(_data_facts(record), indent=1),
         "requirements.txt": requirements_text(capture.environment),
         "python_env.yaml": _python_env(capture.environment),
@@ -102,9 +117,20 @@ def _write_texts(record: Record, capture: Capture, part: Path) -> None:
         (part / name).write_text(text, "utf-8")
 
 
-def _capture_text(capture: Capture) -> str:
+def _digests(tree: Path) -> Mapping[str, str]:
+    """The sha256 of every file below, by its path; of a link that of the text it is."""
+    found = {}
+    for path in sorted(tree.rglob("*")):
+        if path.is_symlink() or path.is_file():
+            content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
+            found[path.relative_to(tree).as_posix()] = hashlib.sha256(content).hexdigest()
+    return found
+
+
+def _capture_text(capture: Capture, digests: Mapping[str, str]) -> str:
     code = {name: getattr(capture.code, name) for name in _FACTS}
     facts = {"code": code, "environment": capture.environment.to_json(), "command": list(capture.command)}
+    facts["files"] = dict(digests)
     return json.dumps(facts, indent=1, sort_keys=True)
 
 

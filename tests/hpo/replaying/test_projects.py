@@ -63,7 +63,9 @@ def test_a_project_replays_its_trial_in_an_empty_place(project: Path, ask: Ask) 
     assert list(Path().iterdir()) == []
     [code] = (project / "code").glob("train_*.py")
     code.write_text(code.read_text().replace("0.5", "0.25"))
-    assert ask("replay", project).exit_code == 1
+    edited = ask("replay", project)
+    assert edited.exit_code == 1
+    assert f"the first thing that is not as it was: code {code.name}: " in edited.stdout
 
 
 @pytest.mark.slow
