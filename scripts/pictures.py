@@ -110,7 +110,9 @@ def _take(chromium: Browser, address: str, view: View, file: Path, *, failed: in
     page.wait_for_selector("main:not([aria-busy])")
     if view.tab:
         _open_tab(page, view.tab)
-    page.wait_for_load_state("networkidle") if "/sweeps/" not in view.path else page.wait_for_timeout(1500)
+    if page.locator(".panel-importance").count():
+        page.wait_for_selector(".panel-importance .bars, .panel-importance .empty")
+    page.wait_for_timeout(1000)  # what is drawn in slices of time is whole by then
     _write(page.screenshot(), file)
     context.close()
 

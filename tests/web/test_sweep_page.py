@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 ROWS = ".grid tbody tr[data-number]"
@@ -118,6 +119,7 @@ def test_the_table_holds_the_rows_in_sight_only_and_says_how_many_there_are(visi
     expect(page.locator(f'{ROWS}[data-number="0"]')).to_have_attribute("aria-rowindex", "121")
 
 
+@pytest.mark.slow
 def test_every_tab_draws(visit, seeded_page):
     page = visit(seeded_page, "/sweeps/trade-off")
     for name in (
