@@ -21,6 +21,8 @@ from trackers.records import Run
 log = logging.getLogger(__name__)
 EVERY = 0.35
 """Seconds between two looks while somebody watches."""
+EVERY_READER, LATER = 0.002, 0.4
+"""By so much more for each who watches, up to a limit: to tell them all is work too."""
 SHARE = 10
 """A look that was expensive is followed by a pause of so many times its duration."""
 _KEPT = 32
@@ -148,7 +150,8 @@ class Watched:
                 log.debug("%s cannot be read: %s", self.parent.name, error)
             except Exception:
                 log.exception("looking at %s failed", self.parent.name)
-            await asyncio.sleep(max(EVERY, SHARE * (time.monotonic() - began)))
+            every = EVERY + min(self.readers * EVERY_READER, LATER)
+            await asyncio.sleep(max(every, SHARE * (time.monotonic() - began)))
 
     def _look(self) -> Seen:
         mark = self.store.watching.mark(self.parent.id)
