@@ -150,3 +150,9 @@ def serve() -> Iterator[Callable[[str], str]]:
     yield start
     for each in running:
         each.__exit__()
+
+
+@pytest.fixture
+def serving_by_hand() -> type[serving]:
+    """For a test that ends the server itself."""
+    return serving

@@ -1,5 +1,7 @@
 /* Answers of the server, or, in a report, those written into the page: {"page": "/sweeps/x", "answers": {path: answer}}. */
 
+const FIRST_WAIT = 1000;
+const LONGEST_WAIT = 30000;
 const inlined = document.getElementById("report-data");
 
 export const report = inlined ? JSON.parse(inlined.textContent) : null;
@@ -41,11 +43,23 @@ export function PageError(message, remedy = "", status = 0) {
   return error;
 }
 
-export function listen(path, handlers, onstate) {
+/* Follows a stream of events until told to stop; `pathNow()` says where it goes on, each time it has to begin anew. */
+export function listen(pathNow, handlers, onstate) {
   if (report || typeof EventSource === "undefined") return () => {};
-  const source = new EventSource(path);
-  for (const [name, handler] of Object.entries(handlers)) source.addEventListener(name, (event) => handler(JSON.parse(event.data)));
-  source.addEventListener("open", () => onstate("live"));
-  source.addEventListener("error", () => onstate(source.readyState === EventSource.CLOSED ? "closed" : "waiting"));
-  return () => source.close();
+  let source = null;
+  let timer = 0;
+  let wait = FIRST_WAIT;
+  const begin = () => {
+    source = new EventSource(pathNow());
+    for (const [name, handler] of Object.entries(handlers)) source.addEventListener(name, (event) => handler(JSON.parse(event.data)));
+    source.addEventListener("open", () => { wait = FIRST_WAIT; onstate("live"); });
+    source.addEventListener("error", () => {
+      onstate("waiting");
+      if (source.readyState !== EventSource.CLOSED) return; // it tries again by itself
+      timer = setTimeout(begin, wait);
+      wait = Math.min(LONGEST_WAIT, wait * 2);
+    });
+  };
+  begin();
+  return () => { clearTimeout(timer); source.close(); };
 }

@@ -58,8 +58,8 @@ function followLive(store, base, connection) {
     gone: () => { connection.textContent = "deleted meanwhile"; stop(); },
     sweep: (facts) => { Object.assign(store.sweep, facts); store.tell("sweep"); },
   };
-  const words = { live: "live", waiting: "reconnecting …", closed: "not connected" };
-  const stop = listen(`${base}/events?revision=${encodeURIComponent(store.trials.revision ?? "")}`, handlers, (state) => {
+  const words = { live: "live", waiting: "reconnecting …" };
+  const stop = listen(() => `${base}/events?revision=${encodeURIComponent(store.trials.revision ?? "")}`, handlers, (state) => {
     connection.className = `connection connection-${state}`;
     connection.textContent = words[state];
     connection.classList.toggle("unseen", state === "live" && store.sweep.status !== "RUNNING");
