@@ -11,7 +11,7 @@ from hpo.masking import hidden
 from hpo.progress import counts_on_record, front_size, seconds_used
 from hpo.standing import STOPPED_TAG
 from hpo.trial import State
-from hpo.views.commands import Commands, named
+from hpo.views.commands import Commands
 from hpo.views.numbers import finite, number_of, seconds_between, whole_of
 from hpo.views.settings import flat_settings
 from trackers.records import Run, Status
@@ -112,9 +112,7 @@ class DriverFields:
     stop_asked: bool = False
 
 
-def sweep_details(
-    run: Run, *, commands: Commands, driver: DriverFields | None, best_id: str | None
-) -> dict[str, object]:
+def sweep_details(run: Run, *, driver: DriverFields | None) -> dict[str, object]:
     """What stands beside the list's fields where one sweep is shown."""
     return {
         "budget": {key: value for key, value in budget(run).items() if key != "max_failures" or value is not None},
@@ -127,7 +125,6 @@ def sweep_details(
         "user": run.user or None,
         "tags": {key: value for key, value in run.tags.items() if not key.startswith(("hpo.", "mlflow."))},
         "record": hidden("record", _record(run)),
-        "commands": _commands(run, commands, driver, has_best=best_id is not None),
     }
 
 
@@ -137,8 +134,11 @@ def _record(run: Run) -> dict[str, str]:
     return {key: value for key, value in run.tags.items() if key.startswith(shown)}
 
 
-def _commands(run: Run, commands: Commands, driver: DriverFields | None, *, has_best: bool) -> list[dict[str, str]]:
-    name, is_driven = named(run), driver is not None and driver.alive is not False
+def commands_for(
+    run: Run, commands: Commands, *, called: str, driver: DriverFields | None, has_best: bool
+) -> list[dict[str, str]]:
+    """What can be done with a sweep, by the name that commands call it."""
+    name, is_driven = called, driver is not None and driver.alive is not False
     may_go_on = run.sweep is not None and not is_driven and run.status is not Status.FINISHED
     by_failures = run.status is Status.FAILED and run.tags.get(STOPPED_TAG) == Stop.FAILURES
     listed = [

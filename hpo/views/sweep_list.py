@@ -14,21 +14,33 @@ SWEEP_TAG = "hpo.sweep_run_id"
 MOST = 1000
 """The newest so many are listed."""
 _LOOKED_AT = 50
+_NEWEST_FIRST = (Order("started", descending=True),)
 
 
 def sweep_list(store: Store, *, now: int, commands: Commands, name: str | None = None) -> dict[str, object]:
     """Our sweeps, and runs of others that have children, newest first; `total` where there are more than are listed."""
-    newest = (Order("started", descending=True),)
-    found = store.tracker.find(Query(sweeps=True, name=name, order=newest, limit=MOST + 1))
+    found = store.tracker.find(Query(sweeps=True, name=name, order=_NEWEST_FIRST, limit=MOST + 1))
     listed = found[:MOST]
     untold = [run.id for run in listed if not counts_of(run, {})]
     counted = store.tracker.counts(untold) if untold else {}
     versions = registered_by_sweep(store.registry.versions())
+    newest_of = {run.name: run.id for run in reversed(listed)}
     rows = [
-        sweep_row(run, counts=counts_of(run, counted.get(run.id, {})), now=now, registered=versions.get(run.id, ()))
+        {
+            **sweep_row(
+                run, counts=counts_of(run, counted.get(run.id, {})), now=now, registered=versions.get(run.id, ())
+            ),
+            "ambiguous": newest_of[run.name] != run.id,
+        }
         for run in listed
     ]
     return {"sweeps": rows, "store": commands.store, "more": len(found) > MOST}
+
+
+def is_ambiguous(store: Store, run: Run) -> bool:
+    """Whether a newer sweep has the same name, which therefore means that one."""
+    newest = store.tracker.find(Query(sweeps=True, name=run.name, order=_NEWEST_FIRST, limit=1))
+    return bool(newest) and newest[0].id != run.id
 
 
 def registered_by_sweep(versions: Sequence[ModelVersion]) -> Mapping[str, list[dict[str, object]]]:

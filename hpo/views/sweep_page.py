@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpo.views.commands import Commands
+from hpo.views.commands import Commands, named
 from hpo.views.live_table import LiveTable
 from hpo.views.space_fields import recorded_space, space_fields
-from hpo.views.sweep_fields import left, status_of, sweep_details, sweep_row
-from hpo.views.sweep_list import driver_of, registered_by_sweep
+from hpo.views.sweep_fields import commands_for, left, status_of, sweep_details, sweep_row
+from hpo.views.sweep_list import driver_of, is_ambiguous, registered_by_sweep
 from hpo.views.winner_fields import winner_fields
 from trackers.opening import Store
 from trackers.records import Run
@@ -41,15 +41,24 @@ class SweepPage:
     def whole(self, store: Store, *, now: int, commands: Commands) -> Mapping[str, object]:
         """All that is known."""
         run, best = self.run, self.table.best()
+        ambiguous, driver = is_ambiguous(store, run), driver_of(store, run)
         registered = registered_by_sweep(store.registry.versions()).get(run.id, ())
         return {
             **sweep_row(run, counts=self.table.counts(), now=now, registered=registered),
             **self.stands(),
+            "ambiguous": ambiguous,
             "revision": self.table.revision,
             "metric": self.metric,
             "goal": self.table.goal.value,
             "goal_is_known": run.sweep is not None,
             "winner": winner_fields(store, run, best),
             "space": space_fields(recorded_space(run)),
-            **sweep_details(run, commands=commands, driver=driver_of(store, run), best_id=best[2] if best else None),
+            **sweep_details(run, driver=driver),
+            "commands": commands_for(
+                run,
+                commands,
+                called=run.id if ambiguous else named(run),
+                driver=driver,
+                has_best=best is not None,
+            ),
         }

@@ -12,7 +12,7 @@ import pytest
 
 from hpo.views.run_fields import artifact_id
 from trackers.opening import open_store
-from trackers.records import Artifact, Point, RunEnded, RunStarted, RunUpdated, Status
+from trackers.records import Artifact, Point, RunEnded, RunStarted, RunUpdated, Status, SweepFacts
 
 SWEEP = "5a" * 16
 RUN = "0001" + "b" * 28
@@ -227,6 +227,39 @@ def test_sweeps_of_any_name_are_found(tmp_path: Path, make_site, name: str) -> N
         assert site.ask(f"/api/sweeps/{encoded}").json["name"] == name
         assert site.ask(f"/api/sweeps/{encoded}/trials").json["number"] == [0, 1]
         assert site.ask(f"/sweeps/{encoded}").headers["content-type"].startswith("text/html")
+
+
+def test_of_two_sweeps_of_one_name_the_older_is_called_by_its_id(tmp_path: Path, make_site) -> None:
+    with open_store("memory://", artifacts=str(tmp_path)) as store:
+        for n, run_id in enumerate(("a" * 32, "b" * 32), start=1):
+            store.tracker.record(
+                [RunStarted(run_id, "same", "Default", n), RunStarted(f"{n}" * 32, "c", "Default", 9, run_id)]
+            )
+        site = make_site(store=store)
+        assert [each["ambiguous"] for each in site.ask("/api/sweeps").json["sweeps"]] == [False, True]
+        assert site.ask("/api/sweeps/same").json["id"] == "b" * 32
+        older = site.ask(f"/api/sweeps/{'a' * 32}").json
+        assert older["ambiguous"] is True
+        assert all("a" * 32 in each["command"] for each in older["commands"])
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "[]", "null", "1", '{"seconds": "a"}', '{"complete": "x", "seconds": null}', "{", ""]
+)
+def test_tags_that_anybody_may_set_break_nothing(tmp_path: Path, make_site, text: str) -> None:
+    keys = ("hpo.progress", "hpo.best_value", "hpo.best_trial", "hpo.promotion", "hpo.registered", "hpo.stopped_by")
+    facts = SweepFacts('{"budget": []}', "h", "loss", "minimize", 1, 1, 5)
+    with open_store("memory://", artifacts=str(tmp_path)) as store:
+        tags = dict.fromkeys(keys, text)
+        store.tracker.record([RunStarted("a" * 32, "a", "Default", 1, tags=tags, sweep=facts)])
+        site = make_site(store=store)
+        for path in (
+            "/api/sweeps",
+            f"/api/sweeps/{'a' * 32}",
+            f"/api/sweeps/{'a' * 32}/trials",
+            f"/api/sweeps/{'a' * 32}/front",
+        ):
+            assert site.ask(path).status == 200
 
 
 @pytest.mark.parametrize("name", ["--help", "@latest", "a\x1b[31m", "a\nrm -rf x", " a", "a#1", "\u202eevil"])
