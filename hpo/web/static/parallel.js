@@ -26,13 +26,15 @@ export function parallelView(store) {
   const host = el("div", { class: "parallel", role: "group" }, el("div", { class: "canvases", role: "img", "aria-label": "Parallel coordinates" }, under, lines, over), heads);
   const scroller = el("div", { class: "parallel-scroll", tabindex: "0", role: "region", "aria-label": "Parallel coordinates, scrolls sideways" }, host);
   const view = { store, host, under, lines, over, heads, image: host.firstChild, axes: [], keys: "", jobs: {}, timers: {}, drag: null, colour: new Uint8Array(0) };
-  tools.append(el("span", { class: "scale-key" }, el("span", {}, "worse"), el("span", { class: "scale-ramp" }), el("span", {}, "better")));
+  const part = el("span", { class: "quiet" });
+  tools.append(part, el("span", { class: "scale-key" }, el("span", {}, "worse"), el("span", { class: "scale-ramp" }), el("span", {}, "better")));
   body.append(scroller);
   const empty = emptyNote("No parameter has had two values yet.");
   const draw = (events) => {
     const keys = varyingParams(store);
     const few = keys.length === 0;
     if (few !== (body.firstChild === empty)) fill(body, few ? empty : scroller);
+    part.textContent = keys.length > MOST_AXES ? `the first ${MOST_AXES} of ${keys.length} parameters` : "";
     if (!few) layOut(view, keys, events);
   };
   store.on("rows filter metric top", draw);

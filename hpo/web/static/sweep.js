@@ -12,7 +12,7 @@ import { createStore } from "./store.js";
 import { tableView } from "./table.js";
 import { tabsView } from "./tabs.js";
 import { tilesView } from "./tiles.js";
-import { announce } from "./tip.js";
+import { announceSeldom } from "./tip.js";
 
 export async function sweepPage(main, name) {
   const base = `/api/sweeps/${encodeURIComponent(await sweepId(name))}`;
@@ -53,7 +53,7 @@ function followLive(store, base, connection) {
     hello: () => {},
     trials: async (columns) => {
       if (columns.gone?.length) store.merge({ ...await getJson(`${base}/trials`), whole: true }); else store.merge(columns);
-      announce(`${store.trials.count} trials`);
+      announceSeldom(`${store.trials.count} trials`);
     },
     gone: () => { connection.textContent = "deleted meanwhile"; stop(); },
     sweep: (facts) => { Object.assign(store.sweep, facts); store.tell("sweep"); },

@@ -20,6 +20,7 @@ export function tableView(store) {
   view.scroller = el("div", { class: "grid-scroll", tabindex: "0", role: "region", "aria-label": "Table of trials" }, view.table);
   view.scroller.addEventListener("scroll", () => requestAnimationFrame(() => showRows(view)), { passive: true });
   view.scroller.addEventListener("keydown", (event) => moveChoice(view, event));
+  view.scroller.addEventListener("pointerleave", () => store.hover(-1));
   whenResized(view.scroller, () => showRows(view));
   view.menu = el("details", { class: "menu" }, el("summary", {}, "Columns"), el("div", { class: "menu-body" }));
   tools.append(view.menu);

@@ -10,6 +10,8 @@ import { onTheme } from "./theme.js";
 import { timelineView } from "./timeline.js";
 import { winnerView } from "./winner.js";
 
+const CALM_TAB = 90;
+
 export function tabsView(store) {
   const several = store.goals.length > 1;
   const known = [
@@ -41,9 +43,19 @@ export function tabsView(store) {
     open(next);
     buttons.get(next).focus();
   });
-  store.on("rows filter metric top sweep", (events) => view?.draw(events));
-  onTheme(() => view?.draw(["theme"]));
-  const watcher = new IntersectionObserver((entries) => { if (entries.some((entry) => entry.isIntersecting)) { watcher.disconnect(); open(store.tab); } }, { rootMargin: "50px" });
+  const sight = { seen: false, due: false, timer: 0 };
+  const drawSoon = () => { // not at each move of a brush, and not where nobody sees it
+    sight.due = true;
+    if (!sight.seen || !view) return;
+    clearTimeout(sight.timer);
+    sight.timer = setTimeout(() => { if (pane.isConnected) { sight.due = false; view.draw(); } }, CALM_TAB);
+  };
+  store.on("rows filter metric top sweep", drawSoon);
+  onTheme(drawSoon);
+  const watcher = new IntersectionObserver((entries) => {
+    sight.seen = entries.at(-1).isIntersecting;
+    if (sight.seen && !view) open(store.tab); else if (sight.seen && sight.due) drawSoon();
+  }, { rootMargin: "50px" });
   watcher.observe(pane);
   for (const [name, button] of buttons) { button.setAttribute("aria-selected", String(name === store.tab)); button.tabIndex = name === store.tab ? 0 : -1; }
   pane.setAttribute("aria-labelledby", `tab-${store.tab}`);

@@ -3,7 +3,9 @@ import { el, fill } from "./dom.js";
 import { formatNumber, formatSeconds, formatValue, plainText } from "./format.js";
 import { STATES } from "./trials.js";
 
+const SELDOM = 15000;
 let tipBox = null;
+let lastSeldom = 0;
 
 export function showTip(x, y, lines) {
   tipBox ??= document.body.appendChild(el("div", { class: "tip", "aria-hidden": "true" }));
@@ -16,6 +18,13 @@ export function showTip(x, y, lines) {
 
 export function hideTip() {
   if (tipBox) tipBox.hidden = true;
+}
+
+/* New trials are told of now and then, not one by one. */
+export function announceSeldom(text) {
+  if (Date.now() - lastSeldom < SELDOM) return;
+  lastSeldom = Date.now();
+  announce(text);
 }
 
 export function announce(text) {
