@@ -86,6 +86,9 @@ def serve(store: Store, commands: Commands, serving: Serving, started: Callable[
             h11_max_incomplete_event_size=32 << 10,
         )
         os.nice(NICE)
+        quiet = logging.getLogger("uvicorn")  # of broken requests, and of what was cut off at the end; faults are ours
+        quiet.addHandler(logging.NullHandler())
+        quiet.propagate = False
         gc.freeze()  # what is imported stays; looking through it takes a third of the time that reading trials takes
         gc.set_threshold(50_000, 20, 50)
         started(_address(serving.host, port), token if is_own else "")

@@ -65,6 +65,7 @@ def test_the_address_that_is_printed_opens_the_page_and_a_signal_ends_it(uri: st
             assert len(token) >= 40
             assert token not in "".join(told)
             assert "Traceback" not in told[1]
+            assert "running task" not in told[1]
         finally:
             server.kill()
 
