@@ -1,5 +1,6 @@
 """The space of a sweep as it was searched, from its record alone: no file is opened and nothing is imported."""
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 
@@ -14,9 +15,14 @@ def recorded_space(parent: Run) -> Space | None:
     """The space a sweep searched; None for other runs, and where this release cannot read its record."""
     if parent.sweep is None:
         return None
+    return _space_in(parent.sweep.config)
+
+
+@functools.lru_cache(maxsize=32)
+def _space_in(config: str) -> Space | None:
+    """The same of a configuration as it is recorded; to read one takes tens of milliseconds."""
     try:
-        text = json.loads(parent.sweep.config)["file"]
-        return space_of(read_sweep_text(text, parent.name))
+        return space_of(read_sweep_text(json.loads(config)["file"], "the record"))
     except (HpoError, ValueError, KeyError, TypeError):
         return None
 
