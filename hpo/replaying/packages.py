@@ -1,6 +1,5 @@
 """Which Python runs trials again, with which packages and variables, and what of that is not as it was."""
 
-import hashlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,9 +13,10 @@ from hpo.provenance.changed import Changed
 from hpo.provenance.digest_cache import cache_folder
 from hpo.provenance.environment import VARIABLES, Environment, captured_environment
 from hpo.provenance.environment_changes import environment_changes
+from hpo.provenance.environment_elsewhere import environment_of
 from hpo.provenance.installers import UNWANTED, find_uv
 from hpo.provenance.lock import OWN, local_projects, requirements_text
-from hpo.provenance.locked_environment import make_locked_environment
+from hpo.provenance.locked_environment import folder_name, make_locked_environment
 from hpo.replaying.code_place import CodePlace
 from hpo.replaying.record import Record
 from hpo.replaying.wishes import LOCKED, SAME, Wishes
@@ -52,19 +52,18 @@ def packages_for(
         if wishes.environment == LOCKED:
             raise ProvenanceError(f"no packages of {record.sweep!r} are on record; replay it with --env current")
         return Packages(sys.executable, variables)
-    found = environment_changes(environment, _environment_now(record, environment, variables))
-    # what was installed from the code on record comes from there again, and our own package is always the running one
-    found = [change for change in found if change.what != "package" or change.name not in _inside(environment, code)]
-    if wishes.environment == LOCKED:
-        python = _locked(environment, code, wishes, folder)
-        return Packages(
-            str(python),
-            _within(python, variables),
-            [change for change in found if change.name == OWN or change.what not in ("python", "package")],
-        )
+    python = _locked(environment, code, wishes, folder) if wishes.environment == LOCKED else None
+    if python:
+        variables = _within(python, variables)
+    now = _environment_now(record, environment, variables, python)
+    # what was installed from the code on record comes from there again
+    inside = _inside(environment, code)
+    found = [
+        each for each in environment_changes(environment, now) if each.what != "package" or each.name not in inside
+    ]
     if wishes.environment == SAME:
         _require_same(record, found)
-    return Packages(sys.executable, variables, found)
+    return Packages(str(python or sys.executable), variables, found)
 
 
 def _inside(environment: Environment, code: CodePlace) -> Mapping[str, Path]:
@@ -75,12 +74,10 @@ def _inside(environment: Environment, code: CodePlace) -> Mapping[str, Path]:
 
 def _locked(environment: Environment, code: CodePlace, wishes: Wishes, folder: Path) -> Path:
     text, inside = requirements_text(environment), _inside(environment, code)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     # one that has projects of the rebuilt code in it goes with that
     kept = folder if inside or wishes.environments is None else wishes.environments
-    return make_locked_environment(
-        environment, text, kept / f"environment-{digest}", uv=find_uv(), supply=wishes.supply, projects=inside
-    )
+    target = kept / folder_name(environment, text, inside)
+    return make_locked_environment(environment, text, target, uv=find_uv(), supply=wishes.supply, projects=inside)
 
 
 def _within(python: Path, variables: Mapping[str, str]) -> Mapping[str, str]:
@@ -98,18 +95,18 @@ def _variables(before: Environment | None) -> Mapping[str, str]:
     return {HASH_SEED: PINNED_HASH_SEED, **mine}
 
 
-def _environment_now(record: Record, before: Environment, variables: Mapping[str, str]) -> Environment:
+def _environment_now(
+    record: Record, before: Environment, variables: Mapping[str, str], python: Path | None
+) -> Environment:
+    """What trials will really run in: of this Python, or of another one, which is asked."""
     config = read_sweep_text(record.config, "the sweep file on record")
-    parallel = config.parallel
     if HASH_SEED not in before.variables:  # it was drawn anew by each process then, so any one is as it was
         variables = {name: value for name, value in variables.items() if name != HASH_SEED}
-    return captured_environment(
-        list(before.variables),
-        variables,
-        inner_threads=parallel.inner_threads,
-        backend=parallel.backend,
-        command=config.objective.command is not None,
-    )
+    allowed, threads, backend = list(before.variables), config.parallel.inner_threads, config.parallel.backend
+    command = config.objective.command is not None
+    if python is None:
+        return captured_environment(allowed, variables, inner_threads=threads, backend=backend, command=command)
+    return environment_of(python, allowed, variables, inner_threads=threads, backend=backend, command=command)
 
 
 def _require_same(record: Record, changes: Sequence[Changed]) -> None:

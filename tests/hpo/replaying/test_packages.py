@@ -83,6 +83,22 @@ def test_variables_are_as_they_were(
     assert found.variables.get("TOKEN") != "***"
 
 
+@pytest.mark.slow
+def test_a_locked_environment_is_compared_with_the_record_as_it_came_out(
+    record: Record, then: Environment, code: CodePlace, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another Python of the same minor version stands in for the one on record, which is said."""
+    major, minor, _ = then.python.split(".")
+    other = replace(then, python=f"{major}.{minor}.99", packages={"tracked-hpo": "0.0.1"}, sources={})
+    found = packages_for(record, other, code, Wishes("locked", environments=tmp_path / "kept"), tmp_path)
+    assert [(change.what, change.name) for change in found.changes if change.what in ("python", "package")] == [
+        ("python", "version"),
+        ("package", "tracked-hpo"),
+    ]
+    [kept] = (path for path in (tmp_path / "kept").iterdir() if path.is_dir())
+    assert Path(found.python).is_relative_to(kept)
+
+
 def test_without_packages_on_record_there_is_nothing_to_compare_or_to_make(
     record: Record, code: CodePlace, tmp_path: Path
 ) -> None:
