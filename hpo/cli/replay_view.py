@@ -1,17 +1,20 @@
 """What a replay found, for people and for programs."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hpo.cli import output
 from hpo.cli.formats import Table
 from hpo.cli.options import Shared
 from hpo.cli.text import lines, one_line
+from hpo.provenance.changed import Changed
 from hpo.replaying.comparison import MetricVerdict, Verdict
 from hpo.replaying.recorded_replay import as_object
 
 log = logging.getLogger(__name__)
 _MOST_CHANGES = 8
+_MOST_LINES = 12
+"""Lines of a difference that are shown, as of an edited file; `hpo diff` and JSON have all."""
 
 
 def show(verdicts: Sequence[Verdict], shared: Shared) -> None:
@@ -90,10 +93,22 @@ def _conclusion(verdict: Verdict) -> Sequence[str]:
         said = [_difference(verdict)]
     if verdict.changes:
         head = "differs from then" if verdict.is_same else "what differs from then"
-        shown = [f"  {one_line(str(change))}" for change in verdict.changes[:_MOST_CHANGES]]
-        more = len(verdict.changes) - len(shown)
-        said += [f"{head}:", *shown, *([f"  and {more} more; -f json has all"] if more else [])]
+        shown = [line for change in verdict.changes[:_MOST_CHANGES] for line in _change(change, verdict.first_change)]
+        more = len(verdict.changes) - _MOST_CHANGES
+        said += [f"{head}:", *shown, *([f"  and {more} more; -f json has all"] if more > 0 else [])]
     return said
+
+
+def _change(change: Changed, first: Changed | None) -> Iterator[str]:
+    """A thing that differs, with what is known of it closer: of code only for the first file, as that may be long."""
+    yield f"  {one_line(str(change))}"
+    if change.what == "code" and change is not first:
+        return
+    text = change.detail.partition("\n@@ ")[2].partition("\n")[2] if change.what == "code" else change.detail
+    known = text.splitlines()
+    yield from (f"    {one_line(line)}" for line in known[:_MOST_LINES])
+    if len(known) > _MOST_LINES:
+        yield f"    and {len(known) - _MOST_LINES} more lines; -f json has all"
 
 
 def _difference(verdict: Verdict) -> str:
