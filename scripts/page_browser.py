@@ -75,7 +75,7 @@ def install(package: str) -> None:
     if not shutil.which("npm") or not shutil.which("node"):
         raise NoBrowser(f"{package} is taken by npm, which is not on PATH")
     TOOLS.mkdir(exist_ok=True)
-    with (TOOLS / ".npm.lock").open("w") as lock:  # two processes must not install at once
+    with (TOOLS / ".azurite.lock").open("w") as lock:  # whoever runs npm here, one at a time
         fcntl.flock(lock, fcntl.LOCK_EX)
         if place.exists():
             return

@@ -5,7 +5,7 @@ import { chartAxis, createChart } from "./chart.js";
 import { el, emptyNote, fill } from "./dom.js";
 import { edfOption } from "./edf.js";
 import { formatCount, formatNumber, formatSeconds, plainText } from "./format.js";
-import { linkTo, sweepId, sweepPath } from "./links.js";
+import { linkTo, sweepPath } from "./links.js";
 import { plainTable } from "./settings.js";
 import { goalsOf } from "./store.js";
 import { colours, onTheme } from "./theme.js";
@@ -34,7 +34,7 @@ export async function comparePage(main) {
 }
 
 async function loadEntry(name) {
-  const base = `/api/sweeps/${encodeURIComponent(await sweepId(name))}`;
+  const base = `/api/sweeps/${encodeURIComponent(name)}`;
   const trials = emptyTrials();
   const [sweep, columns] = await Promise.all([getJson(base), getJson(`${base}/trials`)]);
   mergeTrials(trials, columns);

@@ -1,5 +1,5 @@
 /* Addresses of the page's own views; going there loads nothing anew. */
-import { getJson, report } from "./api.js";
+import { report } from "./api.js";
 import { el } from "./dom.js";
 
 let goTo = null;
@@ -19,13 +19,6 @@ export function linkTo(path, text, props = {}) {
 
 export function sweepName(sweep) {
   return !sweep.name || sweep.ambiguous || /^\.+$/.test(sweep.name) ? sweep.id : sweep.name;
-}
-
-/* Pages call sweeps by name, as people do; the server is asked by id. Of several of a name the newest is meant. */
-export async function sweepId(name) {
-  if (report) return name;
-  const { sweeps } = await getJson(`/api/sweeps?name=${encodeURIComponent(name)}`);
-  return sweeps.find((sweep) => sweep.name === name)?.id ?? name;
 }
 
 export function sweepPath(sweep) {

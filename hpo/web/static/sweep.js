@@ -5,7 +5,7 @@ import { filterBar } from "./filterbar.js";
 import { plainText } from "./format.js";
 import { historyView } from "./history.js";
 import { importanceView } from "./importance.js";
-import { linkTo, sweepId } from "./links.js";
+import { linkTo } from "./links.js";
 import { parallelView } from "./parallel.js";
 import { slicesView } from "./slices.js";
 import { createStore } from "./store.js";
@@ -15,8 +15,9 @@ import { tilesView } from "./tiles.js";
 import { announceSeldom } from "./tip.js";
 
 export async function sweepPage(main, name) {
-  const base = `/api/sweeps/${encodeURIComponent(await sweepId(name))}`;
-  const [sweep, columns] = await Promise.all([getJson(base), getJson(`${base}/trials`)]);
+  const named = `/api/sweeps/${encodeURIComponent(name)}`;
+  const [sweep, columns] = await Promise.all([getJson(named), getJson(`${named}/trials`)]);
+  const base = `/api/sweeps/${encodeURIComponent(sweep.id)}`;
   const store = createStore(sweep);
   const connection = el("span", { class: "connection" });
   const status = el("span", {});

@@ -4,13 +4,13 @@ import { chartAxis, createChart } from "./chart.js";
 import { commandList } from "./commands.js";
 import { el, emptyNote, factList, fill } from "./dom.js";
 import { formatNumber, formatSeconds, formatSize, formatTime, formatValue, plainLines, plainText, plural } from "./format.js";
-import { linkTo, modelPath, sweepId, sweepPath, trialPath } from "./links.js";
+import { linkTo, modelPath, sweepPath, trialPath } from "./links.js";
 import { plainTable } from "./settings.js";
 import { statusMark } from "./sweep.js";
 import { emptyTrials, mergeTrials, numberOrder } from "./trials.js";
 
 export async function trialPage(main, name, number) {
-  const base = `/api/sweeps/${encodeURIComponent(await sweepId(name))}`;
+  const base = `/api/sweeps/${encodeURIComponent(name)}`;
   const trials = emptyTrials();
   const [sweep, columns] = await Promise.all([getJson(base), getJson(`${base}/trials`)]);
   mergeTrials(trials, columns);
