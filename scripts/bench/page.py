@@ -265,7 +265,7 @@ def first_screen(started, address: str, drawn: str) -> float:
 
 @contextlib.contextmanager
 def mlflow_server(folder: Path, count: int) -> Iterator[tuple[str, str]]:
-    """The runs of the experiment in MLflow's own page; it shows 100 of them."""
+    """The runs of the experiment in MLflow's own page, which puts trials behind their sweep's row."""
     copy = folder / "copy.db"
     shutil.copy(folder / "mlflow.db", copy)
     port = free_port()
@@ -284,7 +284,7 @@ def mlflow_server(folder: Path, count: int) -> Iterator[tuple[str, str]]:
 
         with open_store(f"sqlite:///{copy}", read_only=True) as store:
             experiment = store.tracker.experiment(NAME)
-        yield f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs", "text=trial-"
+        yield f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs", "text=matching runs"
 
 
 @contextlib.contextmanager
