@@ -3,12 +3,17 @@
 import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hpo.cli import options
 from hpo.cli.options import Shared
 from trackers.records import Run
+
+if TYPE_CHECKING:  # for the types only: they take time to import
+    from hpo.captures import Capture
+    from hpo.replaying.record import Record
 
 log = logging.getLogger(__name__)
 _FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
@@ -42,6 +47,12 @@ def _ending(_: click.Context, parameter: click.Parameter, path: Path | None) -> 
 @click.option("--with-data", is_flag=True, help="Copy the data files into the project too.")
 @click.option("--repository", type=_FOLDER, metavar="DIR", help="For a project: a clone that has the code's history.")
 @click.option("--data", type=_FOLDER, metavar="DIR", help="For a project: where to look for data files too.")
+@click.option(
+    "--artifacts",
+    type=_FOLDER,
+    metavar="DIR",
+    help="For a project: the store's files, where they are not where they were.",
+)
 @options.store_only
 def command(
     shared: Shared,
@@ -53,6 +64,7 @@ def command(
     with_data: bool,
     repository: Path | None,
     data: Path | None,
+    artifacts: Path | None,
 ) -> None:
     """Write the trials of SWEEP (the latest if not named) to a file, which appears whole or not at all.
 
@@ -64,23 +76,23 @@ def command(
     if project is not None:
         if where:
             raise click.UsageError("--where goes with -o FILE; name the trial of a project: SWEEP#17")
-        _export_project(shared, sweep, project, repository=repository, data=data, with_data=with_data)
+        from hpo.replaying.project import write_project
+
+        record, capture = _recorded(shared, sweep, artifacts)
+        write_project(record, capture, project, repository=repository, data=data, with_data=with_data)
+        log.info("wrote %s to %s; replay it with: hpo replay %s", sweep, project, project)
     elif file is not None:
         _export(shared, sweep, file, where)
 
 
-def _export_project(
-    shared: Shared, what: str, folder: Path, *, repository: Path | None, data: Path | None, with_data: bool
-) -> None:
-    from hpo.cli.stores import open_to_read, store_name
+def _recorded(shared: Shared, what: str, artifacts: Path | None) -> "tuple[Record, Capture | None]":
+    from hpo.cli.stores import artifact_places, open_to_read, store_name
     from hpo.recorded_name import find_recorded
     from hpo.replaying.on_record import record_of_run
-    from hpo.replaying.project import write_project
 
     with open_to_read(shared) as store:
-        record, capture = record_of_run(store.tracker, find_recorded(store, what, store_name(shared)))
-    write_project(record, capture, folder, repository=repository, data=data, with_data=with_data)
-    log.info("wrote %s to %s; replay it with: hpo replay %s", what, folder, folder)
+        run = find_recorded(store, what, store_name(shared))
+        return record_of_run(store.tracker, run, artifact_places(shared, artifacts))
 
 
 def _export(shared: Shared, sweep: str, file: Path, where: str) -> None:

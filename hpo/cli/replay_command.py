@@ -43,6 +43,12 @@ _FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 )
 @click.option("--repository", type=_FOLDER, metavar="DIR", help="A clone that has the code's history.")
 @click.option("--data", type=_FOLDER, metavar="DIR", help="Where to look for data files too; known by their content.")
+@click.option(
+    "--artifacts",
+    type=_FOLDER,
+    metavar="DIR",
+    help="The store's files, where they are neither where they were nor beside it.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), metavar="N", help="Another seed than the trial had.")
 @click.option("-j", "--jobs", "slots", type=click.IntRange(1), default=1, metavar="N", help="Trials at the same time.")
 @click.option(
@@ -66,6 +72,7 @@ def command(
     code: str,
     repository: Path | None,
     data: Path | None,
+    artifacts: Path | None,
     seed: int | None,
     slots: int,
     ignored: Sequence[str],
@@ -82,13 +89,15 @@ def command(
     named. Exit 2: it cannot be run here, and why.
     """
     from hpo.cli.replay_view import show
+    from hpo.cli.stores import artifact_places
     from hpo.provenance.installers import Supply
     from hpo.replaying.packages import environments_folder
     from hpo.replaying.wishes import Wishes
 
     supply = Supply(tuple(indexes), tuple(links))
     kept = environments_folder(os.environ)
-    wishes = Wishes(environment, code, repository, data, seed, slots, ignored, supply, kept, keep)
+    places = artifact_places(shared, artifacts)
+    wishes = Wishes(environment, code, repository, data, seed, slots, ignored, supply, kept, places, keep)
     with _ended_by_signals():
         verdicts = _replayed(shared, what, wishes, records=not no_record)
     show(verdicts, shared)
@@ -106,6 +115,7 @@ def _replayed(shared: Shared, what: str, wishes: "Wishes", *, records: bool) -> 
 
     if is_project(Path(what)):
         return [done.verdict for done in replay_project(Path(what), wishes)]
+    _require_no_folder(what)
     require_store(shared)
     with open_store(shared.tracker) if records else open_to_read(shared) as store:
         run = find_recorded(store, what, store_name(shared))
@@ -114,6 +124,14 @@ def _replayed(shared: Shared, what: str, wishes: "Wishes", *, records: bool) -> 
             parents = [store.tracker.get(verdict.run_id).parent_id or "" for verdict in verdicts]
             send_sweeps(store, parents, os.environ)
         return verdicts
+
+
+def _require_no_folder(what: str) -> None:
+    """No sweep is called `./project` or `/home/me/project`: who says so means a project, which is not there."""
+    from hpo.errors import ConfigError
+
+    if what.startswith((".", "/")):
+        raise ConfigError(f"{what} is no project that hpo export --project wrote: it has no trial.json and code")
 
 
 @contextlib.contextmanager

@@ -35,6 +35,7 @@ def _one(verdict: Verdict) -> str:
     parts = [as_table(Table(["metric", "recorded", "replayed", "points", "verdict"], rows))] if rows else []
     if verdict.not_compared:
         parts.append(f"not compared: {_grouped(verdict)}")
+    parts += [line for metric in verdict.metrics for line in _values(metric)]
     return "\n".join([*parts, *_conclusion(verdict)])
 
 
@@ -68,9 +69,18 @@ def _metric_row(metric: MetricVerdict) -> dict[str, object]:
         "recorded": _value(metric.recorded),
         "replayed": _value(metric.replayed),
         "points": metric.points,
-        "verdict": "identical" if metric.is_same else f"differs at {metric.difference}"
-        if metric.difference.startswith("step") else metric.difference,
-    }  # fmt: skip
+        "verdict": "identical" if metric.is_same else _where(metric),
+    }
+
+
+def _where(metric: MetricVerdict) -> str:
+    """At which step it differs first; the values there are said below where they are not those of the columns."""
+    step, colon, _ = metric.difference.partition(":")
+    return f"differs at {step}" if colon else step
+
+
+def _values(metric: MetricVerdict) -> Sequence[str]:
+    return [f"{metric.name} at {metric.difference}"] if metric.points > 1 and ":" in metric.difference else []
 
 
 def _value(value: float | None) -> str | None:

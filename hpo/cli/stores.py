@@ -5,7 +5,7 @@ import gc
 import logging
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hpo.cli.options import Shared
@@ -48,6 +48,12 @@ def database_file(uri: str) -> Path | None:
     if match is None or match[1] in ("", ":memory:") or match[1].startswith("file:"):
         return None
     return Path(match[1]).expanduser()
+
+
+def artifact_places(shared: Shared, given: Path | None) -> Sequence[Path]:
+    """Where files of the store may lie if not where they were: in a folder that was given, else beside its database."""
+    file = database_file(shared.tracker)
+    return [place for place in (given, file.absolute().parent if file else None) if place is not None]
 
 
 def store_name(shared: Shared) -> str:

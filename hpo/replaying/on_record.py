@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hpo.captures import Capture, capture_of
 from hpo.errors import ConfigError, NothingFound
+from hpo.replaying.kept_files import found_here
 from hpo.replaying.project import CODE, DATA, edited, read_project
 from hpo.replaying.record import Record, TrialRecord, origin_of, record_of, trials_of
 from hpo.replaying.recorded_replay import put_on_record
@@ -29,7 +30,8 @@ def replay_run(tracker: Tracker, run: Run, wishes: Wishes, *, records: bool) -> 
 
     NothingFound where there is none; ProvenanceError or ConfigError where it cannot be run here.
     """
-    for parent, runs in _groups(tracker, run):
+    for sweep, runs in _groups(tracker, run):
+        parent = found_here(sweep, wishes.artifacts)
         record = record_of(tracker, parent, runs)
         for key, trials in _by_capture(record).items():
             capture = capture_of(tracker, parent, next(run for run in runs if run.id == trials[0].run_id))
@@ -51,17 +53,17 @@ def replay_project(folder: Path, wishes: Wishes) -> Sequence[Replayed]:
         return done
 
 
-def record_of_run(tracker: Tracker, run: Run) -> tuple[Record, Capture | None]:
+def record_of_run(tracker: Tracker, run: Run, artifacts: Sequence[Path] = ()) -> tuple[Record, Capture | None]:
     """What is on record of a trial, or of the trials of a sweep, where all ran with one and the same code.
 
-    ConfigError where they did not.
+    `artifacts` are folders to look for the store's files in. ConfigError where the trials ran with different code.
     """
     groups = _groups(tracker, run)
     parent, runs = groups[0]
     record = record_of(tracker, parent, runs)
     if len(groups) > 1 or len(_by_capture(record)) > 1:
         raise ConfigError(f"the trials of {run.name!r} did not all run with the same code; name one: {run.name}#0")
-    return record, capture_of(tracker, parent, runs[0])
+    return record, capture_of(tracker, found_here(parent, artifacts), runs[0])
 
 
 def _replay(

@@ -17,8 +17,9 @@ class Wishes:
 
     `repository` is where the code's history is, or for current code where it lies; `data` a folder to look for data in.
     `ignored` are patterns of metrics that are not compared. `supply` is where the packages of a locked environment
-    come from, `environments` the folder that keeps such environments for the next time. `keep` is a folder for a copy
-    of the code and of all that trials kept and printed.
+    come from, `environments` the folder that keeps such environments for the next time. `artifacts` are folders to look
+    for the store's files in, where they are not where they were. `keep` is a folder for a copy of the code and of all
+    that trials kept and printed.
     """
 
     environment: str = SAME
@@ -30,4 +31,5 @@ class Wishes:
     ignored: Sequence[str] = ()
     supply: Supply = field(default_factory=Supply)
     environments: Path | None = None
+    artifacts: Sequence[Path] = ()
     keep: Path | None = None

@@ -155,6 +155,13 @@ def test_a_project_may_hold_the_data(
     assert "which is not here" in refused.stderr
 
 
+@pytest.mark.parametrize("name", ["./gone", "."])
+def test_a_folder_that_is_no_project_is_not_taken_for_a_sweep(repository: Repository, ask: Ask, name: str) -> None:
+    result = ask("replay", name)
+    assert result.exit_code == 2
+    assert f"{name} is no project that hpo export --project wrote" in result.stderr
+
+
 def test_a_folder_that_is_not_empty_is_no_place_for_a_project(ask: Ask, tmp_path: Path) -> None:
     result = ask("export", "small#1", "--project", tmp_path, "-o", "x.csv")
     assert result.exit_code == 2

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+import hpo
+
 Ask = Callable[..., Result]
+STORE = "sqlite:///../store/mlflow.db"
 Repository = Any
 """As conftest makes it."""
 
@@ -132,6 +135,40 @@ def test_a_clone_serves_on_another_machine(repository: Repository, ask: Ask, tmp
     assert "--repository DIR" in refused.stderr
     result = ask("replay", "ridge#1", "--repository", tmp_path / "clone")
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", [[], ["--artifacts", "away"]])
+def test_a_store_that_was_copied_serves_on_another_machine(
+    repository: Repository, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: list[str]
+) -> None:
+    """Database and files are all there is, beside a clone, which has not seen the edit, and the data."""
+    repository.write(".gitignore", "data/\n")
+    repository.write("data/train.csv", rows())
+    repository.write(f"{repository.module}.py", OBJECTIVE.replace("range(8)", "range(8, 16)"))
+    repository.write("table.yaml", TABLE + "register: {name: houses, alias: champion}\n")
+    repository.write("sweep.yaml", sweep(SWEEP))
+    repository.commit()
+    repository.write(f"{repository.module}.py", OBJECTIVE)
+    repository.run()
+    hpo.run("table.yaml", tracker=STORE, overrides=["tracker.artifacts=../store/mlruns"])
+    there = tmp_path / "there"
+    repository.git("clone", "-q", str(repository.folder), str(there / "clone"))
+    shutil.copytree(tmp_path / "store", there / "store")
+    if option:
+        shutil.move(there / "store" / "mlruns", there / "away")
+    (there / "data").mkdir()
+    shutil.copy(repository.folder / "data" / "train.csv", there / "data" / "x.csv")
+    for name in ("repository", "store"):
+        (tmp_path / name).rename(tmp_path / f"gone-{name}")
+    monkeypatch.chdir(there)
+    monkeypatch.setenv("HPO_TRACKER", "sqlite:///store/mlflow.db")
+    for what in ("ridge#1", "houses@champion"):
+        result = ask("replay", what, "--repository", "clone", "--data", "data", *option)
+        assert result.exit_code == 0, result.output
+    exported = ask("export", "ridge#1", "--project", "project", "--repository", "clone", *option)
+    assert exported.exit_code == 0, exported.output
+    assert not (tmp_path / "store").exists()  # the replay is on record here
 
 
 @pytest.mark.slow

@@ -105,7 +105,19 @@ def test_people_are_told_the_first_thing_that_differs(
     show([done(FIRST, 1.5, *changes).verdict], Shared())
     printed = capsys.readouterr().out
     assert said in printed
-    assert "loss    1.0       1.5            1  differs at step 0: 1.0 -> 1.5" in printed
+    assert "loss    1.0       1.5            1  differs at step 0\n" in printed
+
+
+def test_the_first_values_that_differ_are_told_whole_where_there_are_more(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (0.1 + 0.2, 1 / 3), (0.1 + 0.2 + 1e-16, 1 / 3)
+    facts = TrialFacts(4, {}, "COMPLETE")
+    sides = [
+        TrialRecord("iris#4", TRIAL, facts, [Point("loss", value, step=step) for step, value in enumerate(values)])
+        for values in (first, second)
+    ]
+    show([compare(*sides)], Shared())
+    printed = capsys.readouterr().out
+    assert "2  differs at step 0\nloss at step 0: 0.30000000000000004 -> 0.30000000000000016\n" in printed
 
 
 def test_several_trials_have_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
