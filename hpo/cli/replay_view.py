@@ -97,7 +97,7 @@ def _grouped(verdict: Verdict) -> str:
 def _conclusion(verdict: Verdict) -> Sequence[str]:
     if verdict.is_same:
         count = len(verdict.metrics)
-        how = f"{count} metric{'s' if count != 1 else ''}, {verdict.points} points, to the last bit"
+        how = f"{_counted(count, 'metric')}, {_counted(verdict.points, 'point')}, to the last bit"
         said = [f"{verdict.name}: identical: {verdict.state}, {how}"]
     else:
         said = [_difference(verdict)]
@@ -107,6 +107,10 @@ def _conclusion(verdict: Verdict) -> Sequence[str]:
         more = len(verdict.changes) - _MOST_CHANGES
         said += [f"{head}:", *shown, *([f"  and {more} more; -f json has all"] if more > 0 else [])]
     return said
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' if count != 1 else ''}"
 
 
 def _change(change: Changed, first: Changed | None) -> Iterator[str]:

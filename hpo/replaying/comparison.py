@@ -115,11 +115,6 @@ def ending(record: TrialRecord) -> str:
     return " ".join(filter(None, (facts.state, facts.reason, facts.error)))
 
 
-def same_bits(one: float, other: float) -> bool:
-    """Whether two values are one as a store keeps them: NaN is NaN, and the largest float stands for infinity."""
-    return _bits(one) == _bits(other)
-
-
 def _ending_key(record: TrialRecord) -> tuple[str, str, str]:
     facts = record.facts
     speaks = facts.state == State.FAILED and facts.reason in ("exception", "invalid_result", "no_result", "nonfinite")
@@ -180,6 +175,7 @@ def _texts(side: Mapping[bytes, float], without: Mapping[bytes, float]) -> str:
 
 
 def _bits(value: float) -> bytes:
+    """A value as a store keeps it: NaN is NaN, and the largest float stands for infinity."""
     if math.isnan(value):
         return b"nan"
     if abs(value) >= sys.float_info.max:

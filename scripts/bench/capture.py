@@ -7,11 +7,12 @@ Made here and measured in the same minute, against `capture: {code: false, diff:
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hpo.provenance.code import CodeSettings
@@ -30,6 +31,7 @@ budget: {{n_trials: {trials}}}
 parallel: {{backend: serial}}
 capture: {capture}
 """
+Spent = tuple[float, float]
 OFF = "{code: false, diff: false, environment: false}"
 
 
@@ -83,20 +85,32 @@ def measure_parts(root: Path, rounds: int, note: str = "clean") -> None:
 
 def measure_sweeps(root: Path, rounds: int, trials: int) -> None:
     """Whole sweeps of 1 and of many trials, in turns with and without capture."""
-    seconds: dict[tuple[str, int], list[float]] = {}
+    seconds: dict[tuple[str, int], list[Spent]] = {}
     for number in range(rounds):
         for count in (1, trials):
             for name, capture in (("with", "{}"), ("without", OFF)):
                 (root / "sweep.yaml").write_text(SWEEP.format(trials=count, capture=capture))
-                began = time.perf_counter()
+                began = spent()
                 run("sweep.yaml", tracker=f"sqlite:///{name}-{count}-{number}.db")
-                seconds.setdefault((name, count), []).append(time.perf_counter() - began)
-    middle = {key: statistics.median(values) * 1000 for key, values in seconds.items()}
-    for (name, count), value in middle.items():
-        print(f"sweep of {count} trials {name} capture: {value:.1f} ms")
-    once = middle["with", 1] - middle["without", 1]
-    each = (middle["with", trials] - middle["without", trials] - once) / (trials - 1)
-    print(f"capture costs a sweep {once:.1f} ms and a trial {each:.3f} ms")
+                used = [after - before for before, after in zip(began, spent(), strict=True)]
+                seconds.setdefault((name, count), []).append((used[0], used[1]))
+    for (name, count), values in seconds.items():
+        print(f"sweep of {count} trials {name} capture: {_middle(values, 0):.1f} ms")
+    for index, of in enumerate(("time", "processor time, git's included")):
+        middle = {key: _middle(values, index) for key, values in seconds.items()}
+        once = middle["with", 1] - middle["without", 1]
+        each = (middle["with", trials] - middle["without", trials] - once) / (trials - 1)
+        print(f"capture costs, in {of}: {once:.1f} ms a sweep (at most 150), {each:.3f} ms a trial (at most 1)")
+
+
+def spent() -> Spent:
+    """Seconds by the clock, and of processors, where what else runs here does not count, but git does."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return time.perf_counter(), sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def _middle(values: Sequence[Spent], index: int) -> float:
+    return statistics.median(value[index] for value in values) * 1000
 
 
 def show(name: str, rounds: int, work: Callable[[], object]) -> None:
