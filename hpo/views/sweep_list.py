@@ -1,9 +1,11 @@
 """The sweeps of a store, newest first, and which of them a page speaks of."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from hpo.driver import Driver, Life, life_of
+from hpo.lease import is_over, lease_seconds
 from hpo.views.commands import Commands
 from hpo.views.sweep_fields import DriverFields, counts_of, sweep_row
 from trackers.opening import Store
@@ -54,12 +56,15 @@ def registered_by_sweep(versions: Sequence[ModelVersion]) -> Mapping[str, list[d
 
 
 def driver_of(store: Store, run: Run) -> DriverFields | None:
-    """Who drives a sweep now, as the store says, and whether that process lives, where this machine can tell."""
+    """Who drives a sweep now, as the store says, and whether that process lives, where this machine or the clock of
+    the store's server can tell."""
     holder = store.ownership.holder(run.id)
     if holder is None:
         return None
     driver = Driver.parse(holder.owner)
     alive = {Life.ALIVE: True, Life.DEAD: False}.get(life_of(driver))
+    if alive is None and is_over(holder, lease_seconds(os.environ)):
+        alive = False
     return DriverFields(str(driver), alive, holder.stop_asked)
 
 

@@ -1,25 +1,34 @@
 """Everything that the page of one sweep shows above its trials."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hpo.progress import PROGRESS_TAG
 from hpo.views.commands import Commands, named
 from hpo.views.live_table import LiveTable
 from hpo.views.space_fields import recorded_space, space_fields
-from hpo.views.sweep_fields import commands_for, left, status_of, sweep_details, sweep_row
+from hpo.views.sweep_fields import DriverFields, commands_for, left, status_of, sweep_details, sweep_row
 from hpo.views.sweep_list import driver_of, is_ambiguous, registered_by_sweep
 from hpo.views.winner_fields import winner_fields
 from trackers.opening import Store
 from trackers.records import Run
 
+_BY_EACH_TRIAL = (PROGRESS_TAG, "hpo.best_")
+"""Tags that change with trials: what they say is told anyway."""
+
 
 @dataclass(frozen=True)
 class SweepPage:
-    """One sweep as it stands: its run, its trials in memory, and what runs that others wrote are valued by."""
+    """One sweep as it stands: its run, its trials in memory, and what runs that others wrote are valued by.
+
+    `driver` is who drives it, as far as that was looked up.
+    """
 
     run: Run
     table: LiveTable
     metric: str | None
+    driver: DriverFields | None = None
 
     def best(self) -> dict[str, object] | None:
         """Value, number and run id of the best trial."""
@@ -27,7 +36,8 @@ class SweepPage:
         return None if best is None else {"value": best[0], "number": best[1], "id": best[2]}
 
     def stands(self) -> dict[str, object]:
-        """The few fields that change while a sweep runs."""
+        """The few fields that change while a sweep runs; `details` is another text once the others have to be read
+        anew: who drives it, why it stopped, what was decided."""
         counts = self.table.counts()
         return {
             "status": status_of(self.run),
@@ -36,7 +46,13 @@ class SweepPage:
             "left": left(self.run, counts),
             "started": self.run.started,
             "ended": self.run.ended,
+            "driver": None if self.driver is None else vars(self.driver),
+            "details": self._details(),
         }
+
+    def _details(self) -> str:
+        said = sorted((key, value) for key, value in self.run.tags.items() if not key.startswith(_BY_EACH_TRIAL))
+        return hashlib.sha256(repr((self.run.status, self.driver, said)).encode()).hexdigest()[:16]
 
     def whole(self, store: Store, *, now: int, commands: Commands) -> Mapping[str, object]:
         """All that is known."""

@@ -12,11 +12,13 @@ import anyio.to_thread
 
 from hpo.errors import HpoError
 from hpo.views.live_table import LiveTable
+from hpo.views.sweep_fields import DriverFields
+from hpo.views.sweep_list import driver_of
 from hpo.views.sweep_page import SweepPage
 from hpo.web.answers import Body, json_bytes
 from trackers.errors import NotFound, TrackerError
 from trackers.opening import Store
-from trackers.records import Run
+from trackers.records import Run, Status
 
 log = logging.getLogger(__name__)
 EVERY = 0.35
@@ -25,6 +27,8 @@ EVERY_READER, LATER = 0.002, 0.4
 """By so much more for each who watches, up to a limit: to tell them all is work too."""
 SHARE = 10
 """A look that was expensive is followed by a pause of so many times its duration."""
+DRIVER = 5.0
+"""Seconds between two looks at whether the driver lives: a driver that dies writes nothing."""
 _KEPT = 32
 """Answers of one revision that are kept, each for those who know another earlier one."""
 
@@ -61,6 +65,8 @@ class Watched:
     _poller: asyncio.Task[None] | None = None
     _since: dict[tuple[int | None, int], Body] = field(default_factory=dict)
     _more: dict[str, _Made] = field(default_factory=dict)
+    _driver: DriverFields | None = None
+    _driver_at: float = float("-inf")
 
     def __post_init__(self) -> None:
         self.table = LiveTable(self.store.watching, self.parent, first=self.first, metric=self.metric)
@@ -68,7 +74,7 @@ class Watched:
     @property
     def page(self) -> SweepPage:
         """The sweep as it was last seen."""
-        return SweepPage(self.parent, self.table, self.metric)
+        return SweepPage(self.parent, self.table, self.metric, self._driver)
 
     async def look(self) -> Seen:
         """What there is now; reads only if something was written since the last look."""
@@ -156,17 +162,35 @@ class Watched:
     def _look(self) -> Seen:
         mark = self.store.watching.mark(self.parent.id)
         if mark == self._mark and self._seen is not None and not self.table.is_behind:
-            return self._seen
+            return self._with_driver(self._seen)
         try:
             stands = self.store.watching.stands(self.parent.id)
         except NotFound:
             return Seen(self.table.revision, b"{}", is_gone=True)
+        is_new_status = stands.status != self.parent.status
         self.parent = replace(
             self.parent, status=stands.status, started=stands.started, ended=stands.ended, tags=stands.tags
         )
         self.table.refresh(self.parent)
+        if is_new_status:
+            self._driver_at = float("-inf")
+        self._find_driver()
         self._mark = mark  # as of before reading: what was written meanwhile will be looked at again
         return Seen(self.table.revision, json_bytes(self.page.stands()))
+
+    def _with_driver(self, seen: Seen) -> Seen:
+        """The same, unless the driver is another one, or none, by now."""
+        return replace(seen, stands=json_bytes(self.page.stands())) if self._find_driver() else seen
+
+    def _find_driver(self) -> bool:
+        """Looks who drives it, now and then as long as somebody may; whether that is news."""
+        may_be = self.parent.status is Status.RUNNING or self._driver is not None
+        is_due = time.monotonic() - self._driver_at >= DRIVER
+        if self.parent.sweep is None or not is_due or not (may_be or self._seen is None):
+            return False
+        before, self._driver = self._driver, driver_of(self.store, self.parent)
+        self._driver_at = time.monotonic()
+        return self._driver != before
 
     def _columns(self, since: int | None) -> Body:
         data = self.table.whole() if since is None else self.table.since(since)

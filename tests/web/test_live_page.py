@@ -36,8 +36,8 @@ def objective(params, trial):
 
 
 @pytest.fixture
-def sweep(tmp_path: Path) -> Iterator[tuple[str, Callable[[int], None]]]:
-    """A real sweep in a process of its own: its store, and what lets a trial end."""
+def sweep(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], Callable[[int], None]]]:
+    """A real sweep in a process of its own: its store, that process, and what lets a trial end."""
     (tmp_path / "sweep.yaml").write_text(SWEEP)
     (tmp_path / "steps.py").write_text(OBJECTIVE)
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
@@ -50,14 +50,14 @@ def sweep(tmp_path: Path) -> Iterator[tuple[str, Callable[[int], None]]]:
             while b"trial 2 " not in (tmp_path / "output.txt").read_bytes():
                 assert process.poll() is None, (tmp_path / "output.txt").read_text()
                 time.sleep(0.02)
-            yield uri, lambda number: (tmp_path / f"end-{number}").touch()
+            yield uri, process, lambda number: (tmp_path / f"end-{number}").touch()
         finally:
             process.kill()
             process.wait()
 
 
 def test_new_trials_appear_without_a_reload_and_the_view_stays(serve, sweep, visit):
-    uri, end = sweep
+    uri, _, end = sweep
     page = visit(serve(uri), "/sweeps/live?p.x=0..1&sort=p.x")
     expect(page.locator(".connection")).to_have_text("live")
     expect(page.locator(".tile").first).to_contain_text("3 of 12")
@@ -82,9 +82,11 @@ def test_new_trials_appear_without_a_reload_and_the_view_stays(serve, sweep, vis
 
 @pytest.mark.slow
 def test_the_page_says_when_the_sweep_ends_and_lists_follow(serve, sweep, visit):
-    uri, end = sweep
+    uri, _, end = sweep
     address = serve(uri)
-    page = visit(address, "/sweeps/live")
+    page = visit(address, "/sweeps/live?tab=commands")
+    page.get_by_role("tab", name="Commands").scroll_into_view_if_needed()
+    expect(page.get_by_role("tabpanel")).to_contain_text("hpo stop live")
     listed = visit(address)
     expect(listed.locator("table.sweeps")).to_contain_text("running")
     for number in range(3, 12):
@@ -92,3 +94,20 @@ def test_the_page_says_when_the_sweep_ends_and_lists_follow(serve, sweep, visit)
     expect(page.locator(".title-row .status")).to_have_text("finished", timeout=20_000)
     expect(page.locator(".tile").first).to_contain_text("12 of 12")
     expect(listed.locator("table.sweeps")).to_contain_text("finished", timeout=20_000)
+    expect(page.locator(".tile").first).to_contain_text("by n_trials")
+    expect(page.get_by_role("tabpanel")).not_to_contain_text("hpo stop live")
+    page.get_by_role("tab", name="Winner").click()
+    expect(page.get_by_role("tabpanel")).to_contain_text("Winner: trial")
+
+
+@pytest.mark.slow
+def test_a_driver_that_dies_is_missed_though_nothing_is_written_any_more(serve, sweep, visit):
+    uri, process, _ = sweep
+    page = visit(serve(uri), "/sweeps/live?tab=commands")
+    page.get_by_role("tab", name="Commands").scroll_into_view_if_needed()
+    expect(page.get_by_role("tabpanel")).to_contain_text("hpo stop live")
+    process.kill()
+    process.wait()
+    expect(page.locator(".tile").first).to_contain_text("Its driver is gone", timeout=20_000)
+    expect(page.locator(".tile").first).not_to_contain_text("left")
+    expect(page.get_by_role("tabpanel")).to_contain_text("hpo resume live")

@@ -2,7 +2,7 @@
 import { axisOf, varyingParams } from "./axes.js";
 import { choiceOf, el, fill } from "./dom.js";
 import { brushWords } from "./filter.js";
-import { formatCount, formatValue, plainText } from "./format.js";
+import { formatCount, formatValue, plainText, plural } from "./format.js";
 import { announce } from "./tip.js";
 import { levelsOf, titleOf } from "./trials.js";
 
@@ -17,7 +17,7 @@ export function filterBar(store) {
   let metrics = "";
   const draw = (events) => {
     const { trials } = store;
-    count.textContent = store.shown === trials.count ? `${formatCount(trials.count)} trials` : `${formatCount(store.shown)} of ${formatCount(trials.count)} trials`;
+    count.textContent = store.shown === trials.count ? plural(trials.count, "trial") : `${formatCount(store.shown)} of ${formatCount(trials.count)} trials`;
     clear.hidden = store.brushes.size === 0;
     top.querySelector("select").value = String(store.top);
     if (events.some((event) => event !== "rows")) fill(chips, ...[...store.brushes].map(([key, brush]) => chipOf(store, key, brush)));

@@ -57,8 +57,9 @@ function historySpec(store) {
 function historyNote(store, { y }) {
   const parts = [];
   if (store.trials.sample) parts.push(plainText(store.trials.sample));
+  if (store.logValue && !y.scale.log) parts.push("not drawn on a log axis, for not all values are above 0");
   if (y.beyond) parts.push(`${plural(y.beyond, "far worse value")} at the edge`);
-  if (store.top && store.topRows.length) parts.push(`the best ${store.topRows.length} are marked in every chart`);
+  if (store.top && store.topRows.length) parts.push(store.topRows.length === 1 ? "the best one is marked in every chart" : `the best ${store.topRows.length} are marked in every chart`);
   return parts.length ? `${parts.join("; ")}.` : "";
 }
 

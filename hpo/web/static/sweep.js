@@ -57,13 +57,22 @@ function followLive(store, base, connection) {
       announceSeldom(`${store.trials.count} trials`);
     },
     gone: () => { connection.textContent = "deleted meanwhile"; stop(); },
-    sweep: (facts) => { Object.assign(store.sweep, facts); store.tell("sweep"); },
+    sweep: async (facts) => {
+      const known = store.sweep.details;
+      Object.assign(store.sweep, facts);
+      store.tell("sweep");
+      if (facts.details === known) return;
+      Object.assign(store.sweep, await getJson(base).catch(() => ({ details: known }))); // the winner, commands, why it stopped
+      store.tell("sweep");
+    },
   };
   const words = { live: "live", waiting: "reconnecting …" };
+  const showLive = () => connection.classList.toggle("unseen", connection.textContent === words.live && store.sweep.status !== "RUNNING");
+  store.on("sweep", showLive);
   const stop = listen(() => `${base}/events?revision=${encodeURIComponent(store.trials.revision ?? "")}`, handlers, (state) => {
     connection.className = `connection connection-${state}`;
     connection.textContent = words[state];
-    connection.classList.toggle("unseen", state === "live" && store.sweep.status !== "RUNNING");
+    showLive();
   });
   return stop;
 }

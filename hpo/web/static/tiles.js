@@ -43,7 +43,7 @@ function progressLines(store) {
   const took = (millisOf(running ? Date.now() : sweep.ended) - millisOf(sweep.started)) / 1000;
   const parts = running ? [plural(counts.RUNNING ?? 0, "running", "running"), `for ${formatSeconds(took)}`] : [stopWords(sweep), `took ${formatSeconds(Number.isFinite(took) ? took : sweep.seconds)}`];
   const left = sweep.left?.seconds;
-  if (running && Number.isFinite(left)) parts.push(`about ${formatSeconds(left)} left`);
+  if (running && Number.isFinite(left) && sweep.driver?.alive !== false) parts.push(`about ${formatSeconds(left)} left`);
   return [el("p", { class: "tile-main" }, formatCount(ended), wanted ? el("small", {}, ` of ${formatCount(wanted)}`) : el("small", {}, " trials")), bar, el("p", {}, parts.filter(Boolean).join(" · ")),
     running && sweep.driver && sweep.driver.alive === false ? el("p", { class: "warn" }, "Its driver is gone; resume it to go on.") : null];
 }

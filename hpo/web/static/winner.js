@@ -1,18 +1,21 @@
 /* The card of the winner: what it is, against the champion, through which gates, and how to load it. */
-import { commandLine, el, emptyNote, factList } from "./dom.js";
+import { onChange } from "./commands.js";
+import { commandLine, el, emptyNote, factList, fill } from "./dom.js";
 import { formatNumber, formatValue, plainText } from "./format.js";
 import { linkTo, modelPath, trialPath } from "./links.js";
 import { plainTable } from "./settings.js";
 
 export function winnerView(store) {
-  return { node: winnerCard(store.sweep), draw: () => {} };
+  const node = el("div", {});
+  return { node, draw: onChange(() => [store.sweep.winner, store.sweep.status], () => fill(node, winnerCard(store.sweep))) };
 }
 
 export function winnerCard(sweep) {
   const { winner } = sweep;
+  if (!winner && sweep.status !== "RUNNING") return emptyNote("There is no winner.", el("p", {}, "No trial ended with a value that may be the best."));
   if (!winner) return emptyNote("No winner yet.", el("p", {}, "It is chosen when the sweep ends."));
   return el("article", { class: "winner" },
-    el("header", {}, winner.number === undefined || winner.number === null ? el("h3", {}, "Winner") : el("h3", {}, "Winner: trial ", linkTo(trialPath(sweep, winner.number), `#${winner.number}`)),
+    el("header", {}, winner.number === undefined || winner.number === null ? el("h3", {}, "Winner") : el("h3", {}, sweep.status === "RUNNING" ? "Best so far: trial " : "Winner: trial ", linkTo(trialPath(sweep, winner.number), `#${winner.number}`)),
       winner.version ? el("p", {}, "registered as ", linkTo(modelPath(winner.model ?? winner.name ?? sweep.name), `${plainText(winner.model ?? winner.name ?? "")} version ${winner.version}`), ...(winner.aliases ?? []).map((alias) => el("span", { class: "badge" }, plainText(alias)))) : el("p", { class: "quiet" }, "not registered")),
     el("div", { class: "two" },
       el("div", {}, el("h4", {}, "Parameters"), plainTable(["parameter", "value"], Object.entries(winner.params ?? {}).map(([name, value]) => [plainText(name), formatValue(value)]))),

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from trackers.opening import open_store
-from trackers.records import Point, RunEnded, RunStarted, Status, SweepFacts, TrialFacts
+from trackers.records import Point, RunEnded, RunStarted, RunUpdated, Status, SweepFacts, TrialFacts
 
 SWEEP = "5" * 32
+DRIVER = "from hpo.driver import Driver; print(Driver.here().text, flush=True); input()"
 
 
 def trial(number: int) -> list[object]:
@@ -94,6 +97,47 @@ def test_who_comes_back_gets_what_was_missed(live) -> None:
         async with reading(site, f"/api/sweeps/{SWEEP}/events?revision=1") as reader:
             everything = await reader.next("trials")
             assert (everything["whole"], everything["number"]) == (True, [1, 2])
+
+    asyncio.run(watch())
+
+
+def test_a_driver_that_died_is_told_though_it_wrote_nothing(live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hpo.web.watched.DRIVER", 0.01)
+    store, site = live
+    child = subprocess.Popen([sys.executable, "-c", DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    store.ownership.claim(SWEEP, child.stdout.readline(), taking_from=None)
+
+    async def watch() -> None:
+        async with reading(site) as reader:
+            before = await reader.next("sweep")
+            assert before["driver"]["alive"] is True
+            child.kill()
+            await asyncio.to_thread(child.communicate)
+            after = await reader.next("sweep")
+            assert (after["driver"]["alive"], after["status"]) == (False, "RUNNING")
+            assert after["details"] != before["details"]
+
+    try:
+        asyncio.run(watch())
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def test_who_watches_hears_when_the_rest_has_to_be_read_anew(live) -> None:
+    store, site = live
+
+    async def watch() -> None:
+        async with reading(site) as reader:
+            first = (await reader.next("sweep"))["details"]
+            await asyncio.to_thread(store.tracker.record, trial(2))
+            assert (await reader.next("sweep"))["details"] == first
+            ended = RunEnded(SWEEP, Status.FINISHED, 9, tags={"hpo.stopped_by": "n_trials"})
+            await asyncio.to_thread(store.tracker.record, [ended])
+            second = (await reader.next("sweep"))["details"]
+            await asyncio.to_thread(store.tracker.record, [RunUpdated(SWEEP, tags={"mlflow.note.content": "good"})])
+            assert len({first, second, (await reader.next("sweep"))["details"]}) == 3
 
     asyncio.run(watch())
 
