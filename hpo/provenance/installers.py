@@ -81,13 +81,16 @@ class Pip:
 
 
 def find_uv() -> str | None:
-    """The program uv: on PATH, or of the package of that name; None without either."""
+    """The program uv: on PATH, or of the package of that name; None without either, or where that has no program."""
     found = shutil.which("uv")
     if found or importlib.util.find_spec("uv") is None:
         return found
     from uv import find_uv_bin  # type: ignore[import-not-found,unused-ignore]  # pip install uv
 
-    return str(find_uv_bin())
+    try:
+        return str(find_uv_bin())
+    except FileNotFoundError:  # copied or linked without it
+        return None
 
 
 def clean_environment() -> dict[str, str]:

@@ -169,6 +169,16 @@ def test_the_environment_of_another_python_is_as_it_would_be_captured_there() ->
     assert (there.variables["MORE"], there.variables["TZ"]) == ("yes", "CET")
 
 
+def test_a_package_of_uv_without_its_program_is_no_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "uv").mkdir()
+    (tmp_path / "uv" / "__init__.py").write_text("def find_uv_bin():\n    raise FileNotFoundError('no uv')\n")
+    monkeypatch.delitem(sys.modules, "uv", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_uv() is None
+    sys.modules.pop("uv", None)
+
+
 def test_a_python_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(ProvenanceError, match="python cannot be run"):
         environment_of(tmp_path / "python", [], {})
