@@ -4,15 +4,17 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from hpo.errors import ProvenanceError
 from hpo.masking import Secrets
 from hpo.provenance.changed import Changed, by_weight
 from hpo.provenance.code import Code
 from hpo.provenance.code_changes import code_changes
+from hpo.provenance.code_record import code_of, unpacked
 from hpo.provenance.environment import Environment
 from hpo.provenance.environment_changes import environment_changes
 from hpo.provenance.lock import requirements_text
@@ -35,6 +37,10 @@ _VERSION = 1
 _APART = ("patch", "files")
 """Parts of the code that stand in files of their own."""
 
+_LARGEST = 1 << 30
+"""Bytes of a file of a capture; one that is larger was not written by us."""
+_BAD_ZIPS = (zipfile.BadZipFile, zlib.error)
+
 
 @dataclass(frozen=True)
 class Capture:
@@ -56,11 +62,14 @@ def new_capture(code: Code, environment: Environment, command: Sequence[str]) ->
     return Capture(code, environment, command, digest.hexdigest()[:12])
 
 
-def changes(before: Capture, after: Capture) -> Sequence[Changed]:
-    """What differs between two captures, as far as both know of it; the likeliest reasons for other results first."""
+def changes(before: Capture, after: Capture, repository: Path | None = None) -> Sequence[Changed]:
+    """What differs between two captures, as far as both know of it; the likeliest reasons for other results first.
+
+    `repository` is one that nobody has to take a record's word for.
+    """
     found: list[Changed] = []
     if NOT_CAPTURED not in (before.code.without, after.code.without):
-        found += code_changes(before.code, after.code)
+        found += code_changes(before.code, after.code, repository)
     if before.environment.python and after.environment.python:
         found += environment_changes(before.environment, after.environment)
     return by_weight(found)
@@ -117,7 +126,7 @@ def _identity(code: Code) -> Mapping[str, object]:
 
 def _hidden(value: object, secrets: Secrets) -> object:
     if isinstance(value, Mapping):
-        return {name: _hidden(inner, secrets) for name, inner in value.items()}
+        return {secrets.hide(str(name)): _hidden(inner, secrets) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_hidden(inner, secrets) for inner in value]
     return secrets.hide(value) if isinstance(value, str) else value
@@ -138,26 +147,20 @@ def _zipped(code: Code) -> bytes:
 def _read(files: Mapping[str, bytes], where: str) -> Capture:
     try:
         facts = json.loads(files[FACTS])
-        code = {name: value for name, value in facts["code"].items() if name in Code.__dataclass_fields__}
-        code |= {"executable": frozenset(facts["code"]["executable"]), "patch": files.get(PATCH, b"")}
-        code["files"] = _unzipped(files[FILES]) if FILES in files else {}
+        packed = unpacked(files[FILES]) if FILES in files else {}
+        code = code_of(facts["code"], patch=files.get(PATCH, b""), files=packed)
         environment = Environment.from_json(facts["environment"])
-        return Capture(Code(**code), environment, tuple(facts["command"]), facts["key"])
-    except (ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        return Capture(code, environment, tuple(map(str, facts["command"])), str(facts["key"]))
+    except (LookupError, ValueError, TypeError, AttributeError, RuntimeError, EOFError, *_BAD_ZIPS) as error:
         raise ProvenanceError(
             f"{where} cannot be read; it was kept by another version, or is damaged: {error!r}"
         ) from (error)
 
 
-def _unzipped(content: bytes) -> Mapping[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return {member.filename: archive.read(member) for member in archive.infolist() if not member.is_dir()}
-
-
 def _content(parent: Run, file: Artifact) -> bytes:
     try:
         with ArtifactFolder().open(parent.artifact_uri, file.path) as opened:
-            content = opened.read(file.size + 1)
+            content = opened.read(min(file.size, _LARGEST) + 1)
     except TrackerError as error:
         raise ProvenanceError(f"{file.path} of {parent.name!r} is on record, but not there: {error}") from error
     if hashlib.sha256(content).hexdigest() != file.sha256:

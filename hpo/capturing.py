@@ -211,7 +211,7 @@ def _changes(tracker: Tracker, parent: Run, capture: Capture) -> Sequence[Change
     except ProvenanceError as error:
         log.warning("%s", error)
         return None
-    return changes(before, capture) if before else None
+    return changes(before, capture, Path(capture.code.root)) if before else None
 
 
 def _say_changes(found: Sequence[Changed], capture: Capture, number: int) -> None:

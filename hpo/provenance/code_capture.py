@@ -1,6 +1,7 @@
 """Captures the code around a sweep: by git what differs from a commit, without git the files that were loaded."""
 
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -85,7 +86,7 @@ def _by_git(tree: WorkingTree, modules: Sequence[Path], settings: CodeSettings) 
     candidates = [*tree.untracked, *replaced, *([] if tree.commit else tree.changed)]
     sources, unseen = sources_among(tree.root, candidates, settings.skip)
     wanted = [path for path in dict.fromkeys([*own, *sources]) if not _is_below(path, tree.submodules)]
-    large = _too_large(tree, settings)
+    large = _unreadable(tree, settings)
     patch, hidden = together(
         lambda: _patch(tree, list(large)), lambda: b"\0".join(map(os.fsencode, ignored(tree.root, wanted)))
     )
@@ -103,10 +104,13 @@ def _by_git(tree: WorkingTree, modules: Sequence[Path], settings: CodeSettings) 
     return replace(code, patch=kept, files=taken.files, executable=frozenset(taken.executable), left_out=taken.left_out)
 
 
-def _too_large(tree: WorkingTree, settings: CodeSettings) -> Mapping[str, str]:
-    """Which changed files are not even looked at, and why."""
-    sizes = {path: _size(tree.root / path) for path in tree.changed}
-    return {path: f"it is too large: {size:,} bytes" for path, size in sizes.items() if size > settings.max_size}
+def _unreadable(tree: WorkingTree, settings: CodeSettings) -> Mapping[str, str]:
+    """Which changed files are not even looked at, and why; git refuses to compare anything where a pipe is one."""
+    found = {path: _looks(tree.root / path) for path in tree.changed}
+    sizes = {path: looks.st_size for path, looks in found.items() if looks}
+    others = [path for path, looks in found.items() if looks and not _is_comparable(looks.st_mode)]
+    large = {path: f"it is too large: {size:,} bytes" for path, size in sizes.items() if size > settings.max_size}
+    return {**large, **dict.fromkeys(others, "it is no file")}
 
 
 def _patch(tree: WorkingTree, without: Sequence[str]) -> bytes:
@@ -146,16 +150,20 @@ def _fault(file: FilePatch, root: Path, settings: CodeSettings) -> str:
 
 def _content(path: Path) -> bytes:
     try:
-        return b"" if path.is_symlink() else path.read_bytes()
+        return path.read_bytes() if path.is_file() and not path.is_symlink() else b""
     except OSError:
         return b""
 
 
-def _size(path: Path) -> int:
+def _looks(path: Path) -> os.stat_result | None:
     try:
-        return path.lstat().st_size
+        return path.lstat()
     except OSError:
-        return 0
+        return None
+
+
+def _is_comparable(mode: int) -> bool:
+    return stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)
 
 
 def _is_folder(path: Path) -> bool:

@@ -12,7 +12,8 @@ from hpo.provenance.changed import Changed
 from hpo.provenance.code import Code
 from hpo.provenance.code_patch import DIFF, FilePatch, by_path, files_of
 from hpo.provenance.code_tree import APPLY, write_file
-from hpo.provenance.git import GitFailed, run_git
+from hpo.provenance.git import GitFailed, programs_of, run_git
+from hpo.provenance.source_files import is_program_name
 
 _SHORT = 60
 """Characters of a line that is shown for itself."""
@@ -22,20 +23,35 @@ _NONE = "no commit"
 def code_changes(before: Code, after: Code, repository: Path | None = None) -> Sequence[Changed]:
     """What differs, file by file, each with a unified diff; nothing where the content is the same.
 
+    Programs come before what else there is, edited files before those that only one side has: what nobody calls may
+    have come or gone, and changes nothing.
     Where commits or patches differ, both trees are put together from a repository that has the commits: the given one,
-    or one of those they were captured in. Without one the commits are named, and the files that differ on top of them.
+    or one of those they were captured in, if git runs no programs there. Without one the commits are named, and the
+    files that differ on top of them.
     """
     if _content(before) == _content(after):
         return ()
     modules = _named(before.submodules, after.submodules)
     if before.commit and after.commit:
-        places = [*([repository] if repository else []), *(Path(code.root) for code in (after, before) if code.root)]
-        for place in places:
+        recorded = [Path(code.root) for code in (after, before) if code.root]
+        for place in dict.fromkeys([*([repository] if repository else []), *recorded]):
             try:
-                return [*_in_repository(before, after, place), *modules]
-            except (GitFailed, ProvenanceError, OSError):
+                if place != repository and programs_of(place):
+                    continue  # the record says that it is a repository of ours
+                return _likeliest_first([*_in_repository(before, after, place), *modules])
+            except (GitFailed, ProvenanceError, OSError, ValueError):
                 continue
-    return [*_commits(before, after), *_patched(before, after), *_files(before.files, after.files), *modules]
+    found = [*_patched(before, after), *_files(before.files, after.files), *modules]
+    return [*_commits(before, after), *_likeliest_first(found)]
+
+
+def _likeliest_first(changes: Sequence[Changed]) -> Sequence[Changed]:
+    def weight(change: Changed) -> tuple[bool, bool]:
+        head = change.detail.partition("\n@@ ")[0]  # a submodule has none, and may hold programs
+        is_program = is_program_name(change.name) or not head
+        return not is_program, "/dev/null" in head or " file mode " in head
+
+    return sorted(changes, key=weight)
 
 
 def counted(change: Changed) -> str:
@@ -130,15 +146,16 @@ def _difference(first: Mapping[str, FilePatch], second: Mapping[str, FilePatch],
 
 def _files(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Sequence[Changed]:
     return [
-        _of_diff(path, _diff(path, before.get(path, b""), after.get(path, b"")))
+        _of_diff(path, _diff(path, before.get(path), after.get(path)))
         for path in sorted({*before, *after})
         if before.get(path) != after.get(path)
     ]
 
 
-def _diff(path: str, before: bytes, after: bytes) -> str:
-    first, second = (text.decode("utf-8", errors="replace").splitlines() for text in (before, after))
-    return hide_patterns("\n".join(difflib.unified_diff(first, second, f"a/{path}", f"b/{path}", lineterm="")))
+def _diff(path: str, before: bytes | None, after: bytes | None) -> str:
+    first, second = ((text or b"").decode("utf-8", errors="replace").splitlines() for text in (before, after))
+    names = ("/dev/null" if text is None else f"{side}/{path}" for side, text in (("a", before), ("b", after)))
+    return hide_patterns("\n".join(difflib.unified_diff(first, second, *names, lineterm="")))
 
 
 def _named(before: Mapping[str, str], after: Mapping[str, str]) -> Sequence[Changed]:

@@ -1,6 +1,7 @@
 """The files of code that are in no commit: looked for by name, and read as far as they may be."""
 
 import os
+import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +44,10 @@ class Taken:
         try:
             if place.is_symlink() and not named:
                 return "it is a link"
-            size = place.stat().st_size
+            found = place.stat()
+            if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
+                return "it is no file"
+            size = found.st_size
             if size > self.room or (not named and too_large(path, size)):
                 return f"it is too large: {size:,} bytes"
             content = place.read_bytes()
@@ -51,7 +55,7 @@ class Taken:
             return f"it cannot be read: {error.strerror}"
         if not is_text(content):
             return "it is no text"
-        if why := secret_in(path, content, self.secrets):
+        if why := secret_in(path, content, self.secrets) or secret_in(path, path.encode(), self.secrets):
             return why
         self.files[path] = content
         self.room -= len(content)
@@ -86,7 +90,10 @@ class _Looking:
     left_out: dict[str, str] = field(default_factory=dict)
 
     def below(self, path: str) -> Iterator[str]:
-        if path.endswith("/"):
+        self.left -= 1
+        if self.left < 0:
+            self.left_out["."] = f"more than {MOST} files are untracked; name what is no code in .gitignore"
+        elif path.endswith("/"):
             yield from self._in_folder(path)
         elif is_source_name(path) or is_key_file(path) or is_script(self.root / path):
             yield path
@@ -105,8 +112,7 @@ class _Looking:
         if names & {".git", "pyvenv.cfg"}:
             self.left_out |= {path: "it is a repository of its own"} if ".git" in names else {}
             return
-        self.left -= len(entries)
-        if self.left < 0:
+        if self.left < len(entries):
             self.left_out[path] = f"more than {MOST} files are untracked; name what is no code in .gitignore"
             return
         for entry in entries:

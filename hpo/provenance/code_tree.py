@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from hpo.errors import ProvenanceError
 from hpo.provenance.code import Code
-from hpo.provenance.git import GitFailed, run_git
+from hpo.provenance.code_record import is_inside
+from hpo.provenance.git import GitFailed, programs_of, run_git
 from hpo.provenance.repository import submodules_of
 
 APPLY = ("-c", "apply.ignoreWhitespace=no", "apply", "--cached", "--whitespace=nowarn", "-")
@@ -33,15 +34,38 @@ def rebuilt(code: Code, target: Path, repository: Path | None = None) -> Iterato
             target.mkdir()
         else:
             _check_out(code, target, home)
-        for path, content in code.files.items():
-            write_file(target, path, content, executable=path in code.executable)
-        folder = target / code.folder if not Path(code.folder).is_absolute() else target
-        folder.mkdir(parents=True, exist_ok=True)
-        yield folder
+        yield _write_rest(code, target)
     finally:
         if home is not None:
             _forget(target, home)
         shutil.rmtree(target, ignore_errors=True)
+
+
+def _write_rest(code: Code, target: Path) -> Path:
+    """The captured files, and the sweep's folder, which is given."""
+    try:
+        for path, content in code.files.items():
+            write_file(target, path, content, executable=path in code.executable)
+        folder = target if Path(code.folder).is_absolute() else target / code.folder
+        if not folder.resolve().is_relative_to(target.resolve()):
+            raise ProvenanceError(f"the captured code has its sweep file in {code.folder!r}, which leads out of it")
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:  # a name that is too long or holds NUL, a file where a folder has to be
+        raise ProvenanceError(f"the captured code cannot be written: {error}") from error
+    return folder
+
+
+def require_no_programs(repository: Path) -> None:
+    """ProvenanceError for a repository that only a record names, and that is set up to run programs."""
+    try:
+        found = programs_of(repository)
+    except GitFailed:
+        return  # no repository, so nothing is taken from it
+    if found:
+        raise ProvenanceError(
+            f"the repository {repository}, which the record names, would run programs by its own configuration: "
+            f"{', '.join(found[:5])}; if it is yours, say so: --repository {repository}"
+        )
 
 
 def repository_of(code: Code, given: Path | None = None) -> Path:
@@ -57,7 +81,7 @@ def repository_of(code: Code, given: Path | None = None) -> Path:
             "with --repository DIR"
         ) from error
     try:
-        run_git(place, "cat-file", "-e", f"{code.commit}^{{commit}}")
+        run_git(place, "cat-file", "-e", f"{code.commit}^{{commit}}", fetches=True)
     except GitFailed as error:
         fetch = "git fetch --unshallow" if _is_shallow(place) else "git fetch --all"
         raise ProvenanceError(
@@ -70,7 +94,7 @@ def repository_of(code: Code, given: Path | None = None) -> Path:
 def write_file(root: Path, path: str, content: bytes, *, executable: bool) -> None:
     """Writes a file below the root; ProvenanceError for a path that leads out of it, or into git's own folder."""
     parts = PurePosixPath(path).parts
-    if not parts or path.startswith("/") or ".." in parts or any(part.lower() == ".git" for part in parts):
+    if not is_inside(path):
         raise ProvenanceError(f"the captured code names a file {path!r}, which does not lie inside of it")
     place = root
     for part in parts[:-1]:
@@ -89,12 +113,12 @@ def write_file(root: Path, path: str, content: bytes, *, executable: bool) -> No
 def _check_out(code: Code, target: Path, home: Path) -> None:
     try:
         run_git(home, "worktree", "add", "--quiet", "--detach", "--no-checkout", str(target.absolute()), code.commit)
-        run_git(target, "read-tree", "HEAD")
+        run_git(target, "read-tree", "HEAD", fetches=True)
     except GitFailed as error:
         raise ProvenanceError(f"commit {code.commit[:10]} cannot be checked out from {home}: {error}") from error
     try:
         if code.patch:
-            run_git(target, *APPLY, stdin=code.patch)
+            run_git(target, *APPLY, stdin=code.patch, fetches=True)
     except GitFailed as error:
         raise ProvenanceError(
             f"the captured changes do not apply to commit {code.commit[:10]}, the record may be damaged: {error}"
@@ -103,7 +127,8 @@ def _check_out(code: Code, target: Path, home: Path) -> None:
         with suppress(GitFailed):  # not in this commit: then it is not asked for below either
             run_git(target, "update-index", "--cacheinfo", f"160000,{commit},{path}")
     try:
-        run_git(target, "checkout-index", "--all", "--force", "--index", "--quiet", seconds=_FETCHING)
+        every = ("--all", "--force", "--index", "--quiet")
+        run_git(target, "checkout-index", *every, seconds=_FETCHING, fetches=True)
     except GitFailed as error:
         raise ProvenanceError(f"the files of commit {code.commit[:10]} cannot be written: {error}") from error
     _add_submodules(code.submodules, target, home)
@@ -123,10 +148,13 @@ def _add_submodules(submodules: Mapping[str, str], target: Path, home: Path) -> 
 def _add_submodule(path: str, commit: str, target: Path, home: Path) -> None:
     """From the submodule as it is checked out in the repository, else from where it comes from."""
     if not _has(home / path, commit):
-        run_git(target, "submodule", "--quiet", "update", "--init", "--", path, seconds=_FETCHING)
+        # --checkout: what the configuration says instead may be a program
+        update = ("submodule", "--quiet", "update", "--init", "--checkout", "--", path)
+        run_git(target, *update, seconds=_FETCHING, fetches=True)
         return
-    run_git(target, "clone", "--quiet", "--shared", "--no-checkout", "--template=", str((home / path).absolute()), path)
-    run_git(target / path, "checkout", "--quiet", "--detach", commit)
+    source = str((home / path).absolute())
+    run_git(target, "clone", "--quiet", "--shared", "--no-checkout", "--template=", "--", source, path, fetches=True)
+    run_git(target / path, "checkout", "--quiet", "--detach", commit, fetches=True)
     _add_submodules(submodules_of(home / path, target / path), target / path, home / path)
 
 

@@ -72,10 +72,28 @@ class Environment:
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> Self:
-        """As it was recorded; facts that this version does not know are left out, missing ones are empty."""
-        known = {each.name for each in fields(cls)}
-        facts = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
-        return cls(**{name: value for name, value in facts.items() if name in known})  # type: ignore[arg-type]  # ours
+        """As it was recorded; facts that this version does not know are left out, missing ones are empty.
+
+        ValueError for a fact that is not of its kind.
+        """
+        if not isinstance(data, Mapping):
+            raise ValueError("environment is no object")
+        empty = cls()
+        known = {each.name: getattr(empty, each.name) for each in fields(cls)}
+        facts = {name: _of_kind(name, data[name], like) for name, like in known.items() if name in data}
+        return cls(**facts)  # type: ignore[arg-type]  # checked
+
+
+def _of_kind(name: str, value: object, like: object) -> object:
+    """A recorded fact as the field has it that is `like` this when empty."""
+    if isinstance(like, tuple) and isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    if isinstance(like, dict) and isinstance(value, Mapping):
+        if all(isinstance(part, str) for item in value.items() for part in item):
+            return dict(value)
+    elif isinstance(like, str | int) and type(value) is type(like):
+        return value
+    raise ValueError(f"environment.{name} is not what is recorded there")
 
 
 def captured_environment(

@@ -1,8 +1,10 @@
 """Asks git about a folder, whatever its configuration, hooks and the environment would have it do."""
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -22,6 +24,14 @@ _SAFE = (
     "-c", "gc.auto=0",
     "-c", "maintenance.auto=false",
 )  # fmt: skip
+_PROGRAM = re.compile(
+    r"filter\..*\.(clean|smudge|process)|submodule\..*\.update|remote\..*\.(uploadpack|vcs)|protocol\..*"
+    r"|core\.(sshcommand|gitproxy|askpass)|credential\.(.*\.)?helper"
+    r"|lfs\.((.*\.)?standalonetransferagent|customtransfer\..*|extension\..*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_LFS = re.compile(r"git-lfs (clean|smudge|filter-process)( --skip)?( (-- )?%f)?")
+"""What `git lfs install --local` sets; it is the program that is installed."""
 
 
 class GitFailed(ProvenanceError):
@@ -35,28 +45,53 @@ def run_git(
     environment: Mapping[str, str] | None = None,
     allowed: Sequence[int] = (0,),
     seconds: float = SECONDS,
+    fetches: bool = False,
 ) -> bytes:
-    """What git writes in that folder, asking nobody; GitFailed where it ends with a code that is not `allowed`."""
+    """What git writes in that folder, asking nobody; GitFailed where it ends with a code that is not `allowed`.
+
+    Only where it `fetches` it may get what is missing from elsewhere: what a repository names as where its objects
+    are, and how to reach that, may be a program.
+    """
     command = ["git", "-C", str(folder), *_SAFE, *arguments]
+    nowhere = {} if fetches else {"GIT_ALLOW_PROTOCOL": "none"}
     try:
-        done = subprocess.run(
-            command,
-            input=stdin,
-            capture_output=True,
-            timeout=seconds,
-            check=False,
-            env={**_environment(), **(environment or {})},
-        )
+        done = _run(command, stdin, {**_environment(), **nowhere, **(environment or {})}, seconds)
     except subprocess.TimeoutExpired as error:
         raise GitFailed(f"git took more than {seconds:.0f} s") from error
     except FileNotFoundError as error:
         missing = "git is not installed" if Path(folder).is_dir() else f"there is no folder {folder}"
         raise GitFailed(missing) from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a NUL in a name
         raise GitFailed(f"git cannot be run: {error}") from error
     if done.returncode not in allowed:
         raise GitFailed(_said(done.stderr) or f"git ended with code {done.returncode}")
     return done.stdout
+
+
+def _run(
+    command: Sequence[str | bytes], stdin: bytes, environment: Mapping[str, str], seconds: float
+) -> "subprocess.CompletedProcess[bytes]":
+    """As subprocess.run, but what git started goes too when the time is up: a filter that hangs, say."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment) as process:
+        try:
+            written, said = process.communicate(stdin, timeout=seconds)
+        except BaseException:
+            _end(process)
+            raise
+        return subprocess.CompletedProcess(command, process.returncode, written, said)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    import psutil
+
+    below: list[psutil.Process] = []
+    with suppress(psutil.Error):
+        below = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    for child in below:
+        with suppress(psutil.Error):
+            child.kill()
 
 
 def git_tags(folder: Path) -> Mapping[str, str]:
@@ -81,6 +116,17 @@ def commit_tags(commit: str, branch: str, remote: str, *, dirty: bool) -> Mappin
         "hpo.git.dirty": str(dirty).lower(),
     }
     return {name: value for name, value in tags.items() if value} if commit else {}
+
+
+def programs_of(repository: Path) -> Sequence[str]:
+    """The settings of a repository's own configuration by which git would run programs; GitFailed for no repository.
+
+    Who unpacks a folder of somebody else's has such a configuration too.
+    """
+    listed = os.fsdecode(run_git(repository, "config", "--list", "--includes", "--show-scope", "-z")).split("\0")
+    own = (entry for scope, entry in zip(listed[::2], listed[1::2], strict=False) if scope in ("local", "worktree"))
+    settings = (entry.partition("\n")[::2] for entry in own)
+    return sorted({name for name, value in settings if _PROGRAM.fullmatch(name) and not _LFS.fullmatch(value)})
 
 
 def without_password(url: str) -> str:

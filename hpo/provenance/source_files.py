@@ -50,10 +50,15 @@ def is_source_name(path: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in _NAMES_LIKE)
 
 
+def is_program_name(path: str) -> bool:
+    """Whether a file looks like code by name, and not like its configuration."""
+    return PurePosixPath(path.lower()).suffix in _CODE
+
+
 def is_script(path: Path) -> bool:
     """Whether a file without a telling name is a program in a script's language: it begins with `#!`."""
     try:
-        if path.suffix or not os.access(path, os.X_OK):
+        if path.suffix or not path.is_file() or not os.access(path, os.X_OK):
             return False
         with path.open("rb") as file:
             return file.read(2) == b"#!"

@@ -16,9 +16,11 @@ from pathlib import Path
 from hpo.captures import NOT_CAPTURED, Capture
 from hpo.errors import ConfigError, ProvenanceError
 from hpo.provenance.changed import Changed
-from hpo.provenance.code import Code
+from hpo.provenance.code_record import code_of
+from hpo.provenance.code_tree import require_no_programs
 from hpo.provenance.environment import Environment
 from hpo.provenance.lock import requirements_text
+from hpo.provenance.repository import root_around
 from hpo.replaying.code_place import recorded_code
 from hpo.replaying.data_place import data_files, file_digest
 from hpo.replaying.record import Record, as_json, from_json
@@ -40,12 +42,15 @@ def write_project(
     """Writes the folder, which must not be there yet or be empty, whole or not at all.
 
     Data files stay where they are, known by their digests, unless `with_data` copies them in; `data` is a folder to
-    look for them in. ProvenanceError where code or data cannot be had.
+    look for them in. ProvenanceError where code or data cannot be had, or only by running what a repository says that
+    nobody but the record names: writing a project runs nothing.
     """
     if capture is None or capture.code.without == NOT_CAPTURED:
         raise ProvenanceError(f"no code of {record.sweep!r} is on record, so there is nothing to make a project of")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ConfigError(f"{target} is there already and not an empty folder; name another one")
+    if repository is None and capture.code.commit and root_around(Path.cwd()) != Path(capture.code.root):
+        require_no_programs(Path(capture.code.root))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
         part = Path(scratch, "project")
@@ -77,8 +82,9 @@ def read_project(folder: Path) -> tuple[Record, Capture]:
     try:
         record = from_json((folder / RECORD).read_text("utf-8"))
         facts = json.loads((folder / CAPTURE).read_text("utf-8"))
-        capture = Capture(Code(**facts["code"]), Environment.from_json(facts["environment"]), facts["command"], "")
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        command = tuple(map(str, facts["command"]))
+        capture = Capture(code_of(facts["code"]), Environment.from_json(facts["environment"]), command, "")
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ConfigError(f"{folder} is no project that hpo export wrote: {error}") from error
     return record, capture
 

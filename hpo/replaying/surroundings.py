@@ -78,7 +78,7 @@ def _code_changes(capture: Capture | None, code: CodePlace, repository: Path | N
     if capture is None or not _has_code(capture):
         return []
     now = captured_code(code.folder, code.started_in, _modules(capture.code, code), CodeSettings())
-    return code_changes(capture.code, now, repository)
+    return code_changes(capture.code, now, repository or Path(now.root))
 
 
 def _modules(before: Code, code: CodePlace) -> Sequence[Path]:
