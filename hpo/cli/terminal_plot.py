@@ -38,11 +38,12 @@ def history_plot(
 
     Points are (number, value, may be the best), in the order of numbers, and there must be one.
     """
-    columns, rows = max(10, width - _MARGIN), max(4, height - 2)
     best = best_so_far(points, goal)
     values = sorted(value for _, value, _ in points)
     spare = len(values) // 20 if len(values) >= 20 else 0  # as in the notebook's picture: few may lie beyond the edge
     low, high = (values[0], values[-1 - spare]) if goal is Goal.MINIMIZE else (values[spare], values[-1])
+    margin = max(_MARGIN, len(number(low)) + 2, len(number(high)) + 2)
+    columns, rows = max(10, width - margin), max(4, height - 2)
     first, last = points[0][0], points[-1][0]
     down, across = (1, 1) if is_plain else (4, 2)
 
@@ -64,8 +65,8 @@ def history_plot(
     drawn = ["".join(_sign(cells[y][x], line[y][x], is_plain=is_plain) for x in range(columns)) for y in range(rows)]
     labels = [number(high), *[""] * (rows - 2), number(low)]
     edge = "|" if is_plain else "\u2502"
-    body = [f"{label:>{_MARGIN - 2}} {edge}{text}".rstrip() for label, text in zip(labels, drawn, strict=True)]
-    foot = f"{'':>{_MARGIN}}{first}{last:>{max(1, columns - len(str(first)))}}"
+    body = [f"{label:>{margin - 2}} {edge}{text}".rstrip() for label, text in zip(labels, drawn, strict=True)]
+    foot = f"{'':>{margin}}{first}{last:>{max(1, columns - len(str(first)))}}"
     head = (
         f"{one_line(metric)} ({goal}) by trial; line: best so far, {number(best[-1][1])} by trial {best[-1][0]}"
         if best

@@ -70,7 +70,7 @@ def _facts(page: SweepPage, sweep: Mapping[str, object]) -> Iterable[tuple[str, 
 
 
 def _winner(store: Store, page: SweepPage) -> list[str]:
-    winner = winner_fields(store, page.run, page.table.best())
+    winner = winner_fields(store, page.run, page.chosen())
     if winner is None:
         return []
     lines = [f"## Winner: trial {winner['number']}", ""]

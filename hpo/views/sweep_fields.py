@@ -95,6 +95,11 @@ def flat_document(run: Run) -> Mapping[str, object]:
     return loaded if isinstance(loaded, dict) else {}
 
 
+def is_to_register(run: Run) -> bool:
+    """Whether its file says that its winner is to be registered; the file is on record with one section a line."""
+    return "\nregister: " in str(flat_document(run).get("file"))
+
+
 def references_of(run: Run) -> Mapping[str, float]:
     """From where the sweep file says that a hypervolume is measured."""
     given = flat_document(run).get("references")
@@ -135,19 +140,20 @@ def _record(run: Run) -> dict[str, str]:
 
 
 def commands_for(
-    run: Run, commands: Commands, *, called: str, driver: DriverFields | None, has_best: bool
+    run: Run, commands: Commands, *, called: str, driver: DriverFields | None, may_register: bool
 ) -> list[dict[str, str]]:
     """What can be done with a sweep, by the name that commands call it."""
     name, is_driven = called, driver is not None and driver.alive is not False
     may_go_on = run.sweep is not None and not is_driven and run.status is not Status.FINISHED
-    by_failures = run.status is Status.FAILED and run.tags.get(STOPPED_TAG) == Stop.FAILURES
+    # failed ones have ended: without running them again there may be nothing left to do
+    by_failures = run.status is Status.FAILED and run.tags.get(STOPPED_TAG) in (Stop.FAILURES, Stop.N_TRIALS)
     listed = [
         ("stop", "end its driver cleanly", commands("stop", name)) if is_driven else None,
         ("resume", "go on where it stopped", commands("resume", name, *(["--retry-failed"] if by_failures else [])))
         if may_go_on
         else None,
         ("best", "rank its trials", commands("best", name)),
-        ("register", "register the best trial's model", commands("register", name)) if has_best else None,
+        ("register", "register the best trial's model", commands("register", name)) if may_register else None,
         ("report", "write this page to one file", commands("report", name, "-o", "report.html")),
         ("export", "write its trials to a file", commands("export", name, "-o", "trials.csv")),
     ]

@@ -4,11 +4,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hpo.decision import DECISION_TAG, Decision
 from hpo.progress import PROGRESS_TAG
 from hpo.views.commands import Commands, named
 from hpo.views.live_table import LiveTable
 from hpo.views.space_fields import recorded_space, space_fields
-from hpo.views.sweep_fields import DriverFields, commands_for, left, status_of, sweep_details, sweep_row
+from hpo.views.sweep_fields import DriverFields, commands_for, is_to_register, left, status_of, sweep_details, sweep_row
 from hpo.views.sweep_list import driver_of, is_ambiguous, registered_by_sweep
 from hpo.views.winner_fields import winner_fields
 from trackers.opening import Store
@@ -35,6 +36,15 @@ class SweepPage:
         best = self.table.best()
         return None if best is None else {"value": best[0], "number": best[1], "id": best[2]}
 
+    def chosen(self) -> tuple[float, int | None, str] | None:
+        """Value, number and run id of the trial that was picked, else of the best; None where nobody has picked one of
+        a front: none of those is the best."""
+        decision = Decision.from_json(self.run.tags.get(DECISION_TAG, ""))
+        number = decision.winner if decision else None
+        for head in self.table.numbered([] if number is None else [number]):
+            return head.value or 0.0, head.number, head.run_id
+        return None if len(self.table.goals) > 1 else self.table.best()
+
     def stands(self) -> dict[str, object]:
         """The few fields that change while a sweep runs; `details` is another text once the others have to be read
         anew: who drives it, why it stopped, what was decided."""
@@ -56,7 +66,7 @@ class SweepPage:
 
     def whole(self, store: Store, *, now: int, commands: Commands) -> Mapping[str, object]:
         """All that is known."""
-        run, best = self.run, self.table.best()
+        run, winner = self.run, winner_fields(store, self.run, self.chosen())
         ambiguous, driver = is_ambiguous(store, run), driver_of(store, run)
         registered = registered_by_sweep(store.registry.versions()).get(run.id, ())
         return {
@@ -67,7 +77,7 @@ class SweepPage:
             "metric": self.metric,
             "goal": self.table.goal.value,
             "goal_is_known": run.sweep is not None,
-            "winner": winner_fields(store, run, best),
+            "winner": winner,
             "space": space_fields(recorded_space(run)),
             **sweep_details(run, driver=driver),
             "commands": commands_for(
@@ -75,6 +85,6 @@ class SweepPage:
                 commands,
                 called=run.id if ambiguous else named(run),
                 driver=driver,
-                has_best=best is not None,
+                may_register=winner is not None and bool(winner["keeps_model"] or is_to_register(run)),
             ),
         }

@@ -21,10 +21,7 @@ _ENVIRONMENT = {"hpo.python": "python", "hpo.environment": "packages"}
 
 
 def winner_fields(store: Store, parent: Run, best: tuple[float, int | None, str] | None) -> dict[str, object] | None:
-    """The trial that was registered last, else the one that was picked, else the best; None where there is none.
-
-    `best` is the best trial's value, number and run id.
-    """
+    """The trial that was registered last, else `best`, which is a value, a number and a run id; None for neither."""
     versions = [version for version in store.registry.versions() if version.tags.get(SWEEP_TAG) == parent.id]
     version = versions[-1] if versions else None
     decision = Decision.from_json(parent.tags.get(DECISION_TAG, ""))
@@ -35,6 +32,7 @@ def winner_fields(store: Store, parent: Run, best: tuple[float, int | None, str]
     return {
         "number": run.trial.number if run.trial else best[1] if best and best[2] == run.id else None,
         "run": run.id,
+        "keeps_model": bool(run.models),
         "params": {
             name: finite(value) if isinstance(value, float) else value
             for name, value in (run.trial or run).params.items()

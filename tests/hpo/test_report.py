@@ -125,6 +125,13 @@ def test_a_plot_of_one_trial_and_of_equal_values_is_one_too() -> None:
     assert history_plot([(0, 1.0, True)], "loss", Goal.MINIMIZE, width=40, height=8, is_plain=True).isascii()
 
 
+def test_a_plot_keeps_to_its_width_however_long_its_numbers_are() -> None:
+    points = [(number, (-1) ** number * 1.23456e200 * number, True) for number in range(6)]
+    lines = history_plot(points, "loss", Goal.MINIMIZE, width=80, height=8, is_plain=True).splitlines()[1:]
+    assert max(map(len, lines)) <= 80
+    assert len({line.index("|") for line in lines if "|" in line}) == 1
+
+
 def test_the_line_of_a_plot_is_the_best_that_may_be() -> None:
     points = [(0, 3.0, True), (1, 1.0, False), (2, 2.0, True)]
     assert "2 by trial 2" in history_plot(points, "loss", Goal.MINIMIZE, width=40, height=8, is_plain=True)
