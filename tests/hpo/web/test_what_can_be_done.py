@@ -18,7 +18,6 @@ from trackers.records import (
     TrialFacts,
 )
 
-
 MODEL = LoggedModel("m-" + "0" * 32, "m", "m")
 
 
