@@ -99,11 +99,17 @@ def captured_again(
 
 def masked_command(argv: Sequence[str], secrets: Secrets) -> Sequence[str]:
     """The command line as it may be recorded: without secrets, and the program by its name."""
-    shown = []
+    shown: list[str] = []
+    follows = False
     for argument in argv:
         name, equals, _ = argument.partition("=")
-        is_named = equals and is_secret_name(name.rpartition(".")[2].lstrip("-"))
-        shown.append(f"{name}={MASK}" if is_named else secrets.hide(argument))
+        is_option = argument.startswith("-")
+        is_named = is_secret_name(name.rpartition(".")[2].lstrip("-"))
+        if is_named and equals:
+            shown.append(f"{name}={MASK}")
+        else:
+            shown.append(MASK if follows and not is_option else secrets.hide(argument))
+        follows = is_option and is_named and not equals  # --api-key VALUE
     if shown:
         program = Path(shown[0])
         is_module = program.name == "__main__.py"

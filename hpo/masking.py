@@ -33,14 +33,31 @@ _LOOKS = re.compile(
     r"|(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9]{16,}|(?<![A-Za-z0-9])github_pat_[A-Za-z0-9_]{20,}"
     r"|(?<![A-Za-z0-9])glpat-[A-Za-z0-9_-]{16,}|(?<![A-Za-z0-9])hf_[A-Za-z0-9]{20,}"
     r"|(?<![A-Za-z0-9])xox[abeoprs]-[A-Za-z0-9-]{10,}"  # Slack
-    r"|(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{30,}"  # Google
-    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[^-]|-(?!----)){0,20000}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"
+    r"|(?<![A-Za-z0-9])xapp-[0-9]-[A-Za-z0-9-]{10,}"
+    r"|(?<![A-Za-z0-9])(?:AIza[A-Za-z0-9_-]{30,}|GOCSPX-[A-Za-z0-9_-]{20,}|ya29\.[A-Za-z0-9_.-]{20,})"  # Google
+    r"|(?<![A-Za-z0-9])(?:npm_[A-Za-z0-9]{30,}|pypi-Ag[A-Za-z0-9_-]{40,}|gl(?:rt|dt|cbt|ptt)-[A-Za-z0-9_-]{16,})"
+    r"|(?<![A-Za-z0-9])SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64}"  # SendGrid
+    r"|(?<![A-Za-z0-9])(?:dapi[0-9a-f]{32}|do[opr]_v1_[0-9a-f]{40,}|hv[sbr]\.[A-Za-z0-9_-]{20,})"  # Databricks .. Vault
+    r"|(?<![A-Za-z0-9])(?:r8_[A-Za-z0-9]{30,}|gsk_[A-Za-z0-9]{30,}|whsec_[A-Za-z0-9+/]{20,})"
+    r"|(?<![A-Za-z0-9])(?:shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}|AGE-SECRET-KEY-1[0-9A-Z]{30,})"
+    r"|(?<![0-9])[0-9]{8,10}:AA[A-Za-z0-9_-]{32,34}(?![A-Za-z0-9_-])"  # Telegram
+    r"|(?<=AccountKey=)[A-Za-z0-9+/]{40,}=*"  # Azure
+    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/-]{20,}=*"
+    r"|(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}"  # JSON web tokens
+    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-(?!----)){0,20000}"
+    r"(?:-----END [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----)?"
 )
-_MARKS = ("AKIA", "ASIA", "sk-", "k_live_", "gh", "glpat-", "hf_", "xox", "AIza", "PRIVATE KEY")
+_MARKS = (
+    "AKIA", "ASIA", "sk-", "k_live_", "gh", "gl", "hf_", "xox", "xapp-", "AIza", "GOCSPX-", "ya29.", "npm_", "pypi-",
+    "SG.", "dapi", "_v1_", "hvs.", "hvb.", "hvr.", "r8_", "gsk_", "whsec_", "shp", "AGE-SECRET", ":AA", "AccountKey=",
+    "earer ", "eyJ", "PRIVATE KEY",
+)  # fmt: skip
 """One of these stands in every text that `_LOOKS` finds something in; looking for them is much faster."""
 _PASSWORD = re.compile(r"(?<=://)([^\s/:@]{0,200}):[^\s]{1,1000}@")  # greedy: passwords hold / and @, not encoded
 _USER = re.compile(r"(?<=://)[^\s/:@]{16,200}@")  # https://TOKEN@host
-_IN_QUERY = re.compile(r"(?i)([?&][^=&\s]{0,50}(?:passw|secret|token|key)[^=&\s]{0,50}=)[^&\s]+")
+_IN_QUERY = re.compile(
+    r"(?i)([?&](?:[^=&?\s]{0,50}(?:passw|secret|token|key|signature|credential)[^=&?\s]{0,50}|sig)=)[^&\s]+"
+)
 
 
 def is_secret_name(name: str) -> bool:

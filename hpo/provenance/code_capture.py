@@ -16,7 +16,7 @@ from hpo.provenance.repository import WorkingTree, ignored, root_around, togethe
 from hpo.provenance.source_files import is_key_file
 
 NO_REPOSITORY = "not in a git repository"
-_PEM = b"PRIVATE KEY-----"
+_PEM = (b"PRIVATE KEY-----", b"PRIVATE KEY BLOCK-----")
 
 
 def captured_code(folder: Path, started_in: Path, modules: Sequence[Path], settings: CodeSettings) -> Code:
@@ -145,7 +145,7 @@ def _fault(file: FilePatch, root: Path, settings: CodeSettings) -> str:
     now = _content(root / file.path)
     if file.is_binary:
         return secret_in(file.path, now, settings.secrets)
-    return "it holds a private key" if _PEM in now else ""
+    return "it holds a private key" if any(mark in now for mark in _PEM) else ""
 
 
 def _content(path: Path) -> bytes:

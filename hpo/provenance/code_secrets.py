@@ -27,7 +27,6 @@ _UNQUOTED = (".yaml", ".yml", ".toml", ".cfg", ".ini", ".conf", ".properties", "
 _UNQUOTED_NAMES = ("dockerfile", "makefile")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 _BEARER = re.compile(r"""(?i)\b(?:bearer|basic)\s+(?P<value>[A-Za-z0-9+/._~=-]{16,})""")
-_JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}")
 _IN_URL = re.compile(r"://[^\s/:@\"'`]{0,200}:(?P<value>[^\s\"'`]{1,1000})@")
 _PLACEHOLDER = re.compile(
     r"[$%]?\{[^{}]*\}|\$\w+|\$\(.*|%\(?\w*\)?[sd]|<[^<>]*>|\*+|\.{2,}|x{3,}"
@@ -49,7 +48,7 @@ def secret_in(path: str, content: bytes, secrets: Secrets) -> str:
     for text in _texts(content):
         if _known(text, secrets):
             return "it holds a known secret"
-        if _JWT.search(text) or _looks(text):
+        if _looks(text):
             return "it holds what looks like a key or token"
         if "://" in text and any(not _is_open(found["value"]) for found in _IN_URL.finditer(text)):
             return "it holds a password in a URL"

@@ -323,6 +323,8 @@ def test_what_changed_is_said_on_one_line() -> None:
         (["search.py", "-S", "tags.db_password=hunter2"], ["search.py", "-S", "tags.db_password=***"]),
         (["hpo", "--tracker", "postgresql://me:pw@h/d"], ["hpo", "--tracker", "postgresql://me:***@h/d"]),
         (["hpo", "known"], ["hpo", "***"]),
+        (["train.py", "--api-key", "hunter2", "--seed", "3"], ["train.py", "--api-key", "***", "--seed", "3"]),
+        (["train.py", "--use-token", "--password", "--x"], ["train.py", "--use-token", "--password", "--x"]),
         ([], []),
     ],
 )  # fmt: skip

@@ -107,6 +107,48 @@ def test_a_known_secret_is_masked_as_it_is_escaped_and_quoted() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
+        "npm_" + "aB3" * 12,
+        "pypi-AgEIcHlwaS5vcmc" + "aB3" * 12,
+        "SG." + "a1B2" * 5 + "ab." + "c3D4" * 10 + "abc",
+        "dapi" + "01ab" * 8,
+        "dop_v1_" + "a1b2c3d4" * 8,
+        "hvs.CAESIJ" + "aB3" * 8,
+        "xapp-1-A1234-567-abcdef0123456789",
+        "GOCSPX-" + "aB3-" * 7,
+        "ya29.a0Af" + "aB3_" * 7,
+        "r8_" + "aB3" * 12,
+        "gsk_" + "aB3" * 12,
+        "whsec_" + "aB3" * 10,
+        "glrt-" + "aB3" * 8,
+        "shpat_" + "0a" * 16,
+        "AGE-SECRET-KEY-1" + "ABC9" * 10,
+        "110201543:AA" + "aB3" * 11,
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----\nabc",
+    ],
+)
+def test_tokens_of_many_services_are_known_by_their_look(secret: str) -> None:
+    assert hide_patterns(f"told {secret} so") in ("told *** so", "told ***")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("AccountName=x;AccountKey=" + "aB3/" * 21 + "==;E=y", "AccountName=x;AccountKey=***;E=y"),
+        ("https://x.net/c?sv=2020&sig=ab%2Bcd%3D", "https://x.net/c?sv=2020&sig=***"),
+        ("https://b/k?X-Amz-Signature=0123&X-Amz-Date=1", "https://b/k?X-Amz-Signature=***&X-Amz-Date=1"),
+        ("Authorization: Bearer " + "aB3." * 8, "Authorization: Bearer ***"),
+        ("npm_config hvs. SG.a.b dapi ya29.x the bearer of news 12:AA r8_x", None),
+        ("https://h/x?sigma=3&design=a", None),
+    ],
+)
+def test_what_stands_beside_a_secret_stays(text: str, shown: str | None) -> None:
+    assert hide_patterns(text) == (text if shown is None else shown)
+
+
 def test_a_longer_secret_is_masked_before_one_that_stands_in_it() -> None:
     assert (
         Secrets(params={"a": "hunter2"}, values=frozenset(["hunter2-prod"])).hide("hunter2-prod hunter2") == "*** ***"
@@ -129,6 +171,8 @@ def test_a_choice_is_a_secret_by_a_clear_name_or_by_its_look_only() -> None:
 @pytest.mark.parametrize(
     "text",
     ["://" + "a" * 2_000_000, "://a:" * 200_000 + "@ ", "-----BEGIN PRIVATE KEY-----" * 50_000, "?a" * 500_000 + "=",
+     "eyJ" * 500_000, "eyJ0123456789." * 100_000, "SG." * 500_000, "12345678:AA" * 100_000, "?sig" * 300_000 + "=",
+     "AccountKey=" * 100_000, "pypi-Ag" * 200_000, "Bearer " * 200_000,
      "sk-" * 500_000, "AKIA" * 300_000, "gh" * 500_000 + "_"],
 )  # fmt: skip
 def test_no_text_makes_the_search_for_secrets_slow(text: str) -> None:
