@@ -154,8 +154,8 @@ def _files(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Sequence[
 
 def _diff(path: str, before: bytes | None, after: bytes | None) -> str:
     first, second = ((text or b"").decode("utf-8", errors="replace").splitlines() for text in (before, after))
-    names = ("/dev/null" if text is None else f"{side}/{path}" for side, text in (("a", before), ("b", after)))
-    return hide_patterns("\n".join(difflib.unified_diff(first, second, *names, lineterm="")))
+    old, new = ("/dev/null" if text is None else f"{side}/{path}" for side, text in (("a", before), ("b", after)))
+    return hide_patterns("\n".join(difflib.unified_diff(first, second, old, new, lineterm="")))
 
 
 def _named(before: Mapping[str, str], after: Mapping[str, str]) -> Sequence[Changed]:

@@ -426,13 +426,33 @@ def test_changes_are_named_by_file_with_their_lines(repository: Path, git: Git) 
     found = code_changes(before, after)
     assert content_of(repository / ".git" / "objects") == kept
     assert [(change.name, change.before, change.after, counted(change)) for change in found] == [
-        ("new.py", "", "x = 1", "+1 -0"),
         ("train.py", "RATE = 1", "RATE = 2", "+2 -1"),
+        ("new.py", "", "x = 1", "+1 -0"),
     ]
-    assert "-RATE = 1\n+RATE = 2" in found[1].detail
+    assert "-RATE = 1\n+RATE = 2" in found[0].detail
     git(repository, "add", "--all")
     git(repository, "commit", "--quiet", "--message=two")
     assert not code_changes(after, captured(repository))  # the same code, committed meanwhile
+
+
+@pytest.mark.parametrize("has_git", [True, False])
+def test_an_edited_program_is_named_before_files_that_came_or_went_and_settings(
+    repository: Path, tmp_path: Path, has_git: bool
+) -> None:
+    """A new sweep file beside it is no reason for other numbers, an added line is."""
+    folder = repository if has_git else tmp_path / "plain"
+    folder.mkdir(exist_ok=True)
+    for name in ("gone.py", "settings.yaml", "train.py"):
+        (folder / name).write_text("a: 1\n")
+    before = captured(folder, [] if has_git else list(folder.iterdir()))
+    (folder / "train.py").write_text("a: 1\nb: 2\n")
+    (folder / "settings.yaml").write_text("a: 2\n")
+    (folder / "added.py").write_text("x = 1\n")
+    (folder / "added.yaml").write_text("x: 1\n")
+    (folder / "gone.py").unlink()
+    after = captured(folder, [] if has_git else list(folder.iterdir()))
+    found = [change.name for change in code_changes(before, after)]
+    assert found == ["train.py", "added.py", "gone.py", "settings.yaml", "added.yaml"]
 
 
 def test_changes_are_named_without_a_repository_too(repository: Path, tmp_path: Path) -> None:
