@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from hpo.errors import EngineError
 from hpo.report.texts import duration, markdown, number
 from hpo.views.commands import Commands
+from hpo.views.front_fields import front_fields
 from hpo.views.importance_fields import importance_fields
 from hpo.views.space_fields import recorded_space
 from hpo.views.sweep_page import SweepPage
@@ -16,6 +18,7 @@ from trackers.records import Query
 
 log = logging.getLogger(__name__)
 TOP = 10
+MOST_MEMBERS = 30
 PICTURES = ("history", "parallel")
 
 
@@ -26,9 +29,12 @@ def markdown_report(store: Store, page: SweepPage, pictures: Sequence[str], *, n
     if sweep["note"]:
         lines += [markdown(sweep["note"]), ""]
     lines += [*_table(("", ""), _facts(page, sweep)), ""]
-    lines += [line for name in pictures for line in (f"![{markdown(Path(name).stem)}]({name})", "")]
+    lines += [line for name in pictures for line in (f"![{markdown(Path(name).stem)}]({quote(name)})", "")]
     lines += _winner(store, page)
-    lines += ["## Best trials", "", *_best(page), ""]
+    if len(page.table.goals) > 1:
+        lines += ["## Pareto front", "", *_members(page), ""]
+    else:
+        lines += ["## Best trials", "", *_best(page), ""]
     lines += _importance(page)
     lines += ["<details><summary>Settings</summary>", "", *_settings(sweep["settings"]), "", "</details>", ""]
     return "\n".join(lines)
@@ -62,7 +68,9 @@ def _facts(page: SweepPage, sweep: Mapping[str, object]) -> Iterable[tuple[str, 
     goals = sweep["goals"] if isinstance(sweep["goals"], Mapping) else {}
     yield "state", str(sweep["status"]) + (f", stopped by {sweep['stopped_by']}" if sweep["stopped_by"] else "")
     yield "metric", ", ".join(f"{name} ({goal})" for name, goal in goals.items()) or str(page.metric or "")
-    if best:
+    if len(page.table.goals) > 1:
+        yield "front", f"{len(_front(page))} trials that no other one beats"
+    elif best:
         yield "best", f"{number(best['value'])} by trial {best['number']}"
     yield "trials", ", ".join(f"{count} {state}" for state, count in counts.items()) or "0"
     yield "searched with", " ".join(str(sweep[key]) for key in ("engine", "sampler", "pruner") if sweep[key])
@@ -96,11 +104,41 @@ def _best(page: SweepPage) -> Iterable[str]:
         [
             str(row.head.number),
             number(row.head.value if row.head.attempt is not None else row.body.metrics.get(page.metric or "")),
-            *(number(row.body.params[name]) if name in row.body.params else "" for name in names),
+            *(_choice(row.body.params, name) for name in names),
         ]
         for row in best
     ]
     return _table(["trial", page.metric or "value", *names], shown)
+
+
+def _front(page: SweepPage) -> Sequence[Mapping[str, object]]:
+    found = front_fields(page.table.rows(), page.table.goals, {})["members"]
+    return found if isinstance(found, list) else []
+
+
+def _members(page: SweepPage) -> Iterable[str]:
+    """The front, best by the first metric first; of a large one the first few."""
+    rows = {row.head.run_id: row.body for row in page.table.rows()}
+    members = [(member["number"], rows[str(member["run"])]) for member in _front(page)]
+    params = list(dict.fromkeys(name for _, body in members for name in body.params))
+    shown = [
+        [
+            str(trial),
+            *(number(body.metrics[name]) for name in page.table.goals),
+            *(_choice(body.params, name) for name in params),
+        ]
+        for trial, body in members[:MOST_MEMBERS]
+    ]
+    yield from _table(["trial", *page.table.goals, *params], shown)
+    if len(members) > MOST_MEMBERS:
+        yield from ("", f"The first {MOST_MEMBERS} of {len(members)}.")
+
+
+def _choice(params: Mapping[str, object], name: str) -> str:
+    """A parameter's value; empty where the trial does not have it."""
+    if name not in params:
+        return ""
+    return "null" if params[name] is None else number(params[name])
 
 
 def _importance(page: SweepPage) -> list[str]:

@@ -4,17 +4,21 @@ import json
 import math
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from click.testing import CliRunner
 
 from hpo.cli.main import main
 from hpo.cli.terminal_plot import history_plot
+from hpo.report.answers import page_of
 from hpo.report.history_svg import history_svg
 from hpo.report.joining import joined
+from hpo.report.markdown_report import markdown_report
 from hpo.report.texts import markdown
 from hpo.result import SweepResult
 from hpo.trial import Goal
+from hpo.views.commands import Commands
 from trackers.opening import open_store
 from trackers.records import Change, Point, RunEnded, RunStarted, Status, SweepFacts, TrialFacts
 
@@ -92,6 +96,30 @@ def test_markdown_has_facts_tables_and_pictures(uri: str, tmp_path: Path) -> Non
     assert "![x-history](x-history.png)" in text
     assert (tmp_path / "x-history.png").read_bytes()[:4] == b"\x89PNG"
     assert not re.search(r"(?<!\\)(<script|\[x\]\()", text)
+
+
+def test_pictures_are_shown_whatever_the_file_is_called(uri: str, tmp_path: Path) -> None:
+    assert hpo("report", "iris", "-o", str(tmp_path / "a b (1).md"), "--tracker", uri).exit_code == 0
+    (shown,) = re.findall(r"\]\(([^ ()]*-history\.png)\)", (tmp_path / "a b (1).md").read_text())
+    assert (tmp_path / unquote(shown)).exists()
+
+
+def test_of_several_metrics_a_report_shows_the_front(tmp_path: Path) -> None:
+    metrics = [{"name": "a", "goal": "minimize"}, {"name": "b", "goal": "maximize"}]
+    facts = SweepFacts(json.dumps({"metrics": metrics}), "h", "a", "minimize", 1, 1, 3)
+    with open_store("memory://", artifacts=str(tmp_path)) as store:
+        store.tracker.record([RunStarted(SWEEP, "two", "Default", 1, sweep=facts)])
+        for number, (a, b) in enumerate([(1.0, 1.0), (2.0, 0.5), (3.0, 7.0)]):
+            run_id, given = f"{number:032x}", {"kind": None}
+            began = RunStarted(run_id, f"t{number}", "Default", 2, SWEEP, given, trial=TrialFacts(number, given))
+            told = TrialFacts(number, given, "COMPLETE", value=a)
+            points = [Point("a", a), Point("b", b)]
+            store.tracker.record([began, RunEnded(run_id, Status.FINISHED, 3, points, trial=told)])
+        page = page_of(store, store.tracker.get(SWEEP))
+        text = markdown_report(store, page, (), now=9, commands=Commands("memory://", {}))
+    assert "| front | 2 trials that no other one beats |" in text
+    assert "| trial | a | b | kind |\n|---|---|---|---|\n| 0 | 1 | 1 | null |\n| 2 | 3 | 7 | null |\n" in text
+    assert "Winner" not in text
 
 
 def test_a_report_has_a_known_ending(tmp_path: Path) -> None:

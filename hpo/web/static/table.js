@@ -4,6 +4,7 @@ import { el, panel } from "./dom.js";
 import { formatNumber, formatSeconds, formatValue, plainText } from "./format.js";
 import { linkTo, trialPath } from "./links.js";
 import { sizeOf, whenResized } from "./plane.js";
+import { announce, trialTip } from "./tip.js";
 import { STATES, levelsOf, titleOf, valuesOf } from "./trials.js";
 
 const ROW = 31;
@@ -17,13 +18,14 @@ export function tableView(store) {
   view.below = el("tr", { class: "spacer", "aria-hidden": "true" }, el("td", {}));
   view.lines = el("tbody", {}, view.above, view.below);
   view.table = el("table", { class: "grid" }, el("caption", { class: "unseen" }, "Trials; the buttons in the head sort"), el("thead", {}, view.head), view.lines);
-  view.scroller = el("div", { class: "grid-scroll", tabindex: "0", role: "region", "aria-label": "Table of trials" }, view.table);
+  view.scroller = el("div", { class: "grid-scroll", tabindex: "0", role: "region", "aria-label": "Table of trials; arrows choose a row, Enter opens it" }, view.table);
   view.scroller.addEventListener("scroll", () => requestAnimationFrame(() => showRows(view)), { passive: true });
   view.scroller.addEventListener("keydown", (event) => moveChoice(view, event));
   view.scroller.addEventListener("pointerleave", () => store.hover(-1));
   whenResized(view.scroller, () => showRows(view));
   view.menu = el("details", { class: "menu" }, el("summary", {}, "Columns"), el("div", { class: "menu-body" }));
   tools.append(view.menu);
+  closeAlone(view.menu);
   body.append(view.scroller);
   store.on("rows filter sort metric", () => { chooseColumns(view); sortRows(view); view.shownFrom = -1; showRows(view); });
   store.on("selection", () => { view.shownFrom = -1; showRows(view); });
@@ -45,6 +47,19 @@ function chooseColumns(view) {
   view.all = all;
   fillMenu(view);
   headRow(view);
+}
+
+/* A menu closes by Escape, which then takes no filter away, and when one goes on somewhere else. */
+function closeAlone(menu) {
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    event.stopPropagation();
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+  menu.addEventListener("focusout", (event) => { if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false; });
+  const outside = (event) => { if (!menu.isConnected) document.removeEventListener("pointerdown", outside); else if (!menu.contains(event.target)) menu.open = false; };
+  document.addEventListener("pointerdown", outside);
 }
 
 function fillMenu(view) {
@@ -141,7 +156,7 @@ function lineOf(view, row, at, top) {
 
 function cellOf(store, row, key) {
   const { trials } = store;
-  if (key === "number") return el("th", { scope: "row", class: "right" }, linkTo(trialPath(store.sweep, trials.number[row]), `#${trials.number[row]}`));
+  if (key === "number") return el("th", { scope: "row", class: "right" }, linkTo(trialPath(store.sweep, trials.number[row]), `#${trials.number[row]}`, { tabindex: "-1" })); // with Tab nobody would come to the end of 10,000 rows
   if (key === "state") return el("td", {}, el("span", { class: `state state-${STATES[trials.state[row]].toLowerCase()}` }, STATES[trials.state[row]].toLowerCase()));
   if (key === "reason") { const text = plainText(trials.reason[row]); return el("td", { class: "text", title: text }, text.slice(0, 120)); }
   const value = valuesOf(trials, key)?.[row];
@@ -161,6 +176,7 @@ function moveChoice(view, event) {
   const next = Math.max(0, Math.min(rows.length - 1, now + steps[event.key]));
   if (!rows.length) return;
   store.select(store.trials.number[rows[next]]);
+  announce(trialTip(store, rows[next]).slice(0, 3).map(([name, text]) => `${name} ${text}`).join(", "));
   const y = next * ROW;
   if (y < scroller.scrollTop) scroller.scrollTop = y;
   else if (y + 2 * ROW > scroller.scrollTop + scroller.clientHeight - ROW) scroller.scrollTop = y + 3 * ROW - scroller.clientHeight;
