@@ -1,5 +1,6 @@
 """The page while a sweep runs: what is new appears by itself, and the view stays as it is."""
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -35,12 +36,20 @@ def objective(params, trial):
 """
 
 
+Running = tuple[str, subprocess.Popen[bytes], Callable[[int], None]]
+
+
 @pytest.fixture
-def sweep(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], Callable[[int], None]]]:
+def sweep(tmp_path: Path) -> Iterator[Running]:
     """A real sweep in a process of its own: its store, that process, and what lets a trial end."""
-    (tmp_path / "sweep.yaml").write_text(SWEEP)
+    with running(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path) as started:
+        yield started
+
+
+@contextlib.contextmanager
+def running(uri: str, tmp_path: Path, text: str = SWEEP) -> Iterator[Running]:
+    (tmp_path / "sweep.yaml").write_text(text)
     (tmp_path / "steps.py").write_text(OBJECTIVE)
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     command = [Path(sys.executable).with_name("hpo"), "run", "sweep.yaml", "--tracker", uri]
     with (tmp_path / "output.txt").open("wb") as output:
         process = subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=output)
@@ -111,3 +120,17 @@ def test_a_driver_that_dies_is_missed_though_nothing_is_written_any_more(serve, 
     expect(page.locator(".tile").first).to_contain_text("Its driver is gone", timeout=20_000)
     expect(page.locator(".tile").first).not_to_contain_text("left")
     expect(page.get_by_role("tabpanel")).to_contain_text("hpo resume live")
+
+
+@pytest.mark.slow
+def test_a_sweep_of_hyperopt_in_postgresql_is_followed_as_well(postgres_uri, serve, visit, tmp_path):
+    text = SWEEP.replace("sampler: random", "name: hyperopt, sampler: tpe")
+    with running(postgres_uri, tmp_path, text) as (uri, process, end):
+        page = visit(serve(uri), "/sweeps/live")
+        expect(page.locator(".tile").first).to_contain_text("3 of 12")
+        expect(page.locator(".tile").first).to_contain_text(re.compile(r"about \S+ \w+ left"))
+        end(3)
+        expect(page.locator('.grid tr[data-number="3"] .state')).to_have_text("complete")
+        process.kill()
+        process.wait()
+        expect(page.locator(".tile").first).to_contain_text("Its driver is gone", timeout=20_000)
