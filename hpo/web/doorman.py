@@ -4,6 +4,7 @@ In this order: the Host (a page of somebody else's whose name leads here gets no
 change), where the request comes from, and who it is. Only `/healthz` is free, `/login` takes a token.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -75,6 +76,7 @@ class Doorman:
         self._throttle = Throttle()
         self._known: set[bytes] = set()
         self._key = secrets.token_bytes(32)
+        self._hashing = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers the request itself, or hands it on."""
@@ -85,8 +87,11 @@ class Doorman:
             await send({"type": "websocket.close", "code": 1008})
             return
         started = time.perf_counter()
+        is_answered = False
 
         async def sent(message: Message) -> None:
+            nonlocal is_answered
+            is_answered = True
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY.items():
@@ -97,10 +102,12 @@ class Doorman:
             await send(message)
 
         headers = Headers(scope=scope)
-        response = self._turned_away(scope, headers) or await self._identified(scope, headers)
         try:
+            response = self._turned_away(scope, headers) or await self._identified(scope, headers)
             await (response or self._app)(scope, receive, sent)
-        except Exception as error:  # answered by now, or cut off; the server's own log would show it with its secrets
+        except Exception as error:  # the server's own log would show it with its secrets
+            if not is_answered:
+                await refusal(500, "fault", "the server's log says more")(scope, receive, sent)
             log.error("%s failed: %s", _shown(scope["path"]), hide_patterns(repr(error)))
             log.debug("%s", hide_patterns("".join(traceback.format_exception(error))))
 
@@ -120,7 +127,7 @@ class Doorman:
         if len(scope["path"]) + len(scope["query_string"]) > LONGEST:
             return refusal(414, "address", f"the address has more than {LONGEST} characters")
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
-        is_foreign = origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+        is_foreign = origin is not None and _netloc(origin) != headers.get("host", "").lower()
         is_navigation = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
         if is_foreign or (site not in ("none", "same-origin") and not is_navigation):
             return refusal(403, "origin", "another page asked for this; only the page of this server may")
@@ -143,14 +150,33 @@ class Doorman:
             return _too_often(wait)
         if scheme.lower() == "bearer" and self._access.is_token(given):
             return None
-        if scheme.lower() == "basic" and await self._is_user(given):
-            return None
+        if scheme.lower() == "basic" and self._access.users is not None:
+            return await self._password(given, client, headers, path)
         self._throttle.failed(client)
+        return self._who_is_it(headers, path, was_wrong=True)
+
+    async def _password(self, given: str, client: str, headers: Headers, path: str) -> Response | None:
+        """Nothing for the right name and password; else what to answer.
+
+        One at a time, since each takes much memory and time on purpose; and who waits may by then have been wrong too
+        often, so that a flood of guesses keeps nobody else out for long.
+        """
+        if self._is_known(given):
+            return None
+        async with self._hashing:
+            if wait := self._throttle.wait(client):
+                return _too_often(wait)
+            if self._is_known(given) or await self._is_user(given):
+                return None
+            self._throttle.failed(client)
         return self._who_is_it(headers, path, was_wrong=True)
 
     def _login(self, scope: Scope) -> Response:
         client = (scope.get("client") or ("?", 0))[0]
-        query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=10)
+        try:
+            query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=10)
+        except ValueError:
+            return refusal(400, "question", "a login has a token and where it leads to, and nothing else")
         token, to = query.get("token", [""])[0], query.get("to", ["/"])[0]
         if not token:
             return login_page(200, has_users=self._access.users is not None)
@@ -178,13 +204,16 @@ class Doorman:
             name, _, password = base64.b64decode(given, validate=True).decode().partition(":")
         except ValueError:
             return False
-        digest = hmac.new(self._key, given.encode(), hashlib.sha256).digest()
-        if digest in self._known:
-            return True
         is_right = await anyio.to_thread.run_sync(users.is_right, name, password)
         if is_right:
-            self._known.add(digest)
+            self._known.add(self._digest(given))
         return is_right
+
+    def _is_known(self, given: str) -> bool:
+        return self._digest(given) in self._known
+
+    def _digest(self, given: str) -> bytes:
+        return hmac.new(self._key, given.encode(), hashlib.sha256).digest()
 
     def _session_user(self, headers: Headers) -> str | None:
         cookies = _cookies(headers.get("cookie", ""))
@@ -218,6 +247,13 @@ class Doorman:
             return False
         server = scope.get("server") or ("", 0)
         return str(address) == str(server[0])  # the address that the request came in at; no name stands behind it
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # half an IPv6 address
+        return None
 
 
 def _split(host: str) -> tuple[str, int | None]:

@@ -16,6 +16,7 @@ import uvicorn
 from hpo.errors import ConfigError
 from hpo.views.commands import Commands
 from hpo.web.application import application
+from hpo.web.connection import Connection, allow_many_files
 from hpo.web.doorman import Access
 from hpo.web.hub import Hub
 from hpo.web.sessions import Sessions
@@ -76,6 +77,7 @@ def serve(store: Store, commands: Commands, serving: Serving, started: Callable[
         app, hub = application(store, commands, access, user=getpass.getuser())
         config = uvicorn.Config(
             app,
+            http=Connection,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -89,6 +91,7 @@ def serve(store: Store, commands: Commands, serving: Serving, started: Callable[
         quiet = logging.getLogger("uvicorn")  # of broken requests, and of what was cut off at the end; faults are ours
         quiet.addHandler(logging.NullHandler())
         quiet.propagate = False
+        allow_many_files()
         gc.freeze()  # what is imported stays; looking through it takes a third of the time that reading trials takes
         gc.set_threshold(50_000, 20, 50)
         started(_address(serving.host, port), token if is_own else "")
