@@ -4,8 +4,10 @@ What the database says of their place is believed only where it is `<place>/<run
 not be able to name any folder of this machine.
 """
 
+import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from trackers.artifacts import ArtifactFolder
 from trackers.artifacts.uris import local_path
@@ -22,9 +24,10 @@ def is_remote(run: Run) -> bool:
 
 
 def is_in_place(run: Run) -> bool:
-    """Whether its files lie in a folder of this machine where files of runs lie."""
+    """Whether its files lie in a folder of this machine where files of runs lie, and not behind a link."""
     path = local_path(run.artifact_uri)
-    return path is not None and path.parent.name == run.id and _OWN.fullmatch(path.name) is not None
+    places = [] if path is None else [path, Path(os.path.realpath(path))]
+    return bool(places) and all(place.parent.name == run.id and _OWN.fullmatch(place.name) for place in places)
 
 
 def files_of(tracker: Tracker, run: Run) -> Sequence[Artifact]:

@@ -159,6 +159,20 @@ def test_a_manifest_of_a_folder_that_is_no_runs_own_is_not_read(tmp_path: Path, 
         assert site.ask(f"/api/artifacts/{artifact_id('a' * 32, 'hosts')}").status == 404
 
 
+def test_a_folder_of_files_that_is_a_link_is_not_followed(tmp_path: Path, make_site) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "key.txt").write_text("s3cret")
+    with open_store("memory://", artifacts=str(tmp_path / "mlruns")) as store:
+        store.tracker.record([RunStarted("a" * 32, "a", "Default", 1)])
+        folder = Path(store.tracker.get("a" * 32).artifact_uri)
+        folder.parent.mkdir(parents=True)
+        folder.symlink_to(tmp_path / "elsewhere")
+        site = make_site(store=store)
+        assert site.ask(f"/api/runs/{'a' * 32}").json["artifacts"] == []
+        store.tracker.record([RunUpdated("a" * 32, artifacts=[Artifact("key.txt", 6, "0" * 64)])])
+        assert site.ask(f"/api/artifacts/{artifact_id('a' * 32, 'key.txt')}").status == 404
+
+
 def test_files_of_runs_that_others_wrote_are_listed_and_sent_too(tmp_path: Path, make_site) -> None:
     with open_store("memory://", artifacts=str(tmp_path)) as store:
         store.tracker.record([RunStarted("a" * 32, "a", "Default", 1)])
