@@ -361,6 +361,7 @@ def everything() -> dict[str, str]:
     return {f"{engine} {name}": text(sweep(maker(engine, name, "conditional")())) for engine, name in keys}
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_trials() -> None:
     code = f"import importlib.util as u, json; s = u.spec_from_file_location('t', {__file__!r});"
     code += "m = u.module_from_spec(s); s.loader.exec_module(m); print(json.dumps(m.everything()))"

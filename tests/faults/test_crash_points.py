@@ -214,6 +214,7 @@ def test_a_sweep_killed_at_the_first_or_the_last_passing_of_each_place_is_contin
     sweep_over(make_case, SERIAL, choose, in_flight=1)
 
 
+@pytest.mark.slow
 def test_a_sweep_on_postgres_killed_at_some_places_is_continued_to_the_golden_result(make_case_on_postgres) -> None:
     """F1, F24, F25, G1, G3, G9, G12: round the commits, where the server may know more than the driver did."""
     sweep_over(make_case_on_postgres, SERIAL, of_commits, in_flight=1)
@@ -253,6 +254,7 @@ def test_a_sweep_with_two_processes_killed_at_some_places_is_continued_to_the_go
         killed_and_resumed(case, place, golden, in_flight=2)
 
 
+@pytest.mark.slow
 def test_a_sweep_killed_again_and_again_is_continued_to_the_golden_result(make_case, tmp_path: Path) -> None:
     """F1, G3: many kills in a row, each at another place of what is left."""
     golden, _ = golden_of(make_case("golden"))

@@ -193,6 +193,7 @@ def test_a_full_disk_of_artifacts_fails_the_trial_and_the_sweep_goes_on(
     assert not list(small_disk.path.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_artifacts_that_were_removed_under_the_driver_are_made_anew(
     sweep_folder, start_driver: Callable[..., object], wait_for: Callable[..., None]
 ) -> None:
@@ -239,6 +240,7 @@ def clean_environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
+@pytest.mark.slow
 def test_a_model_registered_by_hand_stays_while_the_sweep_finds_better_ones(
     sweep_folder, start_driver, wait_for: Callable[..., None]
 ) -> None:

@@ -210,6 +210,7 @@ def test_credentials_in_the_sweep_file_are_refused_and_not_repeated(
     assert not sweep_folder.database.exists()
 
 
+@pytest.mark.slow
 def test_no_credential_is_on_record_on_the_screen_or_in_the_process_table(
     sweep_folder, store, place: str, wait_for, living
 ) -> None:

@@ -84,6 +84,7 @@ def test_a_killed_removal_is_done_again_and_leaves_nothing_half(step, searched, 
     assert searched.integrity() == "ok"
 
 
+@pytest.mark.slow
 def test_a_sweep_file_starts_anew_after_a_deletion_and_after_a_removal(searched, hpo) -> None:
     for _ in range(2):
         assert hpo("delete", "faults", "--yes").code == 0

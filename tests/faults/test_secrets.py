@@ -109,6 +109,7 @@ def test_no_secret_is_recorded_or_shown_and_every_trial_gets_the_real_one(folder
     assert 'api_key: "***"' in kept
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_with_the_secrets_of_its_file_even_when_they_are_new_ones(folder: Path) -> None:
     assert hpo(folder, "run", "sweep.yaml").returncode == 0
     file = folder / "sweep.yaml"

@@ -597,6 +597,7 @@ def test_a_result_written_by_a_worker_is_adopted_and_its_trial_not_run_again(slo
     assert list(slots_folder.path.glob("mlruns/**/results/*")) == []
 
 
+@pytest.mark.slow
 def test_stop_adopts_the_results_that_workers_of_a_dead_driver_wrote(slots_folder) -> None:
     """F1: what has finished is on record, with the best, and does not run again."""
     killed_with_a_result_to_adopt(slots_folder)

@@ -69,6 +69,7 @@ def test_the_right_password_is_let_in_and_a_wrong_one_is_told_so(
         mirrored.send(uri)
 
 
+@pytest.mark.slow
 def test_the_password_is_nowhere_but_in_the_environment(
     closed_mlflow_server: Any, fresh_name: str, tmp_path: Path
 ) -> None:

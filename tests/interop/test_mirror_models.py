@@ -89,6 +89,7 @@ def test_the_winner_loads_from_the_server_with_its_lineage(mlflow: Any, world: A
     assert world.pending() == 0
 
 
+@pytest.mark.slow
 def test_moves_rollbacks_and_ends_of_aliases_follow(mlflow: Any, world: Any) -> None:
     first, second = (register(world, trial, "champion") for trial in world.trials[:2])
     world.send()
@@ -108,6 +109,7 @@ def test_moves_rollbacks_and_ends_of_aliases_follow(mlflow: Any, world: Any) -> 
     assert world.pending() == 0
 
 
+@pytest.mark.slow
 def test_a_move_of_an_alias_does_not_wait_for_runs_that_are_still_to_be_sent(world: Any, mlflow_proxy: Any) -> None:
     first, _ = [register(world, trial, "champion") for trial in world.trials[:2]]
     world.send(mlflow_proxy.uri)

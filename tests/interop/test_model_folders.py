@@ -13,6 +13,7 @@ from trackers.errors import ModelError
 pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")  # MLflow's own
 
 
+@pytest.mark.slow
 def test_a_folder_that_mlflow_wrote_loads_where_it_is_kept(tmp_path: Path) -> None:
     x, y = np.array([[0.0], [1.0], [2.0]]), np.array([1.0, 3.0, 5.0])
     mlflow.sklearn.save_model(LinearRegression().fit(x, y), tmp_path / "made", input_example=x)

@@ -74,6 +74,7 @@ def _ask(port: int, question: object) -> Any:
             time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_the_program_on_the_page_answers_as_the_model_does(made: Any, tmp_path: Path) -> None:
     [program] = [block for block in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "HTTPServer" in block]
     (tmp_path / "serve.py").write_text(program)

@@ -167,7 +167,7 @@ def drawn(examples: int) -> settings:
     )
 
 
-@drawn(40)
+@drawn(15)
 @given(changes=runs(), asked=st.lists(asking, min_size=12, max_size=12))
 def test_sql_finds_what_memory_finds(on_sqlite: tuple[Tracker, Tracker], changes: list[Change], asked: Asked) -> None:
     agree(on_sqlite, changes, asked)
@@ -182,6 +182,7 @@ def test_sql_finds_what_memory_finds_many_times(
     agree(on_sqlite, changes, asked)
 
 
+@pytest.mark.slow
 @drawn(10)
 @given(changes=runs(), asked=st.lists(asking, min_size=12, max_size=12))
 def test_postgres_finds_what_memory_finds(

@@ -97,6 +97,7 @@ def table(postgres: Any, uri: str, sql: str) -> list[tuple[Any, ...]]:
         return list(connection.execute(sql).fetchall())
 
 
+@pytest.mark.slow
 def test_of_several_processes_that_open_an_empty_database_one_makes_the_tables(
     postgres: Any, empty_postgres_uri: str, tmp_path: Path
 ) -> None:
@@ -271,6 +272,7 @@ def test_a_server_that_only_reads_is_named(postgres: Any, postgres_uri: str) -> 
             store.tracker.record([sweep()])
 
 
+@pytest.mark.slow
 def test_a_commit_whose_answer_was_lost_is_found_to_be_done_when_it_is_repeated(
     behind_proxy: Store, proxy: Any, store: Store
 ) -> None:

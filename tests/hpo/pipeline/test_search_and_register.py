@@ -98,6 +98,7 @@ def test_a_search_opens_train_and_validation_and_never_the_test_month(
     assert names == {"manifest.json", "train.npz", "validation.npz", "preprocessor.skops"}
 
 
+@pytest.mark.slow
 def test_a_search_keeps_the_models_of_its_best_and_registers_nothing(finished: Path) -> None:
     ranked = sorted(trials(finished), key=lambda run: run.metrics["rmse"])
     assert [bool(run.models) for run in ranked] == [True, True, True, False, False]
