@@ -67,7 +67,7 @@ def _facts(page: SweepPage, sweep: Mapping[str, object]) -> Iterable[tuple[str, 
     best, counts = page.best(), page.table.counts()
     goals = sweep["goals"] if isinstance(sweep["goals"], Mapping) else {}
     yield "state", str(sweep["status"]) + (f", stopped by {sweep['stopped_by']}" if sweep["stopped_by"] else "")
-    yield "metric", ", ".join(f"{name} ({goal})" for name, goal in goals.items()) or str(page.metric or "")
+    yield "metric", ", ".join(f"{name} ({goal})" for name, goal in goals.items()) or _unknown_goal(page)
     if len(page.table.goals) > 1:
         yield "front", f"{len(_front(page))} trials that no other one beats"
     elif best:
@@ -75,6 +75,10 @@ def _facts(page: SweepPage, sweep: Mapping[str, object]) -> Iterable[tuple[str, 
     yield "trials", ", ".join(f"{count} {state}" for state, count in counts.items()) or "0"
     yield "searched with", " ".join(str(sweep[key]) for key in ("engine", "sampler", "pruner") if sweep[key])
     yield "took", duration(sweep["seconds"])
+
+
+def _unknown_goal(page: SweepPage) -> str:
+    return f"{page.metric} (no goal is on record; taken to be {page.table.goal})" if page.metric else ""
 
 
 def _winner(store: Store, page: SweepPage) -> list[str]:

@@ -37,13 +37,13 @@ class SweepPage:
         return None if best is None else {"value": best[0], "number": best[1], "id": best[2]}
 
     def chosen(self) -> tuple[float, int | None, str] | None:
-        """Value, number and run id of the trial that was picked, else of the best; None where nobody has picked one of
-        a front: none of those is the best."""
+        """Value, number and run id of the trial that was picked, else of the best; None where nobody can tell: of a
+        front none is the best, and of runs that others wrote no goal is on record."""
         decision = Decision.from_json(self.run.tags.get(DECISION_TAG, ""))
         number = decision.winner if decision else None
         for head in self.table.numbered([] if number is None else [number]):
             return head.value or 0.0, head.number, head.run_id
-        return None if len(self.table.goals) > 1 else self.table.best()
+        return self.table.best() if len(self.table.goals) == 1 else None
 
     def stands(self) -> dict[str, object]:
         """The few fields that change while a sweep runs; `details` is another text once the others have to be read

@@ -1,5 +1,6 @@
 """What the page says when there is nothing to show, nobody to ask, or somebody else wrote the store."""
 
+import random
 import re
 
 import pytest
@@ -11,6 +12,9 @@ from trackers.records import Point, RunEnded, RunStarted, Status
 TOO_WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
   [...document.querySelectorAll("body *")].map((node) => [node, node.getBoundingClientRect().right])
     .filter(([, right]) => right > innerWidth).map(([node, right]) => `${node.tagName}.${node.className} ${right}`)"""
+
+IS_DRAWN = """() => { const lines = document.querySelector(".parallel .lines");
+  return lines.getContext("2d").getImageData(0, 0, lines.width, lines.height).data.some((each) => each > 0); }"""
 
 
 def foreign_sweep(uri: str) -> None:
@@ -34,11 +38,31 @@ def test_runs_that_mlflow_wrote_are_shown_and_the_goal_is_asked_for(tmp_path, se
     page = visit(serve(uri), "/sweeps/grid")
     expect(page.locator(".count")).to_have_text("6 trials")
     expect(page.locator(".tile").nth(1)).to_contain_text("no goal is on record")
+    assert page.evaluate(IS_DRAWN)
+    expect(page.locator(".scale-key")).to_be_hidden()
     page.get_by_label("Goal").select_option("maximize")
     expect(page.locator(".best-value")).to_contain_text("0.75")
     expect(page).to_have_url(re.compile("goal=maximize"))
     page.locator(".grid tbody a").first.click()
     expect(page.locator("h1")).to_contain_text("Trial")
+
+
+@pytest.mark.slow
+def test_of_many_parameters_those_are_drawn_that_matter_most(tmp_path, serve, visit):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    with open_store(uri) as store:
+        store.tracker.experiment("wide")
+        store.tracker.record([RunStarted("a" * 32, "wide", "wide", 1_790_000_000_000)])
+        draw = random.Random(1)
+        for number in range(40):
+            run_id, params = f"{number:032x}", {f"p{at:02}": f"{draw.random():.4f}" for at in range(20)}
+            begun = 1_790_000_000_000 + number
+            started = RunStarted(run_id, f"c{number}", "wide", begun, parent_id="a" * 32, params=params)
+            told = [Point("loss", float(params["p18"]))]
+            store.tracker.record([started, RunEnded(run_id, Status.FINISHED, begun + 9, points=told)])
+    page = visit(serve(uri), "/sweeps/wide")
+    expect(page.locator(".panel-parallel")).to_contain_text("the 14 of 20 parameters that matter most")
+    expect(page.locator(".axis-head", has_text="p18")).to_have_count(1)
 
 
 def test_an_empty_store_says_how_to_begin(tmp_path, serve, visit):

@@ -39,10 +39,19 @@ async function refresh(view) {
 function showImportance(view) {
   const { answer, list, store } = view;
   const branches = (answer.branches ?? []).filter((branch) => Object.keys(branch.importances).length);
-  if (!branches.length) { fill(list, emptyNote("Nothing can be said yet.", el("p", {}, plainText(answer.message ?? "It takes ten finished trials with different values.")))); return; }
+  if (!branches.length) { view.ontold?.(null, plainText(answer.message ?? "")); fill(list, emptyNote("Nothing can be said yet.", el("p", {}, plainText(answer.message ?? "It takes ten finished trials with different values.")))); return; }
   fill(list, ...branches.slice(0, 4).map((branch) => branchList(store, branch, branches.length > 1)));
   const [[name, share]] = rankedShares(branches[0]);
   view.ontold?.(name, share);
+  store.shares = largestShares(branches);
+  store.tell("importance");
+}
+
+/* Of each parameter, in whichever branch it decides most. */
+function largestShares(branches) {
+  const shares = new Map();
+  for (const { importances } of branches) for (const [name, share] of Object.entries(importances)) shares.set(name, Math.max(share, shares.get(name) ?? 0));
+  return shares;
 }
 
 function rankedShares(branch) {

@@ -2,11 +2,12 @@
 import { axisOf, hasGaps, targetAxis, varyingParams } from "./axes.js";
 import { el, emptyNote, fill, panel } from "./dom.js";
 import { openFilter } from "./filterbar.js";
-import { plainText, plural } from "./format.js";
+import { formatCount, plainText, plural } from "./format.js";
 import { fitCanvas, sizeOf, whenResized } from "./plane.js";
-import { targetGoal, targetKey } from "./store.js";
+import { targetGoal, targetKey, targetValues } from "./store.js";
 import { colours, onTheme, ramp } from "./theme.js";
 import { hideTip, showTip, trialTip } from "./tip.js";
+import { COMPLETE } from "./trials.js";
 
 const TOP = 30;
 const FOOT = 30;
@@ -27,17 +28,19 @@ export function parallelView(store) {
   const scroller = el("div", { class: "parallel-scroll", tabindex: "0", role: "region", "aria-label": "Parallel coordinates, scrolls sideways" }, host);
   const view = { store, host, under, lines, over, heads, image: host.firstChild, axes: [], keys: "", jobs: {}, timers: {}, drag: null, colour: new Uint8Array(0) };
   const part = el("span", { class: "quiet" });
-  tools.append(part, el("span", { class: "scale-key" }, el("span", {}, "worse"), el("span", { class: "scale-ramp" }), el("span", {}, "better")));
+  const key = el("span", { class: "scale-key" }, el("span", {}, "worse"), el("span", { class: "scale-ramp" }), el("span", {}, "better"));
+  tools.append(part, key);
   body.append(scroller);
   const empty = emptyNote("No parameter has had two values yet.");
   const draw = (events) => {
     const keys = varyingParams(store);
     const few = keys.length === 0;
     if (few !== (body.firstChild === empty)) fill(body, few ? empty : scroller);
-    part.textContent = keys.length > MOST_AXES ? `the first ${MOST_AXES} of ${keys.length} parameters` : "";
-    if (!few) layOut(view, keys, events);
+    if (!few) layOut(view, mostImportant(store, keys), events);
+    key.hidden = !targetGoal(store);
+    part.textContent = few ? "" : partWords(view, keys.length);
   };
-  store.on("rows filter metric top", draw);
+  store.on("rows filter metric top importance", draw);
   store.on("hover selection", () => drawMarks(view));
   onTheme(() => draw(["rows"]));
   whenResized(host, () => { if (view.axes.length) draw(["rows"]); });
@@ -46,6 +49,25 @@ export function parallelView(store) {
   over.addEventListener("pointerup", () => endBrush(view));
   over.addEventListener("pointerleave", () => { hideTip(); if (!view.drag) store.hover(-1); });
   return section;
+}
+
+/* Where there is no room for all parameters those that decide most, as far as that is known; in the order of the space. */
+function mostImportant(store, keys) {
+  if (keys.length <= MOST_AXES) return keys;
+  const share = (key) => store.shares?.get(key.slice(2)) ?? 0;
+  const chosen = new Set([...keys].sort((one, other) => share(other) - share(one)).slice(0, MOST_AXES));
+  return keys.filter((key) => chosen.has(key));
+}
+
+/* What is not drawn. */
+function partWords(view, count) {
+  const { store } = view;
+  const words = [];
+  if (count > MOST_AXES) words.push(store.shares ? `the ${MOST_AXES} of ${count} parameters that matter most` : `the first ${MOST_AXES} of ${count} parameters`);
+  const rows = passingRows(store);
+  if (rows.length > MOST_LINES) words.push(`${formatCount(thinned(rows, MOST_LINES).length)} of ${formatCount(rows.length)} lines, evenly chosen`);
+  if (!rows.length) words.push(store.shown ? `no trial with ${plainText(store.metric)}` : "no trial passes the filter");
+  return words.join("; ");
 }
 
 function layOut(view, keys, events) {
@@ -100,20 +122,32 @@ function placeLines(view) {
     }
   }
   if (view.colour.length < count) view.colour = new Uint8Array(count + 256);
-  view.colour.fill(0);
+  view.colour.fill(targetGoal(store) ? 0 : SHADES / 2);
   const { ranked } = store;
   ranked.forEach((row, place) => { view.colour[row] = Math.min(SHADES - 1, Math.floor((1 - place / Math.max(1, ranked.length)) * SHADES)); });
 }
 
 function shownRows(view) {
-  const { ranked, mask } = view.store;
+  return thinned(passingRows(view.store), MOST_LINES);
+}
+
+/* The trials with a value that pass the filter, the best last, so that they lie on top. */
+function passingRows(store) {
+  const { ranked, mask } = store;
   const rows = [];
-  for (let at = ranked.length - 1; at >= 0; at -= 1) if (mask[ranked[at]]) rows.push(ranked[at]);
-  return thinned(rows, MOST_LINES);
+  if (targetGoal(store)) for (let at = ranked.length - 1; at >= 0; at -= 1) { if (mask[ranked[at]]) rows.push(ranked[at]); }
+  else for (const row of valuedRows(store)) if (mask[row]) rows.push(row);
+  return rows;
+}
+
+/* Without a goal nothing is better than anything else. */
+function valuedRows(store) {
+  const values = targetValues(store);
+  return [...store.order].filter((row) => store.trials.state[row] === COMPLETE && Number.isFinite(values[row]));
 }
 
 function underRows(view, filtered) {
-  return filtered ? thinned([...view.store.ranked], MOST_UNDER) : [];
+  return filtered ? thinned(targetGoal(view.store) ? [...view.store.ranked] : valuedRows(view.store), MOST_UNDER) : [];
 }
 
 function thinned(rows, most) {

@@ -9,7 +9,7 @@ import { FAILED, PRUNED, RUNNING, STATES } from "./trials.js";
 export function tilesView(store) {
   const [far, good, matters, wrong] = ["Progress", "Best", "What decides", "Failed and pruned"].map((title) => tile(title));
   const tiles = el("section", { class: "tiles", "aria-label": "At a glance" }, far.node, good.node, matters.node, wrong.node);
-  fill(matters.body, el("p", { class: "tile-main quiet" }, "–"), el("p", {}, "after ten finished trials"));
+  fill(matters.body, el("p", { class: "tile-main quiet" }, "–"), el("p", {}, "looking …"));
   const draw = () => {
     fill(far.body, ...progressLines(store));
     fill(good.body, ...bestLines(store));
@@ -17,7 +17,7 @@ export function tilesView(store) {
   };
   store.on("rows sweep metric", draw);
   const clock = setInterval(() => { if (!tiles.isConnected) clearInterval(clock); else if (store.sweep.status === "RUNNING") fill(far.body, ...progressLines(store)); }, 1000);
-  const tellImportance = (name, share) => fill(matters.body, el("p", { class: "tile-main" }, plainText(name)), el("p", {}, `decides ${formatPercent(share)} of ${plainText(store.goals[0].name)}`));
+  const tellImportance = (name, share) => fill(matters.body, ...(name === null ? [el("p", { class: "tile-main quiet" }, "–"), el("p", {}, share)] : [el("p", { class: "tile-main" }, plainText(name)), el("p", {}, `decides ${formatPercent(share)} of ${plainText(store.goals[0].name)}`)]));
   return { tiles, tellImportance };
 }
 

@@ -13,7 +13,7 @@ export function winnerView(store) {
 export function winnerCard(sweep) {
   const { winner } = sweep;
   const several = Object.keys(sweep.goals ?? {}).length > 1;
-  if (!winner && sweep.status !== "RUNNING") return emptyNote("There is no winner.", el("p", {}, several ? "Nothing was picked from the Pareto front." : "No trial ended with a value that may be the best."));
+  if (!winner && sweep.status !== "RUNNING") return emptyNote("There is no winner.", el("p", {}, several ? "Nothing was picked from the Pareto front." : sweep.goal_is_known === false ? "No goal is on record." : "No trial ended with a value that may be the best."));
   if (!winner) return emptyNote("No winner yet.", el("p", {}, "It is chosen when the sweep ends."));
   return el("article", { class: "winner" },
     el("header", {}, winner.number === undefined || winner.number === null ? el("h3", {}, "Winner") : el("h3", {}, sweep.status === "RUNNING" ? "Best so far: trial " : "Winner: trial ", linkTo(trialPath(sweep, winner.number), `#${winner.number}`)),
