@@ -94,8 +94,8 @@ def seeded_page(seeded: str) -> Iterator[str]:
 class serving:  # noqa: N801  # used as a function
     """The page's server over a store, in a thread of this process; its address inside the block."""
 
-    def __init__(self, uri: str) -> None:
-        self._uri = uri
+    def __init__(self, uri: str, port: int = 0, token: str = TOKEN) -> None:
+        self._uri, self._port, self._token = uri, port, token
 
     def __enter__(self) -> str:
         import socket
@@ -108,10 +108,10 @@ class serving:  # noqa: N801  # used as a function
         from hpo.web.sessions import Sessions
         from trackers.opening import open_store
 
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server(("127.0.0.1", self._port))
         port = self._socket.getsockname()[1]
         self._store = open_store(self._uri, read_only=True)
-        key = hashlib.sha256(TOKEN.encode()).digest()
+        key = hashlib.sha256(self._token.encode()).digest()
         app, self._hub = application(
             self._store, Commands(self._uri, {}), Access(port, key, None, frozenset(), Sessions(key))
         )

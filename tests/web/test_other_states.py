@@ -94,6 +94,18 @@ def test_a_server_that_went_away_is_named_and_what_was_shown_stays(seeded, servi
 
 
 @pytest.mark.slow
+def test_after_a_restart_with_another_token_the_page_says_how_to_go_on(seeded, serving_by_hand, visit):
+    server = serving_by_hand(seeded)
+    address = server.__enter__()
+    page = visit(address, "/sweeps/digits", faults=True)
+    server.__exit__()
+    expect(page.locator(".connection")).to_have_text("reconnecting …", timeout=15_000)
+    with serving_by_hand(seeded, port=int(address.rpartition(":")[2]), token="another-token-of-the-tests"):
+        expect(page.locator(".connection")).to_contain_text("open the address that hpo ui prints", timeout=30_000)
+        expect(page.locator(".count")).to_have_text("120 trials")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/sweeps/digits", "/sweeps/digits/trials/0", "/models", "/sweeps/trade-off"])
 def test_nothing_is_wider_than_a_narrow_screen(seeded_page, visit, path):
     page = visit(seeded_page, path, viewport={"width": 360, "height": 740})

@@ -53,11 +53,13 @@ export function listen(pathNow, handlers, onstate) {
     source = new EventSource(pathNow());
     for (const [name, handler] of Object.entries(handlers)) source.addEventListener(name, (event) => handler(JSON.parse(event.data)));
     source.addEventListener("open", () => { wait = FIRST_WAIT; onstate("live"); });
-    source.addEventListener("error", () => {
+    source.addEventListener("error", async () => {
       onstate("waiting");
       if (source.readyState !== EventSource.CLOSED) return; // it tries again by itself
       timer = setTimeout(begin, wait);
       wait = Math.min(LONGEST_WAIT, wait * 2);
+      const answer = await fetch(pathNow(), { method: "HEAD", credentials: "same-origin" }).catch(() => null);
+      if (answer?.status === 401 && source.readyState === EventSource.CLOSED) onstate("refused"); // it was started anew, with another token
     });
   };
   begin();

@@ -66,7 +66,7 @@ function followLive(store, base, connection) {
       store.tell("sweep");
     },
   };
-  const words = { live: "live", waiting: "reconnecting …" };
+  const words = { live: "live", waiting: "reconnecting …", refused: "logged out: open the address that hpo ui prints" };
   const showLive = () => connection.classList.toggle("unseen", connection.textContent === words.live && store.sweep.status !== "RUNNING");
   store.on("sweep", showLive);
   const stop = listen(() => `${base}/events?revision=${encodeURIComponent(store.trials.revision ?? "")}`, handlers, (state) => {
