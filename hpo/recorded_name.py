@@ -13,8 +13,13 @@ def find_recorded(store: Store, text: str, named: str = "the store") -> Run:
     Raises NothingFound, with the nearest names, and NotFound where a model has no such version or alias.
     """
     model, _, version = text.rpartition("@")
-    if "#" in text or not model or not _is_model(store, model):
+    if "#" in text or not model:
         return find_run(store.tracker, text, named)
+    if not _is_model(store, model):
+        try:
+            return find_run(store.tracker, text, named)
+        except NothingFound as error:
+            raise NothingFound(f"no model {model!r}, and {error}") from error
     found = store.registry.get(model, int(version) if version.isdecimal() and len(version) < 10 else version)
     label = f"{model} version {found.version}"
     if found.run_id is None:

@@ -72,6 +72,7 @@ def test_diff_takes_a_registered_model_for_the_trial_it_came_from(ask: Ask) -> N
     wrong = ask("diff", "flowers@champ", "iris#3")
     assert wrong.exit_code == 1
     assert "champion" in wrong.stderr
+    assert "no model 'trees', and no sweep 'trees@champion'" in ask("diff", "trees@champion", "iris#3").stderr
 
 
 def test_diff_of_two_sweeps_shows_their_settings(ask: Ask) -> None:
