@@ -24,7 +24,8 @@ def new_figure(width: float, height: float) -> Figure:
 def save_figure(figure: Figure, path: Path, kind: str) -> None:
     """Writes it as `png`, `svg` or `pdf`: the same bytes for the same figure, whatever the time."""
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
-    with rc_context({"svg.hashsalt": "hpo"}), warnings.catch_warnings():
+    # a $ in a name is no formula
+    with rc_context({"svg.hashsalt": "hpo", "text.parse_math": False}), warnings.catch_warnings():
         # names may be written in any script, and fonts know some
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(path, format=kind, dpi=150, metadata=undated)

@@ -1,6 +1,7 @@
 """Rebuilds captured code: a working tree at its commit, with its patch and its files, that is removed again."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -72,7 +73,8 @@ def repository_of(code: Code, given: Path | None = None) -> Path:
     """The repository that has the commit: the given one, else the one it was captured in; ProvenanceError else."""
     place = given or Path(code.root)
     short = code.commit[:10]
-    clone = f"git clone {code.remote}" if code.remote else "clone its repository"
+    is_place = code.remote and not code.remote.startswith("-")
+    clone = f"git clone {shlex.quote(code.remote)}" if is_place else "clone its repository"
     try:
         run_git(place, "rev-parse", "--git-dir")
     except GitFailed as error:

@@ -71,7 +71,7 @@ class Environment:
         return {name: value for name, value in self.to_json().items() if name not in _HINTS}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, object]) -> Self:
+    def from_json(cls, data: object) -> Self:
         """As it was recorded; facts that this version does not know are left out, missing ones are empty.
 
         ValueError for a fact that is not of its kind.

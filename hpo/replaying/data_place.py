@@ -71,6 +71,8 @@ def recorded_path(dataset: Dataset, record: Record) -> str:
         uri = json.loads(dataset.source).get("uri", "")
     except (ValueError, AttributeError):
         return ""
+    if "\0" in str(uri):
+        return ""
     path = str(uri).removeprefix("file://")
     return os.path.normpath(Path(record.started_in, path)) if path and "://" not in path else ""
 
@@ -92,6 +94,8 @@ def file_digest(dataset: Dataset) -> str:
     try:
         profile = json.loads(dataset.profile or "{}")
     except ValueError:
+        return ""
+    if not isinstance(profile, dict):
         return ""
     return str(profile.get("file", "" if "num_rows" in profile and "bytes" not in profile else dataset.digest))
 

@@ -68,7 +68,9 @@ def write_project(
 
 def edited(folder: Path) -> Sequence[Changed]:
     """Which files of a project's code are not as they were written."""
-    then = json.loads((folder / CAPTURE).read_text("utf-8")).get("files", {})
+    then = _facts(folder).get("files", {})
+    if not isinstance(then, dict) or not all(isinstance(digest, str) for digest in then.values()):
+        raise ConfigError(f"{folder} is no project that hpo export wrote: files are no digests")
     now = _digests(folder / CODE)
     return [
         Changed("code", path, digest[:12], now.get(path, "")[:12])
@@ -81,12 +83,22 @@ def read_project(folder: Path) -> tuple[Record, Capture]:
     """The record and the capture of a project; the files of its code lie in the folder `code`."""
     try:
         record = from_json((folder / RECORD).read_text("utf-8"))
-        facts = json.loads((folder / CAPTURE).read_text("utf-8"))
-        command = tuple(map(str, facts["command"]))
-        capture = Capture(code_of(facts["code"]), Environment.from_json(facts["environment"]), command, "")
+        facts = _facts(folder)
+        command = facts["command"]
+        if not isinstance(command, list):
+            raise ConfigError(f"{folder} is no project that hpo export wrote: its command is no list")
+        environment = Environment.from_json(facts["environment"])
+        capture = Capture(code_of(facts["code"]), environment, tuple(map(str, command)), "")
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ConfigError(f"{folder} is no project that hpo export wrote: {error}") from error
     return record, capture
+
+
+def _facts(folder: Path) -> dict[str, object]:
+    found = json.loads((folder / CAPTURE).read_text("utf-8"))
+    if not isinstance(found, dict):
+        raise ConfigError(f"{folder} is no project that hpo export wrote: {CAPTURE} is no object")
+    return found
 
 
 def _copy_data(record: Record, *, code_root: str, part: Path, given: Path | None) -> None:

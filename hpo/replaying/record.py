@@ -1,8 +1,11 @@
 """What is on record of trials, as far as running them again takes it; read from a store or from a project's folder."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+
+from pydantic import TypeAdapter, ValidationError
 
 from hpo.config.expanded import as_yaml
 from hpo.config.schema import SweepConfig
@@ -20,8 +23,10 @@ from trackers.records import Dataset, Point, Query, Run, TrialFacts
 from trackers.rows import latest, metric_row
 from trackers.tracker import Tracker
 
+_COMMIT_TAG = "mlflow.source.git.commit"
 REPLAY_OF_TAG = "hpo.replay_of"
 """On the run of a replay: the run that it repeats."""
+_HALF = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ class TrialRecord:
 @dataclass(frozen=True)
 class Record:
     """Trials of one sweep. `config` is the sweep file as it was run, secrets masked; `file` and `folder` say where it
-    lay then, on the machine that ran it, and `started_in` where the sweep was started.
+    lay then, on the machine that ran it, and `started_in` where the sweep was started; `commit` is that of the code,
+    which may have been edited.
 
     `secrets` are the masked constants among the parameters; they never leave this process but to the trials.
     """
@@ -65,6 +71,7 @@ class Record:
     datasets: Sequence[Dataset] = ()
     trials: Sequence[TrialRecord] = ()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    commit: str = ""
 
 
 def record_of(tracker: Tracker, parent: Run, runs: Sequence[Run]) -> Record:
@@ -79,6 +86,7 @@ def record_of(tracker: Tracker, parent: Run, runs: Sequence[Run]) -> Record:
         file=parent.tags.get(FILE_TAG, ""),
         folder=parent.tags.get(FOLDER_TAG, ""),
         started_in=parent.tags.get(STARTED_IN_TAG, ""),
+        commit=parent.tags.get(_COMMIT_TAG, ""),
         datasets=parent.datasets,
         trials=[_trial(tracker, parent, run, count) for run in runs],
         secrets=_secrets(config, parent),
@@ -109,7 +117,14 @@ def as_json(record: Record) -> str:
 
 
 def from_json(text: str) -> Record:
-    """A record again; ConfigError for a text that is none."""
+    """A record again; ConfigError for a text that is none, naming the first thing that is wrong."""
+    try:
+        # a name may hold half of a surrogate pair, which is no text to pydantic
+        TypeAdapter(Record).validate_json(_HALF.sub(r"\\u0041", text), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = "".join(f"{part}: " for part in [".".join(map(str, first["loc"]))] if part)
+        raise ConfigError(f"trial.json is no record of a trial: {place}{first['msg']}") from error
     try:
         facts = json.loads(text)
         made = {
@@ -117,7 +132,7 @@ def from_json(text: str) -> Record:
             "trials": [_from_facts(item) for item in facts["trials"]],
         }
         return Record(**{**facts, **made})
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ConfigError(f"trial.json is no record of a trial: {type(error).__name__}: {error}") from error
 
 

@@ -134,6 +134,16 @@ def test_names_that_cannot_be_written_are_said(repository: Path, git: Git, tmp_p
         pass
 
 
+def test_a_command_to_copy_is_quoted(tmp_path: Path) -> None:
+    code = Code(commit=COMMIT, root=str(tmp_path / "gone"), remote="https://x/y.git; rm -rf ~")
+
+    with (
+        pytest.raises(ProvenanceError, match=r"git clone 'https://x/y\.git; rm -rf ~'"),
+        rebuilt(code, tmp_path / "tree"),
+    ):
+        pass
+
+
 def test_the_sweeps_folder_does_not_lead_out_by_a_link(repository: Path, git: Git, tmp_path: Path) -> None:
     (repository / "link").symlink_to(tmp_path)
     git(repository, "add", "link")

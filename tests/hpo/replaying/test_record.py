@@ -36,7 +36,7 @@ def test_secrets_are_not_written_down() -> None:
 
 
 def test_a_text_that_is_no_record_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"trial\.json is no record of a trial: KeyError: 'datasets'"):
+    with pytest.raises(ConfigError, match=r"trial\.json is no record of a trial: sweep: Field required"):
         from_json("{}")
 
 

@@ -1,0 +1,102 @@
+"""Folders that no export of ours wrote: refused by name, before anything of them is run."""
+
+import json
+import math
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpo.errors import ConfigError
+from hpo.replaying.data_place import data_files
+from hpo.replaying.project import edited, read_project
+from hpo.replaying.record import Record, TrialRecord, as_json, from_json
+from trackers.records import Dataset, Point, TrialFacts
+
+TRIAL = TrialRecord("a#1", "r", TrialFacts(1, {}), [Point("m", 1.5)])
+GOOD = Record("a", "b", "c", "m", datasets=[Dataset("d", "0")], trials=[TRIAL])
+CAPTURE: dict[str, Any] = {"code": {"folder": ".", "started_in": "."}, "environment": {}, "command": [], "files": {}}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "trial.json").write_text(as_json(GOOD))
+    (tmp_path / "capture.json").write_text(json.dumps(CAPTURE))
+    return tmp_path
+
+
+def test_a_project_as_it_was_written_is_read(project: Path) -> None:
+    record, capture = read_project(project)
+
+    assert record.trials[0].metrics == {"m": 1.5}
+    assert (capture.code.folder, edited(project)) == (".", [])
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "", "{}", "[" * 100_000 + "]" * 100_000])
+@pytest.mark.parametrize("name", ["trial.json", "capture.json"])
+def test_a_text_that_is_no_record_is_refused(project: Path, name: str, text: str) -> None:
+    (project / name).write_text(text)
+
+    with pytest.raises(ConfigError, match=r"is no (record|project)"):
+        read_project(project)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["sweep"], 3),
+        (["config"], None),
+        (["trials"], {}),
+        (["trials", 0], 3),
+        (["trials", 0, "facts"], []),
+        (["trials", 0, "facts", "number"], "x"),
+        (["trials", 0, "facts", "params"], {"a": {"b": 1}}),
+        (["trials", 0, "facts", "seed"], math.inf),
+        (["trials", 0, "points"], [{"metric": "m", "value": "x"}]),
+        (["datasets", 0, "source"], 3),
+        (["started_in"], 3),
+    ],
+)
+def test_what_is_of_another_kind_is_named(project: Path, path: list[str | int], value: object) -> None:
+    facts = deepcopy(json.loads(as_json(GOOD)))
+    place = facts
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] = value
+    (project / "trial.json").write_text(json.dumps(facts))
+
+    with pytest.raises(ConfigError, match=".".join(map(str, path))):
+        read_project(project)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("code", []), ("code", {"folder": "../.."}), ("environment", {"python": 3}), ("command", 3), ("files", [])],
+)
+def test_a_capture_of_another_kind_is_refused(project: Path, name: str, value: object) -> None:
+    (project / "capture.json").write_text(json.dumps({**CAPTURE, name: value}))
+
+    with pytest.raises(ConfigError, match="is no project"):
+        (read_project(project), edited(project))
+
+
+@pytest.mark.parametrize(
+    ("source", "profile"), [('{"uri": "a\\u0000b"}', None), ("[]", None), ('{"uri": "x"}', "[]"), ('{"uri": 3}', "3")]
+)
+def test_data_sets_of_any_description_are_looked_for(source: str, profile: str | None) -> None:
+    record = Record("a", "b", "c", "m", datasets=[Dataset("d", "0", source=source, profile=profile)])
+
+    assert all(found is None for _, _, found in data_files(record, None))
+
+
+def test_numbers_and_texts_come_back_to_the_last_bit() -> None:
+    params = {"i": 1, "f": 1.0, "b": True, "s": "1", "big": 2**70, "zero": -0.0, "small": 5e-324, "half": "\ud800 😀"}
+    points = [Point("m", value) for value in (math.inf, -math.inf, 0.1 + 0.2, 1e-310)]
+    record = Record("a", "b", "c", "m", trials=[TrialRecord("n", "r", TrialFacts(1, params), points)])
+
+    (trial,) = from_json(as_json(record)).trials
+
+    assert [repr(value) for value in trial.facts.params.values()] == [repr(value) for value in params.values()]
+    assert list(trial.points) == points
