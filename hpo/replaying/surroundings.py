@@ -59,7 +59,7 @@ def _code(
     if capture is None or not _has_code(capture):
         raise ProvenanceError(
             f"no code of {record.sweep!r} is on record: it was run by a version that did not keep it, or with "
-            "capture: {code: false}; --code current replays with the code that lies there now"
+            f"capture: {{code: false}}; --code current replays with the code that lies there now{_or_commit(record)}"
         )
     paths = capture.environment.paths
     if tree is not None:
@@ -67,6 +67,13 @@ def _code(
         return
     with recorded_code(capture.code, paths, target, wishes.repository) as code:
         yield code
+
+
+def _or_commit(record: Record) -> str:
+    if not record.commit:
+        return ""
+    commit = record.commit[:10]
+    return f", or with commit {commit}: git worktree add DIR {commit}, then --code current --repository DIR"
 
 
 def _has_code(capture: Capture | None) -> bool:

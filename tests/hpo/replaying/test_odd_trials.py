@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +252,28 @@ def test_a_sweep_of_which_no_code_is_on_record_says_so(ask: Ask, small: Reposito
     result = ask("replay", "small#1")
     assert result.exit_code == 2
     assert "--code current" in result.stderr
+    assert "git worktree" not in result.stderr
+
+
+@pytest.mark.slow
+def test_a_sweep_of_a_time_when_no_code_was_kept_is_replayed_with_its_commit(
+    small: Repository, ask: Ask, tmp_path: Path
+) -> None:
+    """Such a run has no capture, but MLflow's tags of a commit."""
+    small.commit()
+    small.write("sweep.yaml", f"{SWEEP}capture: {{diff: false, environment: false}}\n")
+    small.run()
+    commit = small.git("rev-parse", "HEAD").strip()
+    with closing(sqlite3.connect(tmp_path / "store" / "mlflow.db")) as database, database:
+        database.execute("DELETE FROM tags WHERE key = 'hpo.capture'")
+    small.write(f"{small.module}.py", "def objective(params, trial):\n    return 7\n")
+    refused = ask("replay", "small#1")
+    assert refused.exit_code == 2
+    assert f"git worktree add DIR {commit[:10]}, then --code current --repository DIR" in refused.stderr
+    assert ask("replay", "small#1", "--code", "current").exit_code == 1
+    small.git("worktree", "add", "-q", str(tmp_path / "then"), commit[:10])
+    result = ask("replay", "small", "--code", "current", "--repository", tmp_path / "then")
+    assert result.exit_code == 0, result.output
 
 
 def test_what_has_not_ended_or_is_not_there_is_refused(ask: Ask, small: Repository, tmp_path: Path) -> None:
