@@ -48,4 +48,9 @@ def test_ten_thousand_trials_are_sorted_and_brushed(many, serve, visit):
 def test_a_sample_is_said_to_be_one(many, serve, visit):
     page = visit(serve(many), "/sweeps/huge")
     expect(page.locator(".panel-history .note")).to_contain_text(re.compile("of 25.?000"))
+    expect(page.locator(".count")).to_contain_text("a sample of 25\u2009000")
+    expect(page.locator(".tile").nth(3)).to_contain_text("of those shown")
+    page.get_by_role("tab", name="Timeline").click()
+    expect(page.get_by_role("tabpanel")).to_contain_text("others that are not shown ran in between")
+    expect(page.get_by_role("tabpanel")).not_to_contain_text("busy")
     expect(page.locator(".tile").first).to_contain_text("25\u2009000")

@@ -40,6 +40,8 @@ def test_runs_that_mlflow_wrote_are_shown_and_the_goal_is_asked_for(tmp_path, se
     expect(page.locator(".tile").nth(1)).to_contain_text("no goal is on record")
     assert page.evaluate(IS_DRAWN)
     expect(page.locator(".scale-key")).to_be_hidden()
+    page.get_by_role("tab", name="Distribution").click()
+    page.wait_for_selector("#tab-pane canvas")
     page.get_by_label("Goal").select_option("maximize")
     expect(page.locator(".best-value")).to_contain_text("0.75")
     expect(page).to_have_url(re.compile("goal=maximize"))

@@ -3,16 +3,18 @@ import { chartAxis, createChart } from "./chart.js";
 import { el, emptyNote, fill } from "./dom.js";
 import { formatNumber, formatPercent, plainText, plural } from "./format.js";
 import { quantile } from "./scales.js";
-import { targetValues } from "./store.js";
+import { targetValues, valuedRows } from "./store.js";
 
 export function edfView(store) {
   const chart = createChart("Distribution");
-  const node = el("div", {}, chart.host, el("p", { class: "note" }, "The share of finished trials with at most this value."));
+  const note = el("p", { class: "note" });
+  const node = el("div", {}, chart.host, note);
   const draw = () => {
     const values = targetValues(store);
-    const pick = (wanted) => Float64Array.from([...store.ranked].filter((row) => !wanted || store.mask[row]).map((row) => values[row])).sort();
+    const pick = (wanted) => Float64Array.from(valuedRows(store).filter((row) => !wanted || store.mask[row]).map((row) => values[row])).sort();
     const all = pick(false);
     if (!all.length) { fill(node, emptyNote("No finished trial yet.")); return; }
+    note.textContent = store.trials.sample ? "The share of the shown trials with at most this value; they are a sample that has more of the best ones than all have." : "The share of finished trials with at most this value.";
     const curves = [["all trials", all]];
     if (store.brushes.size) curves.push(["filtered", pick(true)]);
     chart.show(edfOption(curves, plainText(store.metric)), `Distribution of ${plainText(store.metric)} over ${plural(all.length, "trial")}: median ${formatNumber(quantile(all, 0.5))}.`);

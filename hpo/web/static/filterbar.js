@@ -18,6 +18,7 @@ export function filterBar(store) {
   const draw = (events) => {
     const { trials } = store;
     count.textContent = store.shown === trials.count ? plural(trials.count, "trial") : `${formatCount(store.shown)} of ${formatCount(trials.count)} trials`;
+    if (trials.sample) count.textContent += `, a sample of ${formatCount(trials.total)}`;
     clear.hidden = store.brushes.size === 0;
     top.querySelector("select").value = String(store.top);
     if (events.some((event) => event !== "rows")) fill(chips, ...[...store.brushes].map(([key, brush]) => chipOf(store, key, brush)));

@@ -4,10 +4,9 @@ import { el, emptyNote, fill, panel } from "./dom.js";
 import { openFilter } from "./filterbar.js";
 import { formatCount, plainText, plural } from "./format.js";
 import { fitCanvas, sizeOf, whenResized } from "./plane.js";
-import { targetGoal, targetKey, targetValues } from "./store.js";
+import { targetGoal, targetKey, valuedRows } from "./store.js";
 import { colours, onTheme, ramp } from "./theme.js";
 import { hideTip, showTip, trialTip } from "./tip.js";
-import { COMPLETE } from "./trials.js";
 
 const TOP = 30;
 const FOOT = 30;
@@ -138,12 +137,6 @@ function passingRows(store) {
   if (targetGoal(store)) for (let at = ranked.length - 1; at >= 0; at -= 1) { if (mask[ranked[at]]) rows.push(ranked[at]); }
   else for (const row of valuedRows(store)) if (mask[row]) rows.push(row);
   return rows;
-}
-
-/* Without a goal nothing is better than anything else. */
-function valuedRows(store) {
-  const values = targetValues(store);
-  return [...store.order].filter((row) => store.trials.state[row] === COMPLETE && Number.isFinite(values[row]));
 }
 
 function underRows(view, filtered) {

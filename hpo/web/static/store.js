@@ -68,6 +68,12 @@ export function targetGoal(store) {
   return store.goals.find((each) => each.name === store.metric)?.goal ?? store.assumed;
 }
 
+/* Finished trials that have a value of the metric, by number; without a goal nothing is better than anything else. */
+export function valuedRows(store) {
+  const values = targetValues(store);
+  return [...store.order].filter((row) => store.trials.state[row] === COMPLETE && Number.isFinite(values[row]));
+}
+
 function rankRows(store) {
   const { trials } = store;
   const values = targetValues(store);

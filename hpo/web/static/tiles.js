@@ -58,11 +58,16 @@ function bestLines(store) {
   const goal = targetGoal(store);
   if (!goal) return [el("p", { class: "tile-main quiet" }, "–"), el("p", {}, "no goal is on record: choose one below")];
   if (!last) return [el("p", { class: "tile-main quiet" }, "–"), el("p", {}, `no finished trial with ${plainText(store.metric)} yet`)];
-  const since = store.ranked.reduce((count, row) => count + (store.trials.number[row] > last[0] ? 1 : 0), 0);
+  const since = store.trials.sample ? lastNumber(store) - last[0] : store.ranked.reduce((count, row) => count + (store.trials.number[row] > last[0] ? 1 : 0), 0);
   const gain = store.best.length > 1 ? store.best.at(-2)[1] : null;
   const still = since === 0 ? "the newest trial" : `no better in ${plural(since, "trial")} since`;
   return [el("p", { class: "tile-main best-value" }, formatNumber(last[1], 6), el("small", {}, " by "), linkTo(trialPath(store.sweep, last[0]), `#${last[0]}`)),
     el("p", {}, `${goal} ${plainText(store.metric)} · ${still}`, gain === null ? "" : `, before ${formatNumber(gain)}`)];
+}
+
+/* Of a sample not all numbers are known, but the newest are. */
+function lastNumber(store) {
+  return store.order.length ? store.trials.number[store.order.at(-1)] : 0;
 }
 
 function failureLines(store) {
@@ -74,5 +79,5 @@ function failureLines(store) {
   const pruned = counts[STATES[PRUNED]] ?? 0;
   const told = [...reasons].sort(([, one], [, other]) => other - one).slice(0, 3).map(([why, count]) => `${why} (${count})`);
   const button = (name, count, words) => (count ? el("button", { type: "button", class: "link", onclick: () => store.brush("state", stateBrush(name)) }, `${formatCount(count)} ${words}`) : el("span", { class: "quiet" }, `0 ${words}`));
-  return [el("p", { class: "tile-main small" }, button("FAILED", failed, "failed"), " ", button("PRUNED", pruned, "pruned")), el("p", {}, told.length ? told.join(", ") : counts[STATES[RUNNING]] ? "nothing went wrong yet" : "nothing went wrong")];
+  return [el("p", { class: "tile-main small" }, button("FAILED", failed, "failed"), " ", button("PRUNED", pruned, "pruned")), el("p", {}, told.length ? `${told.join(", ")}${trials.sample ? " of those shown" : ""}` : counts[STATES[RUNNING]] ? "nothing went wrong yet" : "nothing went wrong")];
 }

@@ -24,7 +24,9 @@ function drawTimeline(store, chart, node, note) {
   chart.host.style.height = `${Math.min(520, 110 + slots * 34)}px`;
   const shown = bars.filter((bar) => bar.shown);
   const part = shown.length < bars.length ? `; the filter lets ${formatCount(shown.length)} pass` : "";
-  const words = `${plural(bars.length, "trial")} in ${plural(slots, "slot")} over ${formatSeconds((last - first) / 1000)}, busy ${Math.round(busy * 100)} % of the time${part}.`;
+  const which = bars.length < store.trials.count ? `The newest ${formatCount(bars.length)} trials shown` : plural(bars.length, "trial");
+  const idle = store.trials.sample ? "; others that are not shown ran in between" : `, busy ${Math.round(busy * 100)} % of the time`;
+  const words = `${which} in ${plural(slots, "slot")}, as their times suggest, over ${formatSeconds((last - first) / 1000)}${idle}${part}.`;
   note.textContent = words;
   chart.show(timelineOption(shown, slots, first), `Timeline: ${words}`);
 }
