@@ -13,7 +13,7 @@ try:
 except ImportError as error:
     raise EngineError('plots need matplotlib; install it with: pip install "tracked-hpo[plots]"') from error
 
-__all__ = ["Axes", "Figure", "Line2D", "new_figure", "save_figure"]
+__all__ = ["Axes", "Figure", "Line2D", "as_text", "new_figure", "save_figure"]
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -21,11 +21,15 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def as_text(name: str) -> str:
+    """A name as it is drawn: a dollar in it begins no formula."""
+    return name.replace("$", r"\$")
+
+
 def save_figure(figure: Figure, path: Path, kind: str) -> None:
     """Writes it as `png`, `svg` or `pdf`: the same bytes for the same figure, whatever the time."""
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
-    # a $ in a name is no formula
-    with rc_context({"svg.hashsalt": "hpo", "text.parse_math": False}), warnings.catch_warnings():
+    with rc_context({"svg.hashsalt": "hpo"}), warnings.catch_warnings():
         # names may be written in any script, and fonts know some
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(path, format=kind, dpi=150, metadata=undated)

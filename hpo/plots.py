@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from hpo.constraints import INFEASIBLE_TAG
-from hpo.drawing import Figure, new_figure
+from hpo.drawing import Figure, as_text, new_figure
 from hpo.errors import EngineError
 from hpo.front_on_record import FrontOnRecord, values_of
 from hpo.trial import Goal
@@ -32,7 +32,7 @@ def plot_front(trials: Sequence[Run], front: FrontOnRecord) -> Figure:
     steps = "post" if front.goals[first] is Goal.MINIMIZE else "pre"
     drawn = {"drawstyle": f"steps-{steps}"} if len(front.goals) == 2 else {"linestyle": "none"}
     axes.plot([x for x, _ in members], [y for _, y in members], marker="o", label="front", **drawn)  # type: ignore[arg-type]
-    axes.set(xlabel=f"{first} ({front.goals[first]})", ylabel=f"{second} ({front.goals[second]})")
+    axes.set(xlabel=as_text(f"{first} ({front.goals[first]})"), ylabel=as_text(f"{second} ({front.goals[second]})"))
     axes.legend()
     return figure
 
@@ -47,7 +47,7 @@ def _history(figure: Figure, runs: Sequence[Run], metric: str, goal: Goal) -> No
         best.append(value if is_best else best[-1] if best else math.nan)
     axes.plot(numbers, values, "o", alpha=0.5, label="trial")
     axes.step(numbers, best, where="post", label="best so far")
-    axes.set(xlabel="trial", ylabel=f"{metric} ({goal})")
+    axes.set(xlabel="trial", ylabel=as_text(f"{metric} ({goal})"))
     axes.legend()
 
 
@@ -64,7 +64,7 @@ def _parallel(figure: Figure, runs: Sequence[Run], metric: str, goal: Goal) -> N
         line = [scales[name][params[run.id].get(name)] for name in names] + [heights[_value(run)]]
         share = heights[_value(run)] if goal is Goal.MAXIMIZE else 1 - heights[_value(run)]
         axes.plot(range(len(line)), line, color=(0.1, 0.3, 0.7), alpha=0.1 + 0.9 * share**2)
-    axes.set_xticks(range(len(names) + 1), [*names, metric], rotation=30, ha="right")
+    axes.set_xticks(range(len(names) + 1), [as_text(name) for name in (*names, metric)], rotation=30, ha="right")
     axes.set_yticks([])
 
 

@@ -48,6 +48,7 @@ def with_pictures(store: Store, page: SweepPage, file: Path, *, now: int, comman
 
 def _drawn(store: Store, page: SweepPage, file: Path) -> list[str]:
     try:
+        from hpo.drawing import save_figure
         from hpo.plots import plot
     except EngineError as error:
         log.warning("no pictures: %s", error)
@@ -58,7 +59,7 @@ def _drawn(store: Store, page: SweepPage, file: Path) -> list[str]:
     drawn = []
     for kind in PICTURES:
         name = f"{file.stem}-{kind}.png"
-        plot(kind, runs, metric=page.metric, goal=page.table.goal).savefig(file.with_name(name), dpi=100)
+        save_figure(plot(kind, runs, metric=page.metric, goal=page.table.goal), file.with_name(name), "png")
         drawn.append(name)
     return drawn
 

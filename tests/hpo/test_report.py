@@ -11,6 +11,8 @@ from click.testing import CliRunner
 
 from hpo.cli.main import main
 from hpo.cli.terminal_plot import history_plot
+from hpo.drawing import save_figure
+from hpo.plots import plot
 from hpo.report.answers import page_of
 from hpo.report.history_svg import history_svg
 from hpo.report.joining import joined
@@ -20,7 +22,7 @@ from hpo.result import SweepResult
 from hpo.trial import Goal
 from hpo.views.commands import Commands
 from trackers.opening import open_store
-from trackers.records import Change, Point, RunEnded, RunStarted, Status, SweepFacts, TrialFacts
+from trackers.records import Change, Point, Run, RunEnded, RunStarted, Status, SweepFacts, TrialFacts
 
 SWEEP = "5" * 32
 HOSTILE = "</script><script>alert(1)</script><!--\x1b[31m| [x](javascript:1) @all"
@@ -102,6 +104,15 @@ def test_pictures_are_shown_whatever_the_file_is_called(uri: str, tmp_path: Path
     assert hpo("report", "iris", "-o", str(tmp_path / "a b (1).md"), "--tracker", uri).exit_code == 0
     (shown,) = re.findall(r"\]\(([^ ()]*-history\.png)\)", (tmp_path / "a b (1).md").read_text())
     assert (tmp_path / unquote(shown)).exists()
+
+
+@pytest.mark.parametrize("kind", ["history", "parallel"])
+def test_names_that_look_like_formulas_are_drawn_as_they_are(kind: str, tmp_path: Path) -> None:
+    name = r"$\frac{x $^^ \$ 你"
+    told = TrialFacts(0, {name: 1.0}, "COMPLETE", value=1.0)
+    run = Run(SWEEP, "a", "Default", Status.FINISHED, 1, 2, "", params=told.params, trial=told)
+    save_figure(plot(kind, [run], metric=name, goal=Goal.MINIMIZE), tmp_path / "x.png", "png")
+    assert (tmp_path / "x.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_of_several_metrics_a_report_shows_the_front(tmp_path: Path) -> None:
