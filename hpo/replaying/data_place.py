@@ -100,6 +100,12 @@ def file_digest(dataset: Dataset) -> str:
     return str(profile.get("file", "" if "num_rows" in profile and "bytes" not in profile else dataset.digest))
 
 
+def is_content_of(dataset: Dataset, path: Path) -> bool:
+    """Whether a file is known to hold what was recorded."""
+    digest = file_digest(dataset)
+    return bool(digest) and _holds(path, digest)
+
+
 def _below(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file())
 

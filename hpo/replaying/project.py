@@ -22,7 +22,7 @@ from hpo.provenance.environment import Environment
 from hpo.provenance.lock import requirements_text
 from hpo.provenance.repository import root_around
 from hpo.replaying.code_place import recorded_code
-from hpo.replaying.data_place import data_files, file_digest
+from hpo.replaying.data_place import data_files, file_digest, is_content_of
 from hpo.replaying.record import Record, as_json, from_json
 
 RECORD, CAPTURE, CODE, DATA = "trial.json", "capture.json", "code", "data"
@@ -106,6 +106,11 @@ def _copy_data(record: Record, *, code_root: str, part: Path, given: Path | None
         if source is None:
             raise ProvenanceError(
                 f"data set {dataset.name!r} lay in {path}, which is not here; give the folder that has it: --data DIR"
+            )
+        if not is_content_of(dataset, source):  # a record may name any file of this machine
+            raise ProvenanceError(
+                f"{source} does not hold data set {dataset.name!r} as it was recorded, so it is not copied; give the "
+                "folder that has it, under any name: --data DIR, or leave out --with-data"
             )
         inside = Path(path).relative_to(code_root) if Path(path).is_relative_to(code_root) else None
         place = part / CODE / inside if inside else part / DATA / Path(path).name

@@ -3,14 +3,19 @@
 import json
 import math
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hpo.errors import ConfigError
+from hpo.captures import Capture
+from hpo.errors import ConfigError, ProvenanceError
+from hpo.provenance.code import Code
+from hpo.provenance.environment import Environment
+from hpo.provenance.file_digest import digest_of_file
 from hpo.replaying.data_place import data_files
-from hpo.replaying.project import edited, read_project
+from hpo.replaying.project import edited, read_project, write_project
 from hpo.replaying.record import Record, TrialRecord, as_json, from_json
 from trackers.records import Dataset, Point, TrialFacts
 
@@ -100,3 +105,19 @@ def test_numbers_and_texts_come_back_to_the_last_bit() -> None:
 
     assert [repr(value) for value in trial.facts.params.values()] == [repr(value) for value in params.values()]
     assert list(trial.points) == points
+
+
+def test_no_file_is_copied_into_a_project_only_because_a_record_names_it(tmp_path: Path) -> None:
+    secret = tmp_path / "id_rsa"
+    secret.write_text("s3cret\n")
+    lure = Dataset("d", "0" * 36, source=json.dumps({"uri": str(secret)}))
+    unknown = replace(lure, profile='{"num_rows": 3}')
+    code = Code(files={"train.py": b"x = 1\n"}, root=str(tmp_path / "gone"))
+    capture = Capture(code, Environment(), (), "k")
+
+    for dataset in (lure, unknown):
+        with pytest.raises(ProvenanceError, match="is not copied"):
+            write_project(replace(GOOD, datasets=[dataset]), capture, tmp_path / "made", with_data=True)
+    kept = replace(lure, digest=digest_of_file(secret))
+    write_project(replace(GOOD, datasets=[kept]), capture, tmp_path / "made", with_data=True)
+    assert (tmp_path / "made" / "data" / "id_rsa").read_text() == "s3cret\n"
