@@ -47,6 +47,8 @@ def test_runs_that_mlflow_wrote_are_shown_and_the_goal_is_asked_for(tmp_path, se
     expect(page).to_have_url(re.compile("goal=maximize"))
     page.locator(".grid tbody a").first.click()
     expect(page.locator("h1")).to_contain_text("Trial")
+    page.goto(page.url.partition("/sweeps")[0] + "/compare?s=grid&s=grid")
+    expect(page.locator("main table.plain tbody tr").first).to_have_text(re.compile(r"^grid–6"))
 
 
 @pytest.mark.slow

@@ -40,13 +40,15 @@ async function loadEntry(name) {
   mergeTrials(trials, columns);
   const goal = goalsOf(sweep)[0];
   const values = goalsOf(sweep).length === 1 ? trials.value : trials.metrics.get(goal.name)?.values ?? trials.value;
-  return { sweep, goal, title: plainText(sweep.name), count: trials.count, ...compareCurves(trials, values, goal.goal === "maximize" ? -1 : 1) };
+  return { sweep, goal, title: plainText(sweep.name), count: trials.total, ...compareCurves(trials, values, { maximize: -1, minimize: 1 }[goal.goal] ?? 0) };
 }
 
+/* `sign` is 0 where no goal is on record: then nothing is the best. */
 function compareCurves(trials, values, sign) {
   const rows = [...numberOrder(trials)].filter((row) => trials.state[row] === COMPLETE && !trials.infeasible[row] && Number.isFinite(values[row]));
   const start = Math.min(...[...trials.started.subarray(0, trials.count)].filter(Number.isFinite));
   const falling = (ordered, place) => {
+    if (!sign) return [];
     let best = Infinity;
     const points = [];
     for (const row of ordered) {
@@ -70,7 +72,7 @@ function lineOption(entries, kind, across, title) {
 }
 
 function metricsWarning(entries) {
-  const goals = new Set(entries.map(({ goal }) => `${goal.goal} ${goal.name}`));
+  const goals = new Set(entries.map(({ goal }) => `${goal.goal ?? "no goal on record for"} ${goal.name}`));
   return goals.size > 1 ? el("p", { class: "warn" }, `They do not search the same: ${[...goals].map(plainText).join(", ")}.`) : null;
 }
 
