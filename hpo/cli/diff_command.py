@@ -29,13 +29,14 @@ def command(shared: Shared, *, before: str, after: str, stat: bool, repository: 
     from hpo.cli.diff_view import diff_object, diff_table, diff_text
     from hpo.cli.stores import open_to_read, store_name
     from hpo.cli.sweep_view import is_sweep
+    from hpo.provenance.repository import root_around
     from hpo.recorded_name import find_recorded
     from hpo.trial_diff import side_of, trial_diff
 
     with open_to_read(shared) as store:
         runs = [find_recorded(store, text, store_name(shared)) for text in (before, after)]
         sides = [side_of(store.tracker, run, is_sweep=is_sweep(store.tracker, run)) for run in runs]
-        found = trial_diff(store.tracker, sides[0], sides[1], repository or Path.cwd())
+        found = trial_diff(store.tracker, sides[0], sides[1], repository or root_around(Path.cwd()))
     if shared.format == "table":
         output.write(diff_text(found, stat=stat, color=shared.color and shared.output is None), shared)
     else:

@@ -57,9 +57,14 @@ def _git_version(path: Path) -> str:
         return ""
     name = f"./{path.name}"
     try:
-        commit, _ = run_git(path.parent, "rev-parse", "HEAD", f"HEAD:{name}").split()
-        changed = run_git(path.parent, "--literal-pathspecs", "status", "--porcelain", "--ignored", "--", name)
-        top = Path(os.fsdecode(run_git(path.parent, "rev-parse", "--show-toplevel").rstrip(b"\n"))).resolve()
+        commit, _ = _asked(path, "rev-parse", "HEAD", f"HEAD:{name}").split()
+        changed = _asked(path, "--literal-pathspecs", "status", "--porcelain", "--ignored", "--", name)
+        top = Path(os.fsdecode(_asked(path, "rev-parse", "--show-toplevel").rstrip(b"\n"))).resolve()
     except (GitFailed, ValueError):
         return ""
     return "" if changed else f"git:{commit.decode()}:{path.relative_to(top).as_posix()}"
+
+
+def _asked(path: Path, *arguments: str) -> bytes:
+    """What git says in a file's folder; data of somebody else's that look like a repository are none."""
+    return run_git(path.parent, "-c", "safe.bareRepository=explicit", *arguments)

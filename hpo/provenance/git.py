@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from hpo.errors import ProvenanceError
+from hpo.masking import hide_patterns
 
 SECONDS = 20
 """After this long git is given up."""
@@ -115,7 +116,7 @@ def commit_tags(commit: str, branch: str, remote: str, *, dirty: bool) -> Mappin
         "mlflow.source.git.repoURL": remote,
         "hpo.git.dirty": str(dirty).lower(),
     }
-    return {name: value for name, value in tags.items() if value} if commit else {}
+    return {name: hide_patterns(value) for name, value in tags.items() if value} if commit else {}
 
 
 def programs_of(repository: Path) -> Sequence[str]:

@@ -49,8 +49,10 @@ def write_project(
         raise ProvenanceError(f"no code of {record.sweep!r} is on record, so there is nothing to make a project of")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ConfigError(f"{target} is there already and not an empty folder; name another one")
-    if repository is None and capture.code.commit and root_around(Path.cwd()) != Path(capture.code.root):
-        require_no_programs(Path(capture.code.root))
+    if repository is None and capture.code.commit:
+        here = root_around(Path.cwd())
+        for place in {Path(capture.code.root), here or Path.cwd()} - {here}:  # where the history is looked for
+            require_no_programs(place)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
         part = Path(scratch, "project")

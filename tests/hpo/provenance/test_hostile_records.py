@@ -20,7 +20,9 @@ from hpo.provenance.code_capture import captured_code
 from hpo.provenance.code_changes import code_changes
 from hpo.provenance.code_record import code_of, unpacked
 from hpo.provenance.code_tree import rebuilt, require_no_programs
+from hpo.provenance.data_version import data_version
 from hpo.provenance.environment import Environment
+from hpo.provenance.git import commit_tags
 
 Git = Callable[..., str]
 COMMIT = "1" * 40
@@ -210,3 +212,28 @@ def bomb() -> bytes:
 def test_an_archive_that_is_a_bomb_is_not_unpacked() -> None:
     with pytest.raises(ValueError, match="holds more than"):
         unpacked(bomb())
+
+
+def test_a_branch_and_a_remote_with_a_key_in_them_are_tags_without_it() -> None:
+    tags = commit_tags(COMMIT, "try-AKIAABCDEFGHIJKLMNOP", "https://x/r.git?token=abc&b=1", dirty=False)
+
+    assert tags["mlflow.source.git.branch"] == "try-***"
+    assert tags["mlflow.source.git.repoURL"] == "https://x/r.git?token=***&b=1"
+    assert tags["mlflow.source.git.commit"] == COMMIT
+
+
+def test_data_that_look_like_a_repository_run_nothing(repository: Path, git: Git, marker: Path) -> None:
+    data = repository / "data"
+    git(repository, "clone", "--quiet", "--bare", str(repository), str(data))
+    (data / "train.py").write_text("RATE = 2\n\n")
+    (data / "info" / "attributes").write_text("* filter=x\n")
+    for name, value in {
+        "core.bare": "false",
+        "core.worktree": str(data),
+        "filter.x.clean": f"touch {marker}; cat",
+    }.items():
+        git(repository, "config", "--file", str(data / "config"), name, value)
+    git(data, "--git-dir", str(data), "read-tree", "HEAD")
+
+    assert data_version(data / "train.py") == ""
+    assert not marker.exists()

@@ -2,6 +2,7 @@
 
 import json
 import math
+import subprocess
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -121,3 +122,29 @@ def test_no_file_is_copied_into_a_project_only_because_a_record_names_it(tmp_pat
     kept = replace(lure, digest=digest_of_file(secret))
     write_project(replace(GOOD, datasets=[kept]), capture, tmp_path / "made", with_data=True)
     assert (tmp_path / "made" / "data" / "id_rsa").read_text() == "s3cret\n"
+
+
+def test_writing_a_project_runs_nothing_that_a_repository_of_the_record_says(tmp_path: Path) -> None:
+    author = ("-c", "user.name=me", "-c", "user.email=me@x")
+    theirs, ran = tmp_path / "theirs", tmp_path / "ran"
+    (theirs / "sub").mkdir(parents=True)
+    (theirs / ".gitattributes").write_text("* filter=x\n")
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", str(theirs), *author, *arguments], capture_output=True, check=True)
+        return done.stdout.decode().strip()
+
+    for arguments in (
+        ("init", "-q"),
+        ("add", "."),
+        ("commit", "-qm", "one"),
+        ("config", "filter.x.smudge", f"touch {ran}"),
+    ):
+        git(*arguments)
+    capture = Capture(Code(commit=git("rev-parse", "HEAD"), root=str(theirs)), Environment(), (), "k")
+
+    with pytest.raises(ProvenanceError, match=r"filter\.x\.smudge; if it is yours"):
+        write_project(GOOD, capture, tmp_path / "made")
+    assert not ran.exists()
+    write_project(GOOD, capture, tmp_path / "made", repository=theirs)
+    assert ran.exists()
