@@ -10,7 +10,8 @@ import { valuesOf } from "./trials.js";
 const AGAIN_AFTER = 8000;
 
 export function importanceView(store, ontold) {
-  const { section, body } = panel("What matters", "importance");
+  const { section, body, heading } = panel("What matters", "importance");
+  if (store.goals.length > 1) heading.textContent = `What matters to ${plainText(store.goals[0].name)}`; // whichever metric is looked at
   const list = el("div", {});
   body.append(list);
   fill(list, el("p", { class: "quiet" }, "Looking …"));
