@@ -79,6 +79,37 @@ def objective(params, trial):
     net.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return net.fit(X, y, epochs=3, verbose=0).history["loss"][-1]
 """
+LIGHTNING = """
+import logging, warnings
+import lightning, torch
+from sklearn.datasets import load_iris
+X, y = load_iris(return_X_y=True)
+rows = torch.utils.data.TensorDataset(torch.tensor(X, dtype=torch.float32), torch.tensor(y))
+
+class Net(lightning.LightningModule):
+    def __init__(self, width):
+        super().__init__()
+        self.layers = torch.nn.Sequential(torch.nn.Linear(4, width), torch.nn.ReLU(), torch.nn.Linear(width, 3))
+
+    def training_step(self, batch, number):
+        loss = torch.nn.functional.cross_entropy(self.layers(batch[0]), batch[1])
+        self.log("train_loss", loss, on_epoch=True)
+        return loss
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+def objective(params, trial):
+    if trial.number == 0:
+        trial.autolog()
+    lightning.seed_everything(0, verbose=False)
+    trainer = lightning.Trainer(
+        max_epochs=3, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, default_root_dir=str(trial.dir),
+    )
+    trainer.fit(Net(params["depth"] * 4), torch.utils.data.DataLoader(rows, batch_size=50))
+    return float(trainer.callback_metrics["train_loss"])
+"""
 LIGHTGBM = """
 import lightgbm
 from sklearn.datasets import load_diabetes
@@ -159,6 +190,19 @@ def test_networks_of_keras_are_logged_onto_the_run_of_their_trial(tmp_path: Path
     assert "model_summary.txt" in files(first)
     assert "mlflow.autologging" not in second.tags
     assert "accuracy" not in second.metrics
+
+
+def test_networks_of_lightning_are_logged_onto_the_run_of_their_trial(tmp_path: Path) -> None:
+    if not all(importlib.util.find_spec(library) for library in ("lightning", "torch")):
+        pytest.skip("lightning and torch are not installed")
+    first, second = swept(tmp_path, LIGHTNING)[0]
+    assert first.tags["mlflow.autologging"] == "pytorch"
+    assert first.params["epochs"] == "3"
+    assert first.params["optimizer_name"] == "SGD"
+    assert first.metrics["train_loss"] == pytest.approx(first.metrics["loss"])
+    assert "model_summary.txt" in files(first)
+    assert "mlflow.autologging" not in second.tags
+    assert not {name for name in files(second) if not name.startswith("logs/")}
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow warns of its own types
