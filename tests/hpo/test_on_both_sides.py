@@ -29,8 +29,8 @@ def test_captured_code_is_compared_line_by_line() -> None:
     other = replace(CODE, files={"train.py": b"RATE = 2\n", "new.py": b"x\n"})
     part = code_part(origin("a"), origin("b", other))
     assert part.same is False
-    assert [change.name for change in part.changes] == ["new.py", "train.py"]
-    assert "-RATE = 1\n+RATE = 2" in part.changes[1].detail
+    assert [change.name for change in part.changes] == ["train.py", "new.py"]
+    assert "-RATE = 1\n+RATE = 2" in part.changes[0].detail
 
 
 def test_equal_captures_of_two_sweeps_are_the_same_code() -> None:
