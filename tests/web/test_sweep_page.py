@@ -61,6 +61,7 @@ def test_brushing_an_axis_filters_table_history_and_address_and_a_reload_keeps_i
     expect(page.locator(".count")).to_have_text("120 trials")
 
 
+@pytest.mark.slow
 def test_a_drag_over_the_history_filters_by_number_and_value(visit, seeded_page):
     page = visit(seeded_page, "/sweeps/digits")
     box = page.locator(".panel-history .plane").bounding_box()
@@ -105,6 +106,7 @@ def test_a_failed_trial_shows_reason_traceback_and_log(visit, seeded_page):
     expect(page.locator(".count")).to_have_text(re.compile(r"^\d of 120 trials$"))
 
 
+@pytest.mark.slow
 def test_pruned_trials_are_shown_as_such(visit, seeded_page):
     page = visit(seeded_page, "/sweeps/digits?state=~'PRUNED")
     expect(page.locator(f"{ROWS} .state").first).to_have_text("pruned")
