@@ -9,11 +9,11 @@ SETUP := pyproject.toml uv.lock scripts/bootstrap.py
 demo: .venv/.installed ## run the demo sweep: search, rank, register (default)
 	$(BIN)/hpo run configs/breast-cancer.yaml
 
-test: .venv/.installed-dev ## run the tests (under 8 minutes on 2 cores; three at once, for many wait)
-	$(BIN)/python -m pytest -n 3 -m "not slow" $(ARGS)
+test: .venv/.installed-dev ## run the tests (under 8 minutes on 2 cores; four at once, for many wait)
+	$(BIN)/python -m pytest -n 4 -m "not slow" $(ARGS)
 
 test-all: .venv/.installed-dev ## run the tests and the slow ones
-	$(BIN)/python -m pytest -n 3 $(ARGS)
+	$(BIN)/python -m pytest -n 4 $(ARGS)
 
 check: .venv/.installed-dev ## format, lint, types
 	$(BIN)/ruff format --check .

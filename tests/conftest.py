@@ -60,7 +60,7 @@ def _no_store_in_the_environment(request: pytest.FixtureRequest, monkeypatch: py
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Of a test with the mark `everyday`, only so many cases, or those without a word in their name, are not slow."""
+    """Of a test with the mark `everyday`, only so many cases, or those without some words in their name, are not slow."""
     seen: Counter[str] = Counter()
     for item in items:
         mark = item.get_closest_marker("everyday")
@@ -68,6 +68,7 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
             continue
         test, _, case = item.nodeid.partition("[")
         seen[test] += 1
-        without = mark.kwargs.get("without")
-        if seen[test] > mark.kwargs.get("count", len(items)) or (without is not None and without in case):
+        without = mark.kwargs.get("without", ())
+        words = [without] if isinstance(without, str) else without
+        if seen[test] > mark.kwargs.get("count", len(items)) or any(word in case for word in words):
             item.add_marker(pytest.mark.slow)

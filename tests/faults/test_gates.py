@@ -172,6 +172,7 @@ def test_a_last_step_killed_again_and_again_ends_with_one_version(case) -> None:
     case.check_whole()
 
 
+@pytest.mark.slow
 def test_ctrl_c_during_re_runs_registers_nothing_and_leaves_nothing_running(case, zygote, wait_for) -> None:
     """F3, G11: exit 130; what was open is WAITING and the same command goes on."""
     (case.folder.path / "hold").touch()

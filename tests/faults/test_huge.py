@@ -88,6 +88,7 @@ def many(count: int) -> dict[str, object]:
     return {f"p{number:04}": {"type": "float", "low": 0, "high": 1} for number in range(count)}
 
 
+@pytest.mark.slow
 def test_a_file_with_five_thousand_parameters_is_read(folder: Path) -> None:
     assert len(read_sweep(write(folder, "mean", many(5000))).parameters) == 5000
 

@@ -22,6 +22,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.everyday(count=3)
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_broken_sweep_file_ends_with_exit_2_and_leaves_no_store(kind: str, sweep_folder, start_driver) -> None:
     """F19: syntax, keys, tags, bombs; nothing of the file is run."""
@@ -57,6 +58,7 @@ def test_code_that_is_not_there_ends_with_exit_2_before_trial_1(entry: str, swee
     assert sweep_folder.executions("start") == {}
 
 
+@pytest.mark.slow
 def test_readers_that_hold_on_to_a_moment_delay_no_writer(sweep_folder, start_driver) -> None:
     """F23, without the page: 20 open read transactions over a whole sweep."""
     assert start_driver().wait() == 0

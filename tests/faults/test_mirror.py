@@ -137,6 +137,7 @@ def test_where_nobody_listens_the_driver_does_not_wait(sweep_folder: Any, hpo: H
     assert f"mlflow sync pending: {TRIALS + 1}; send it with: hpo mirror faults" in again.stderr
 
 
+@pytest.mark.slow
 def test_answers_that_are_lost_make_no_run_twice(
     sweep_folder: Any, hpo: Hpo, send: Send, mlflow_server: Any, mlflow_proxy: Any, fresh_name: str
 ) -> None:
@@ -184,6 +185,7 @@ def forget(folder: Any, mirror: str, run_ids: Sequence[str]) -> None:
     connection.close()
 
 
+@pytest.mark.slow
 def test_a_driver_killed_leaves_no_mirror_behind_and_the_rest_follows(
     sweep_folder: Any,
     hpo: Hpo,
@@ -252,6 +254,7 @@ def test_ctrl_c_ends_sweep_and_mirror(
     assert not living(sweep_folder.path)
 
 
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize(
     "point",
     [
@@ -366,6 +369,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.mark.slow
 def test_a_store_knows_of_each_mirror_for_itself(
     sweep_folder: Any, hpo: Hpo, mlflow_server: Any, mlflow_proxy: Any, fresh_name: str
 ) -> None:

@@ -295,6 +295,7 @@ def test_a_database_cannot_name_what_a_sweep_deletes(sweep_folder, zygote, store
     assert gc_of_objects(sweep_folder, zygote, store).count("letter.txt") == 0
 
 
+@pytest.mark.slow
 def test_a_result_is_adopted_on_this_host_though_the_files_lie_elsewhere(
     sweep_folder, store, place: str, wait_for
 ) -> None:

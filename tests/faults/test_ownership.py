@@ -157,7 +157,7 @@ def with_file(params, trial):
 """
 
 
-@pytest.mark.everyday(count=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["serial", "threading"])
 def test_what_a_driver_that_was_taken_over_saves_when_it_wakes_up_harms_no_file_of_the_next_attempt(
     sweep_folder, wait_for: Wait, backend: str
@@ -198,6 +198,7 @@ def test_what_a_driver_that_was_taken_over_saves_when_it_wakes_up_harms_no_file_
     assert len(list(sweep_folder.path.glob("mlruns/**/who.txt"))) == 2
 
 
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize(("backend", "n_jobs"), [("loky", 2), ("serial", 1), pytest.param("threading", 2, marks=SLOW)])
 def test_a_healthy_driver_that_is_taken_over_ends_with_its_workers(
     sweep_folder, wait_for: Wait, living, backend: str, n_jobs: int
@@ -299,6 +300,7 @@ def test_a_driver_killed_on_another_host_is_followed_after_a_lease(sweep_folder,
     assert sweep_folder.states() == ["COMPLETE"] * 6
 
 
+@pytest.mark.slow
 def test_a_living_driver_on_another_host_is_not_followed(sweep_folder, wait_for: Wait) -> None:
     """F15"""
     sweep_folder.hold(2)

@@ -170,7 +170,7 @@ def test_a_registration_whose_answer_is_lost_again_and_again_is_found_to_be_done
     unsteady.drop(name)
 
 
-@pytest.mark.everyday(count=4)
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize("nth", [*range(9), *(pytest.param(nth, marks=SLOW) for nth in range(9, 18))])
 def test_a_commit_whose_answer_is_lost_costs_nothing(
     new_folder: Callable[..., Any], unsteady: Any, proxy: Any, zygote: Any, nth: int

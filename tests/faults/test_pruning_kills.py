@@ -88,6 +88,7 @@ def killed_and_resumed(case: Case, failpoint: str, golden: Trials) -> None:
     assert case.trials() == golden, failpoint
 
 
+@pytest.mark.slow
 def test_a_sweep_killed_while_trials_report_is_continued_to_the_same_pruned_trials(make_case) -> None:
     """F1, G12."""
     golden, places = golden_of(make_case("golden", SERIAL))

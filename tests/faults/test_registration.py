@@ -53,6 +53,7 @@ def test_a_registration_killed_at_any_step_is_there_whole_or_not_at_all(place, s
     assert searched.integrity() == "ok"
 
 
+@pytest.mark.everyday(count=1)
 def test_eight_that_register_the_same_winner_at_once_make_one_version(searched, zygote, wait_for) -> None:
     """F25, G9: all wait behind one barrier file, just before they ask for the version."""
     barrier = searched.path / "go"

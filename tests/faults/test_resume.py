@@ -109,7 +109,7 @@ CASES = [
 SLOW = [(engine, parallel) for engine in ENGINES for parallel in PARALLEL if (engine, parallel) not in CASES]
 
 
-@pytest.mark.everyday(count=3)
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize(
     ("engine", "parallel"), [*CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)]
 )

@@ -155,6 +155,7 @@ def test_a_killed_move_is_live_and_in_the_history_or_neither(
     assert moves[-1].after == ({"promote": "4", "rollback": "2"}[verb] if is_done else "3")
 
 
+@pytest.mark.everyday(count=1)
 def test_eight_promotions_at_once_leave_the_alias_where_the_last_line_says(
     sweep_folder, models, zygote, wait_for
 ) -> None:
@@ -173,6 +174,7 @@ def test_eight_promotions_at_once_leave_the_alias_where_the_last_line_says(
     assert {event.after for event in moves[3:]} | {"3"} == {str(version) for version in range(1, COUNT + 1)}
 
 
+@pytest.mark.everyday(count=1)
 def test_eight_rollbacks_at_once_never_go_forth(sweep_folder, models, zygote, wait_for) -> None:
     barrier = sweep_folder.path / "go"
     started = [

@@ -137,7 +137,7 @@ def test_the_third_signal_ends_the_driver_whatever_it_does(sweep_folder, fork_dr
     check_goes_on(sweep_folder, zygote)
 
 
-@pytest.mark.everyday(count=5)
+@pytest.mark.everyday(count=3)
 @pytest.mark.parametrize(
     "place",
     [
@@ -172,6 +172,7 @@ def test_signals_at_any_moment_leave_a_sweep_that_goes_on(place, new_folder, zyg
         assert folder.states() == ["COMPLETE"] * 6
 
 
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize("place", ["sweep_end.before_commit", "sweep_end.after_commit", "register.before_commit"])
 def test_signals_when_all_is_done_change_nothing(place, sweep_folder, zygote) -> None:
     """F2, G9: what is nearly done is done, registration too."""
@@ -200,6 +201,7 @@ def test_a_signal_that_is_ignored_stays_ignored(sweep_folder, wait_for) -> None:
     assert sweep_folder.states() == ["COMPLETE"] * 6
 
 
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize("closed", ["stdout", "stderr", "both"])
 def test_a_driver_whose_reader_is_gone_runs_on(closed, sweep_folder, wait_for) -> None:
     """F29: `| head -1`, and nobody there at all."""
@@ -269,6 +271,7 @@ def test_a_sweep_run_from_a_thread_touches_no_signal_handlers(sweep_folder, monk
     assert {number: signal.getsignal(number) for number in ENDING} == handlers
 
 
+@pytest.mark.slow
 def test_a_keyboard_interrupt_between_any_two_lines_of_the_driver_leaves_nothing_running(
     sweep_folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,6 +164,7 @@ def test_the_time_of_a_trial_begins_when_its_worker_is_ready(make: Make, tmp_pat
     assert run(executor, trial(1, dies=False)).state is State.COMPLETE
 
 
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize("where", ["itself", "a child"])
 def test_a_trial_that_holds_too_much_memory_is_killed_and_both_numbers_are_named(
     where: str, make: Make, tmp_path: Path
@@ -581,6 +582,7 @@ def killed_with_a_result_to_adopt(slots_folder) -> None:
     assert slots_folder.trials()[1].state == "RUNNING"
 
 
+@pytest.mark.slow
 def test_a_result_written_by_a_worker_is_adopted_and_its_trial_not_run_again(slots_folder) -> None:
     """F1: the driver is killed after the worker wrote its result down and before it was recorded."""
     killed_with_a_result_to_adopt(slots_folder)

@@ -67,6 +67,7 @@ def hold_store() -> Iterator[Callable[[str, Path], Holder]]:
         one.process.communicate()
 
 
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize("script", [TRANSACTION, LOCK_FILE], ids=["transaction", "lock file"])
 def test_a_driver_waits_for_another_writer_and_names_it(
     sweep_folder, start_driver, wait_for: Callable[..., None], hold_store: Callable[..., Holder], script: str
@@ -132,6 +133,7 @@ def test_a_writer_that_never_lets_go_ends_the_driver_without_loss(
     assert sweep_folder.executions() == dict.fromkeys(range(6), 1)
 
 
+@pytest.mark.slow
 def test_the_spool_taken_in_again_after_a_kill_is_harmless(
     sweep_folder, start_driver, wait_for: Callable[..., None], hold_store: Callable[..., Holder]
 ) -> None:
@@ -158,6 +160,7 @@ def test_the_spool_taken_in_again_after_a_kill_is_harmless(
     assert not spool.exists()
 
 
+@pytest.mark.slow
 def test_stop_after_a_driver_that_had_to_spool_takes_its_results_in_from_any_folder(
     sweep_folder, start_driver, wait_for: Callable[..., None], hold_store: Callable[..., Holder], tmp_path: Path
 ) -> None:
@@ -339,7 +342,7 @@ def _newer(path: Path) -> None:
         connection.commit()
 
 
-@pytest.mark.everyday(count=3)
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize(
     ("spoil", "cause"),
     [

@@ -101,6 +101,7 @@ def test_a_known_point_takes_the_metrics_of_the_first_trial_that_ran_it(bench: B
     assert not any(REUSED_TAG in run.tags for run in failed)
 
 
+@pytest.mark.everyday(count=2)
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 @pytest.mark.parametrize("rule", ["reuse", "resample"])
 def test_the_trials_are_the_same_for_any_workers_and_after_any_interruption(

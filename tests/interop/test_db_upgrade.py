@@ -56,6 +56,7 @@ def database(made: Any, copied: Callable[[Any, Path], Any], tmp_path: Path) -> P
     return Path(copied(made, tmp_path).folder, "mlflow.db")
 
 
+@pytest.mark.slow
 def test_it_brings_the_database_to_the_head_and_keeps_a_backup(database: Path) -> None:
     uri = f"sqlite:///{database}"
     before = runs_of(uri)

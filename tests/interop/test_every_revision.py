@@ -196,6 +196,7 @@ def upgrade_by_mlflow(uri: str) -> None:
     engine.dispose()
 
 
+@pytest.mark.everyday(count=2)
 @pytest.mark.parametrize("revision", EACH)
 def test_a_sweep_is_written_read_ranked_and_registered(at: Callable[[str], Store], revision: str) -> None:
     store = at(revision)
@@ -216,6 +217,7 @@ def test_a_sweep_is_written_read_ranked_and_registered(at: Callable[[str], Store
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(revision,)]
 
 
+@pytest.mark.everyday(count=2)
 @pytest.mark.parametrize("revision", EACH)
 def test_mlflow_upgrades_what_we_wrote_and_reads_it(at: Callable[[str], Store], mlflow: Any, revision: str) -> None:
     store = at(revision)

@@ -85,6 +85,7 @@ def test_values_survive_with_their_types_and_every_digit(mirrored: Any) -> None:
     assert histories(mirrored, remote_id(run), ["acc", "odd"]) == ours
 
 
+@pytest.mark.slow
 def test_more_than_a_request_takes_is_sent_in_several(mirrored: Any) -> None:
     mirrored.start()
     params = {f"p{number}": "é" * 1000 for number in range(230)}

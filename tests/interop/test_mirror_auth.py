@@ -45,6 +45,7 @@ def sign_in(monkeypatch: pytest.MonkeyPatch, user: str, password: str) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
 
 
+@pytest.mark.slow
 def test_the_right_password_is_let_in_and_a_wrong_one_is_told_so(
     mirrored: Any, closed_mlflow_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

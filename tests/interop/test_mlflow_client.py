@@ -48,6 +48,7 @@ def trials(client: Any, experiment: str, more: str = "", **options: Any) -> list
     return [run for run in found if run.info.run_name.startswith("trial-")]
 
 
+@pytest.mark.everyday(without="postgres")
 def test_children_are_found_by_their_parent_and_ordered_by_a_metric(client: Any, experiment: str) -> None:
     found = trials(client, experiment, order_by=["metrics.acc DESC"])
 

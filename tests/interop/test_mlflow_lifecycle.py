@@ -133,6 +133,7 @@ def test_what_mlflow_deletes_we_see_deleted_and_can_restore(world: World) -> Non
     assert world.client.get_run(OTHER).info.lifecycle_stage == "active"
 
 
+@pytest.mark.slow
 def test_mlflow_gc_removes_what_we_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlflow.cli import gc
 

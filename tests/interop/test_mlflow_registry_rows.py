@@ -75,6 +75,7 @@ def by_us(world: Any) -> None:
     store.close()
 
 
+@pytest.mark.everyday(without="postgres")
 @pytest.mark.parametrize("when", ["before MLflow upgraded the tables", "after"])
 def test_our_rows_are_those_of_mlflow(
     mlflow: Any, made: Any, tmp_path: Path, copied: Callable[[Any, Path], Any], when: str

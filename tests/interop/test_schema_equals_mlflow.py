@@ -121,6 +121,7 @@ def test_what_we_create_is_what_mlflow_creates_at_our_revision(ours: str, mlflow
         assert mine[table] == description, table
 
 
+@pytest.mark.everyday(without="postgres")
 def test_upgraded_by_mlflow_it_is_what_mlflow_creates_today(upgraded: str, mlflow: Any, places: Places) -> None:
     theirs = described(genuine(places.new(), "heads"))
     mine = described(upgraded)

@@ -218,6 +218,7 @@ def test_what_a_driver_is_at_work_on_is_not_deleted(place: Place, living_driver:
     assert sorted(place.names()) == ["iris", "wine"]
 
 
+@pytest.mark.slow
 def test_what_a_dead_driver_left_open_can_go_on_after_a_restoration(place: Place) -> None:
     with place.open() as store:
         store.tracker.record([RunStarted(IRIS, "iris", "Default", 1000, sweep=FACTS)])

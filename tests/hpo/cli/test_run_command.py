@@ -225,6 +225,7 @@ def test_what_is_refused_is_left_as_it_was(hpo: Hpo) -> None:
     assert Path("foreign.db").read_bytes() == before
 
 
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_a_run_that_can_go_on(hpo: Hpo, tmp_path: Path, number: int, code: int) -> None:
     words = ["run", "sweep.yaml", "-S", "objective.python=parabola_cli:waits", "-S", "parallel.backend=loky"]

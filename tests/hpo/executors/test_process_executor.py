@@ -101,6 +101,7 @@ DEATHS = {
 }
 
 
+@pytest.mark.everyday(count=3)
 @pytest.mark.parametrize("death", DEATHS)
 def test_a_dead_worker_costs_its_trial_alone_and_its_slot_works_again(death: str, make: Make, tmp_path: Path) -> None:
     def objective(params: Params, trial: TrialContext) -> float:
