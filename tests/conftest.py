@@ -60,7 +60,7 @@ def _no_store_in_the_environment(request: pytest.FixtureRequest, monkeypatch: py
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Of a test with the mark `everyday`, only so many cases, or those without some words in their name, are not slow."""
+    """Of a test marked `everyday`, only so many cases, or those without some words in their name, are not slow."""
     seen: Counter[str] = Counter()
     for item in items:
         mark = item.get_closest_marker("everyday")
