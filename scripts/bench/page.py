@@ -3,7 +3,7 @@
 Three parts, each on stores of made-up trials (scripts/seeded_store.py), everything started anew and on this machine:
 
 answers  `hpo ui` asked for all trials of a sweep, first and again; a look when nothing changed.
-driver   `hpo run` of 400 instant trials with no page, with one and with 200 readers of its events: trials a second.
+driver   `hpo run` of 3,000 instant trials with no page, with one and with 200 readers of its events: trials a second.
 browser  from the start of the navigation until rows and history are drawn, in a real Chromium, of `hpo ui`, of `mlflow
          server` on a copy of the same database, and of optuna-dashboard on the same trials in a journal file; and from
          the last move of a brush until the count of trials follows. A peer that is not installed is left out, said so.
@@ -33,6 +33,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 BIN = Path(sys.executable).parent
 NAME = "bench"
 READERS = (0, 1, 200)
+TRIALS = 3000
+"""Of the sweep that is driven: long enough for a rate that two runs agree on."""
 SWEEP = """
 version: 1
 name: driven
@@ -40,7 +42,7 @@ metric: {name: loss, goal: minimize}
 objective: {python: "instant:objective"}
 parameters: {x: {type: float, low: 0, high: 1}, k: [a, b, c]}
 engine: {sampler: random, seed: 1}
-budget: {n_trials: 400}
+budget: {n_trials: 3000}
 parallel: {n_jobs: 1, backend: serial}
 """
 OBJECTIVE = "def objective(params, trial):\n    return (params['x'] - 0.3) ** 2\n"
@@ -153,7 +155,7 @@ def answers(trials: Sequence[int], repeat: int) -> None:
 
 
 def driver(repeat: int) -> None:
-    print("driver: 400 instant trials, one after the other")
+    print(f"driver: {TRIALS:,} instant trials, one after the other")
     rates: dict[int, list[float]] = {readers: [] for readers in READERS}
     costs: dict[int, list[float]] = {readers: [] for readers in READERS}
     for _ in range(repeat):
@@ -191,7 +193,7 @@ def driven(readers: int) -> tuple[float, float]:
             capture_output=True,
             text=True,
         )
-        return 400 / json.loads(told.stdout)["seconds"], cost
+        return TRIALS / json.loads(told.stdout)["seconds"], cost
 
 
 def browser(trials: Sequence[int], repeat: int) -> None:
