@@ -48,17 +48,25 @@ def find_chromium() -> str:
     for name in ON_PATH:
         if found := shutil.which(name):
             return found
+    install(CHROMIUM)
     folder = TOOLS / "chromium"
-    unpacked = folder / "chromium"
-    if not unpacked.exists():
-        install(CHROMIUM)
-        folder.mkdir(exist_ok=True)
-        environment = {**os.environ, "TMPDIR": str(folder)}
-        command = ["node", "-e", _UNPACK]
-        done = subprocess.run(command, cwd=TOOLS, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode or not unpacked.exists():
-            raise NoBrowser(f"{CHROMIUM} cannot be unpacked: {done.stderr.strip()[-300:]}")
-    return str(unpacked)
+    with _alone():  # a program that is still being written cannot be started
+        if not folder.exists():
+            _unpack(folder)
+    return str(folder / "chromium")
+
+
+def _unpack(folder: Path) -> None:
+    """Puts the browser of the installed package into a folder, which is there whole or not at all."""
+    part = folder.with_name("chromium.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    environment = {**os.environ, "TMPDIR": str(part)}
+    command = ["node", "-e", _UNPACK]
+    done = subprocess.run(command, cwd=TOOLS, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode or not (part / "chromium").exists():
+        raise NoBrowser(f"{CHROMIUM} cannot be unpacked: {done.stderr.strip()[-300:]}")
+    part.rename(folder)
 
 
 def axe() -> str:
@@ -75,8 +83,7 @@ def install(package: str) -> None:
     if not shutil.which("npm") or not shutil.which("node"):
         raise NoBrowser(f"{package} is taken by npm, which is not on PATH")
     TOOLS.mkdir(exist_ok=True)
-    with (TOOLS / ".azurite.lock").open("w") as lock:  # whoever runs npm here, one at a time
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _alone():
         if place.exists():
             return
         options = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
@@ -87,3 +94,11 @@ def install(package: str) -> None:
             raise NoBrowser(f"npm took more than 300 s for {package}") from error
     if done.returncode or not place.exists():
         raise NoBrowser(f"npm cannot install {package}: {done.stderr.strip()[-300:]}")
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Whoever runs npm or unpacks here, one at a time."""
+    with (TOOLS / ".azurite.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
