@@ -12,7 +12,7 @@ demo: .venv/.installed ## run the demo sweep: search, rank, register (default)
 test: .venv/.installed-dev ## run the tests (under 8 minutes on 2 cores; four at once, for many wait)
 	$(BIN)/python -m pytest -n 4 -m "not slow" $(ARGS)
 
-test-all: .venv/.installed-dev ## run the tests and the slow ones
+test-all: .venv/.installed-all ## run the tests and the slow ones, also those that need ray or Prefect
 	$(BIN)/python -m pytest -n 4 $(ARGS)
 
 check: .venv/.installed-dev ## format, lint, types
@@ -41,6 +41,10 @@ help: ## show this
 .venv/.installed-bench: $(SETUP)
 	$(PYTHON) scripts/bootstrap.py bench
 	@touch .venv/.installed $@
+
+.venv/.installed-all: $(SETUP)
+	$(PYTHON) scripts/bootstrap.py all
+	@touch .venv/.installed .venv/.installed-dev $@
 
 .venv/.installed-dev: $(SETUP)
 	$(PYTHON) scripts/bootstrap.py dev
