@@ -4,10 +4,11 @@ The clock of a server that all drivers share measures that, and says it at once.
 watcher's own monotonic clock does: wall clocks differ between hosts, jump and are set back.
 """
 
+import os
 import time
 from collections.abc import Callable, Mapping
 
-from hpo.driver import Life
+from hpo.driver import Driver, Life, life_of
 from hpo.errors import ConfigError
 from trackers.ownership import Holder
 
@@ -33,6 +34,18 @@ def lease_seconds(environment: Mapping[str, str]) -> float:
 def is_over(holder: Holder, lease: float) -> bool:
     """Whether the lease has run out by the clock of the server, so far as there is one."""
     return holder.age is not None and holder.age >= lease
+
+
+def life_of_holder(holder: Holder, lease: float | None = None) -> Life:
+    """Whether the holder lives: as this host knows of its own processes, of others as the server's clock tells.
+
+    UNKNOWN for one elsewhere that gave a sign of life within the lease (that of the environment, if none is given),
+    or where there is no such clock.
+    """
+    life = life_of(Driver.parse(holder.owner))
+    if life is Life.UNKNOWN and is_over(holder, lease_seconds(os.environ) if lease is None else lease):
+        return Life.DEAD
+    return life
 
 
 class LeaseWatch:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hpo.driver import Driver, Life, life_of
 from hpo.errors import SweepOwned
 from hpo.interruption import GRACE, Interruption
-from hpo.lease import BEATS, LeaseWatch, is_over, lease_seconds
+from hpo.lease import BEATS, LeaseWatch, lease_seconds, life_of_holder
 from trackers.errors import AlreadyOwned, FencedOff, StoreUnavailable, Superseded, TrackerError
 from trackers.ownership import Holder, Ownership
 from trackers.records import Fence
@@ -94,9 +94,7 @@ class Claimant:
     def _is_dead(self, holder: Holder, *, takeover: bool) -> bool:
         """Whether the holder is dead; SweepOwned where it lives and is not to be taken over."""
         driver = Driver.parse(holder.owner)
-        life = _life(driver, holder)
-        if life is Life.UNKNOWN and is_over(holder, self.lease):
-            life = Life.DEAD
+        life = _life(driver, holder, self.lease)
         if life is Life.UNKNOWN and not takeover:
             log.info("sweep %s is held by %s; watching for %g s whether it lives", self.name, driver, self.lease)
             life = self._watch()
@@ -114,10 +112,10 @@ class Claimant:
         return life
 
 
-def _life(driver: Driver, holder: Holder) -> Life:
+def _life(driver: Driver, holder: Holder, lease: float) -> Life:
     if driver.pid == os.getpid() and holder.token in _mine:
         return Life.ALIVE
-    life = life_of(driver)
+    life = life_of_holder(holder, lease)
     return Life.DEAD if life is Life.ALIVE and driver.pid == os.getpid() else life
 
 

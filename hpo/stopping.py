@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hpo.driver import Driver, Life, life_of
+from hpo.driver import Driver, Life
 from hpo.errors import NothingFound
 from hpo.left_behind import put_on_record
+from hpo.lease import life_of_holder
 from hpo.ownership import claimed
 from hpo.patience import spool_of, take_in
 from trackers.opening import Store
@@ -44,7 +45,7 @@ def stop(store: Store, run: Run, *, waiting: Callable[[], None], is_over: Callab
         return Stopping(Stopped.NO_DRIVER, f"nobody drives sweep {run.name}; nothing to stop")
     driver, go_on = Driver.parse(asked.owner), f"go on with: hpo resume {shlex.quote(run.name)}"
     while (holder := store.ownership.holder(run.id)) is not None and holder.token == asked.token:
-        if life_of(driver) is Life.DEAD:
+        if life_of_holder(holder) is Life.DEAD:
             left = _put_back(store, run, run.sweep)
             return Stopping(Stopped.NO_DRIVER, f"the driver of sweep {run.name}, {driver}, is dead; {left}{go_on}")
         if is_over():

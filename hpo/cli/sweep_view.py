@@ -14,8 +14,9 @@ from hpo.cli.models_command import model_objects
 from hpo.cli.sweep_rows import counts_text, sweep_object
 from hpo.cli.text import cell, duration, short_time
 from hpo.cli.trial_rows import trial_object
-from hpo.driver import Driver, Life, life_of
+from hpo.driver import Driver, Life
 from hpo.front_on_record import FrontOnRecord, front_of, goals_of, several_of
+from hpo.lease import life_of_holder
 from hpo.mirrors.recorded import mirrors_in
 from hpo.mirrors.sending import standing_of
 from hpo.standing import STOPPED_TAG
@@ -54,7 +55,7 @@ class SweepView:
         versions = [version for version in registry.versions() if _is_of(version, run, tracker)]
         fields = sweep_object(run, counts, now)
         driver = Driver.parse(holder.owner) if holder else None
-        is_dead = driver is not None and life_of(driver) is Life.DEAD
+        is_dead = holder is not None and life_of_holder(holder) is Life.DEAD
         ended = run.status is Status.FINISHED or (run.status is Status.FAILED and not _by_failures(run))
         return cls(
             run,

@@ -1,11 +1,10 @@
 """The sweeps of a store, newest first, and which of them a page speaks of."""
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from hpo.driver import Driver, Life, life_of
-from hpo.lease import is_over, lease_seconds
+from hpo.driver import Driver, Life
+from hpo.lease import life_of_holder
 from hpo.views.commands import Commands
 from hpo.views.sweep_fields import DriverFields, counts_of, sweep_row
 from trackers.opening import Store
@@ -61,11 +60,8 @@ def driver_of(store: Store, run: Run) -> DriverFields | None:
     holder = store.ownership.holder(run.id)
     if holder is None:
         return None
-    driver = Driver.parse(holder.owner)
-    alive = {Life.ALIVE: True, Life.DEAD: False}.get(life_of(driver))
-    if alive is None and is_over(holder, lease_seconds(os.environ)):
-        alive = False
-    return DriverFields(str(driver), alive, holder.stop_asked)
+    alive = {Life.ALIVE: True, Life.DEAD: False}.get(life_of_holder(holder))
+    return DriverFields(str(Driver.parse(holder.owner)), alive, holder.stop_asked)
 
 
 def main_metric(watching: Watching, parent: Run) -> str | None:

@@ -125,6 +125,29 @@ def test_a_driver_that_died_is_told_though_it_wrote_nothing(live, monkeypatch: p
         child.communicate()
 
 
+def test_a_driver_on_another_host_that_dies_is_told_by_the_clock_of_the_server(
+    postgres_uri: str, make_site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpo.web.watched.DRIVER", 0.01)
+    elsewhere = json.dumps({"pid": 7, "host": "elsewhere"})
+
+    async def watch(site) -> None:
+        async with reading(site) as reader:
+            before = await reader.next("sweep")
+            assert (before["driver"]["alive"], before["driver"]["text"]) == (None, "pid 7 on host elsewhere")
+            monkeypatch.setenv("HPO_LEASE", "0.001")
+            after = await reader.next("sweep")
+            assert (after["driver"]["alive"], after["status"]) == (False, "RUNNING")
+            assert after["details"] != before["details"]
+
+    with open_store(postgres_uri) as store:
+        facts = SweepFacts('{"budget": {}}', "h", "loss", "minimize", 1, 1, 10)
+        store.tracker.record([RunStarted(SWEEP, "s", "Default", 1, sweep=facts), *trial(1)])
+        store.ownership.claim(SWEEP, elsewhere, taking_from=None)
+        with open_store(store.uri, read_only=True) as read:
+            asyncio.run(watch(make_site(store=read)))
+
+
 def test_who_watches_hears_when_the_rest_has_to_be_read_anew(live) -> None:
     store, site = live
 
