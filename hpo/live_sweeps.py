@@ -13,5 +13,6 @@ def check_none_is_driven(store: Store) -> None:
         holder = store.ownership.holder(run.id)
         if holder is not None and life_of_holder(holder) is not Life.DEAD:
             raise SweepOwned(
-                f"the sweep {run.name!r} is run by {Driver.parse(holder.owner)}; nothing was done. To end that driver: hpo stop {run.name}"
+                f"the sweep {run.name!r} is run by {Driver.parse(holder.owner)}; nothing was done. "
+                f"To end that driver: hpo stop {run.name}"
             )

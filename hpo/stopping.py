@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from hpo.driver import Driver, Life
 from hpo.errors import NothingFound
-from hpo.left_behind import put_on_record
 from hpo.lease import life_of_holder
+from hpo.left_behind import put_on_record
 from hpo.ownership import claimed
 from hpo.patience import spool_of, take_in
 from trackers.opening import Store
