@@ -70,8 +70,8 @@ class LossCount:
             self._losses[number] = losses
 
     def count(self, outcome: Outcome) -> Losses | None:
-        """The trial's losses after this one, None where it was none."""
-        before = self._losses.get(outcome.number, Losses())
+        """The trial's losses after this one, None where it was none: then they are forgotten."""
+        before = self._losses.pop(outcome.number, Losses())
         after = before.after(outcome.reason)
         if after == before:
             return None

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from hpo.budget import Judge, Stop
@@ -42,7 +42,10 @@ AT_ONCE = 100
 
 
 class Sweep:
-    """Runs one search to its end. Everything it needs to go on stands in the store, nothing in this object."""
+    """Runs one search to its end. Everything it needs to go on stands in the store, nothing in this object.
+
+    `clock` gives seconds that never go back: those of the budget.
+    """
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class Sweep:
         results: FinishedResults | None = None,
         pruner: Pruner | None = None,
         duplicates: str = REPLICATE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plan = plan
         self._sampler = sampler
@@ -73,7 +77,8 @@ class Sweep:
         self._losses = LossCount()
         self._duplicates = Duplicates(duplicates)
         self._fence = fence
-        self._tally = Tally(plan)
+        self._clock = clock
+        self._tally = Tally(plan, clock)
         self._open: dict[int, Trial] = {}
         self._starting: list[Trial] = []  # these three are not on record yet
         self._ended: list[tuple[Trial, Outcome, Progress]] = []
@@ -191,14 +196,14 @@ class Sweep:
         return trial is None or trial.attempt != question.attempt or self._pruning.answer(trial, question)
 
     def _ask(self) -> Trial | None:
-        number, began = self._next, time.monotonic()
+        number, began = self._next, self._clock()
         asked = self._sampler.ask(range(number, number + 1))
-        self._ask_seconds = time.monotonic() - began
+        self._ask_seconds = self._clock() - began
         if not asked:
             return None
         self._next += 1
         params = self._duplicates.fresh(number, asked[0], self._sampler.redraw)
-        self._ask_seconds = time.monotonic() - began
+        self._ask_seconds = self._clock() - began
         self._duplicates.asked(params)
         return self._records.new_trial(number, params, derive_seed(self._plan.seed, number))
 

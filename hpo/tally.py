@@ -1,7 +1,7 @@
 """What has come of a sweep so far: trials by state, the best one or the front."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from hpo.front import FrontSoFar
 from hpo.plan import Plan
@@ -12,13 +12,14 @@ from hpo.trial import Result, State, Trial
 class Tally:
     """Counts ended trials and the seconds used, and knows the best; order and timing of the trials change nothing."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, clock: Callable[[], float] = time.monotonic) -> None:
         self._plan = plan
+        self._clock = clock
         self._counts = dict.fromkeys(State, 0)
         self._best: tuple[float, int] | None = None
         self._front = FrontSoFar(tuple(plan.goals.values())) if plan.others else None
         self._used = 0.0
-        self._began = time.monotonic()
+        self._began = clock()
 
     def go_on_from(self, seconds: float) -> None:
         """Earlier drivers have used that many seconds."""
@@ -26,7 +27,7 @@ class Tally:
 
     def begin(self) -> None:
         """The clock runs from now on."""
-        self._began = time.monotonic()
+        self._began = self._clock()
 
     def end(self, trial: Trial, result: Result) -> bool:
         """Takes in an ended trial; whether it is the best so far (of equals the lowest number)."""
@@ -47,6 +48,6 @@ class Tally:
         """Where the sweep stands now, with so many trials that have not ended."""
         value, number = self._best if self._best else (None, None)
         counts: Mapping[State, int] = {**self._counts, State.RUNNING: running, State.WAITING: waiting}
-        seconds = self._used + time.monotonic() - self._began
+        seconds = self._used + self._clock() - self._began
         front = None if self._front is None else len(self._front)
         return Progress(counts, self._plan.budget.n_trials, value, number, seconds, front)
