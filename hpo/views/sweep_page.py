@@ -1,7 +1,7 @@
 """Everything that the page of one sweep shows above its trials."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hpo.decision import DECISION_TAG, Decision
@@ -23,13 +23,14 @@ _BY_EACH_TRIAL = (PROGRESS_TAG, "hpo.best_")
 class SweepPage:
     """One sweep as it stands: its run, its trials in memory, and what runs that others wrote are valued by.
 
-    `driver` is who drives it, as far as that was looked up.
+    `driver` is who drives it, `registered` its versions in the registry, as far as that was looked up.
     """
 
     run: Run
     table: LiveTable
     metric: str | None
     driver: DriverFields | None = None
+    registered: Sequence[Mapping[str, object]] = ()
 
     def best(self) -> dict[str, object] | None:
         """Value, number and run id of the best trial."""
@@ -47,7 +48,7 @@ class SweepPage:
 
     def stands(self) -> dict[str, object]:
         """The few fields that change while a sweep runs; `details` is another text once the others have to be read
-        anew: who drives it, why it stopped, what was decided."""
+        anew: who drives it, why it stopped, what was decided, what was registered."""
         counts = self.table.counts()
         return {
             "status": status_of(self.run),
@@ -62,7 +63,7 @@ class SweepPage:
 
     def _details(self) -> str:
         said = sorted((key, value) for key, value in self.run.tags.items() if not key.startswith(_BY_EACH_TRIAL))
-        return hashlib.sha256(repr((self.run.status, self.driver, said)).encode()).hexdigest()[:16]
+        return hashlib.sha256(repr((self.run.status, self.driver, self.registered, said)).encode()).hexdigest()[:16]
 
     def whole(self, store: Store, *, now: int, commands: Commands) -> Mapping[str, object]:
         """All that is known."""

@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -17,7 +16,8 @@ from hpo.views.front_fields import front_fields
 from hpo.views.importance_fields import importance_fields
 from hpo.views.space_fields import recorded_space
 from hpo.views.sweep_fields import references_of
-from hpo.web.answers import answer, refusal, send
+from hpo.views.sweep_page import SweepPage
+from hpo.web.answers import refusal, send
 from hpo.web.events import events
 from hpo.web.hub import Hub
 from hpo.web.watched import Watched
@@ -60,22 +60,24 @@ class SweepRoutes:
         await response(scope, receive, send)
 
     async def _sweep(self, request: Request, watched: Watched) -> Response:
-        await watched.look()
-        page = watched.page
-        made = await anyio.to_thread.run_sync(lambda: page.whole(self.store, now=self.clock(), commands=self.commands))
-        return answer(request, made)
+        def make(page: SweepPage) -> object:
+            return page.whole(self.store, now=self.clock(), commands=self.commands)
+
+        return send(request, await watched.whole(make))
 
     async def _trials(self, request: Request, watched: Watched) -> Response:
         return send(request, await watched.trials(_revision(request)))
 
     async def _events(self, request: Request, watched: Watched) -> Response:
-        await watched.look()  # what goes wrong now is said by a status
+        await watched.recent()  # what goes wrong now is said by a status
         if request.method == "HEAD":
             return Response(media_type="text/event-stream")
         if self.hub.readers >= MOST_READERS:
             return refusal(503, "readers", f"{MOST_READERS} pages follow sweeps already", "close some of them")
-        stream = events(watched, _revision(request), self.hub.stopping)
-        return StreamingResponse(_held(stream), media_type="text/event-stream")
+        packed = "gzip" in request.headers.get("accept-encoding", "")
+        stream = events(watched, _revision(request), self.hub.stopping, packed=packed)
+        headers = {"vary": "accept-encoding"} | ({"content-encoding": "gzip"} if packed else {})
+        return StreamingResponse(_held(stream), media_type="text/event-stream", headers=headers)
 
     async def _importance(self, request: Request, watched: Watched) -> Response:
         def make(parent: Run) -> object:

@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import anyio.to_thread
@@ -13,9 +13,10 @@ import anyio.to_thread
 from hpo.errors import HpoError
 from hpo.views.live_table import LiveTable
 from hpo.views.sweep_fields import DriverFields
-from hpo.views.sweep_list import driver_of
+from hpo.views.sweep_list import driver_of, registered_by_sweep
 from hpo.views.sweep_page import SweepPage
 from hpo.web.answers import Body, json_bytes
+from hpo.web.pieces import Pieces
 from trackers.errors import NotFound, TrackerError
 from trackers.opening import Store
 from trackers.records import Run, Status
@@ -23,12 +24,15 @@ from trackers.records import Run, Status
 log = logging.getLogger(__name__)
 EVERY = 0.35
 """Seconds between two looks while somebody watches."""
-EVERY_READER, LATER = 0.002, 0.4
-"""By so much more for each who watches, up to a limit: to tell them all is work too."""
+TELLING, LONGEST = 20, 0.9
+"""A turn, with what was told to all who watch, is followed by a pause of so many times the processor's time that it
+took, up to so many seconds: to tell hundreds is work that the driver may want to have done."""
 SHARE = 10
 """A look that was expensive is followed by a pause of so many times its duration."""
 DRIVER = 5.0
 """Seconds between two looks at whether the driver lives: a driver that dies writes nothing."""
+REGISTRY = 1.0
+"""Seconds between two looks at what is registered of it, at least."""
 _KEPT = 32
 """Answers of one revision that are kept, each for those who know another earlier one."""
 
@@ -39,6 +43,7 @@ class Seen:
 
     revision: int
     stands: bytes
+    details: str = ""
     is_gone: bool = False
 
 
@@ -58,8 +63,11 @@ class Watched:
     first: int
     metric: str | None = None
     readers: int = 0
+    pieces: Pieces = field(default_factory=Pieces)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _mark: str = ""
+    _looked_at: float = float("-inf")
+    _pause: float = 0.0
     _seen: Seen | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _poller: asyncio.Task[None] | None = None
@@ -67,6 +75,9 @@ class Watched:
     _more: dict[str, _Made] = field(default_factory=dict)
     _driver: DriverFields | None = None
     _driver_at: float = float("-inf")
+    _registered: Sequence[Mapping[str, object]] = ()
+    _registered_due: float = float("-inf")
+    _whole: tuple[tuple[float, str], Body] | None = None
 
     def __post_init__(self) -> None:
         self.table = LiveTable(self.store.watching, self.parent, first=self.first, metric=self.metric)
@@ -74,21 +85,28 @@ class Watched:
     @property
     def page(self) -> SweepPage:
         """The sweep as it was last seen."""
-        return SweepPage(self.parent, self.table, self.metric, self._driver)
+        return SweepPage(self.parent, self.table, self.metric, self._driver, self._registered)
 
     async def look(self) -> Seen:
         """What there is now; reads only if something was written since the last look."""
         async with self._lock:
             seen = await anyio.to_thread.run_sync(self._look)
+        self._looked_at = time.monotonic()
         if seen != self._seen:
             self._seen, changed = seen, self._changed
             self._changed = asyncio.Event()
             changed.set()
         return seen
 
+    async def recent(self) -> Seen:
+        """As `look`; while somebody watches, what the one who looks for all of them saw last: else two hundred pages
+        that are opened during a sweep would each read what is new of it."""
+        is_recent = self.readers and time.monotonic() - self._looked_at <= 2 * self._pause
+        return self._seen if self._seen is not None and is_recent else await self.look()
+
     async def trials(self, since: int | None = None) -> Body:
         """The trials as columns, all or what is new since a revision, as of now."""
-        await self.look()
+        await self.recent()
         return (await self.new(since))[1]
 
     async def new(self, since: int | None) -> tuple[int, Body]:
@@ -105,7 +123,7 @@ class Watched:
 
     async def derived(self, name: str, make: Callable[[Run], object]) -> Body:
         """Something worked out of the trials, kept until they change; two who ask at once wait for one answer."""
-        seen = await self.look()
+        seen = await self.recent()
         async with self._lock:
             known = self._more.get(name)
             if known is None or (known.revision != seen.revision and time.monotonic() >= known.good_until):
@@ -119,6 +137,15 @@ class Watched:
         body = Body(json_bytes(make(self.parent)), hashlib.sha256(f"{name} {revision}".encode()).hexdigest()[:16])
         # what took long is not worked out anew for every trial of a sweep that runs
         return _Made(revision, body, time.monotonic() + SHARE * (time.monotonic() - began))
+
+    async def whole(self, make: Callable[[SweepPage], object]) -> Body:
+        """All that is known of it; while many watch, made once a turn for all who open the page then."""
+        seen = await self.recent()
+        async with self._lock:
+            if self._whole is None or self._whole[0] != (self._looked_at, seen.details) or not self.readers:
+                body = Body(await anyio.to_thread.run_sync(lambda: json_bytes(make(self.page))))
+                self._whole = (self._looked_at, seen.details), body
+            return self._whole[1]
 
     async def next(self, known: Seen | None, timeout: float) -> Seen | None:
         """What is seen once it is another than what is known; None where nothing changes for so many seconds."""
@@ -149,15 +176,19 @@ class Watched:
 
     async def _poll(self) -> None:
         while True:
-            began = time.monotonic()
+            began, used = time.monotonic(), time.process_time()
             try:
                 await self.look()
             except (TrackerError, HpoError) as error:  # the store may be away for a while; readers are told nothing new
                 log.debug("%s cannot be read: %s", self.parent.name, error)
             except Exception:
                 log.exception("looking at %s failed", self.parent.name)
-            every = EVERY + min(self.readers * EVERY_READER, LATER)
-            await asyncio.sleep(max(every, SHARE * (time.monotonic() - began)))
+            self._pause = max(EVERY, SHARE * (time.monotonic() - began))
+            await asyncio.sleep(self._pause)
+            more = min(LONGEST, TELLING * (time.process_time() - used)) - self._pause
+            if more > 0:
+                self._pause += more
+                await asyncio.sleep(more)
 
     def _look(self) -> Seen:
         mark = self.store.watching.mark(self.parent.id)
@@ -175,12 +206,18 @@ class Watched:
         if is_new_status:
             self._driver_at = float("-inf")
         self._find_driver()
+        self._find_registered()
         self._mark = mark  # as of before reading: what was written meanwhile will be looked at again
-        return Seen(self.table.revision, json_bytes(self.page.stands()))
+        return self._as_seen()
+
+    def _as_seen(self) -> Seen:
+        stands = self.page.stands()
+        return Seen(self.table.revision, json_bytes(stands), str(stands["details"]))
 
     def _with_driver(self, seen: Seen) -> Seen:
-        """The same, unless the driver is another one, or none, by now."""
-        return replace(seen, stands=json_bytes(self.page.stands())) if self._find_driver() else seen
+        """The same, unless the driver is another one, or none, by now, or something was registered."""
+        is_news = [self._find_driver(), self._find_registered()]
+        return self._as_seen() if any(is_news) else seen
 
     def _find_driver(self) -> bool:
         """Looks who drives it, now and then as long as somebody may; whether that is news."""
@@ -191,6 +228,16 @@ class Watched:
         before, self._driver = self._driver, driver_of(self.store, self.parent)
         self._driver_at = time.monotonic()
         return self._driver != before
+
+    def _find_registered(self) -> bool:
+        """Looks now and then what the registry has of the sweep, which anybody may change; whether that is news."""
+        began = time.monotonic()
+        if began < self._registered_due:
+            return False
+        found = registered_by_sweep(self.store.registry.versions())
+        before, self._registered = self._registered, found.get(self.parent.id, ())
+        self._registered_due = began + max(REGISTRY, SHARE * (time.monotonic() - began))
+        return self._registered != before
 
     def _columns(self, since: int | None) -> Body:
         data = self.table.whole() if since is None else self.table.since(since)

@@ -106,7 +106,7 @@ class Page:
                     time.sleep(0.1)
                 host, port = self.host.split(":")
                 stream = socket.create_connection((host, int(port)))
-                head = f"GET /api/sweeps/{name}/events HTTP/1.1\r\nHost: {self.host}"
+                head = f"GET /api/sweeps/{name}/events HTTP/1.1\r\nHost: {self.host}\r\nAccept-Encoding: gzip"
                 stream.sendall(f"{head}\r\nAuthorization: Bearer {self.token}\r\n\r\n".encode())
                 stream.setblocking(False)
                 waiting.register(stream, selectors.EVENT_READ)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from trackers.opening import open_store
-from trackers.records import Point, RunEnded, RunStarted, RunUpdated, Status, SweepFacts, TrialFacts
+from trackers.records import NewVersion, Point, RunEnded, RunStarted, RunUpdated, Status, SweepFacts, TrialFacts
 
 SWEEP = "5" * 32
 DRIVER = "from hpo.driver import Driver; print(Driver.here().text, flush=True); input()"
@@ -193,6 +194,73 @@ def test_one_look_serves_all_and_nobody_watching_costs_none(live) -> None:
 
     # one look of the one who polls, and at most one more for each answer that is made for all
     assert asyncio.run(watch()) < 60
+
+
+def test_pages_that_are_opened_while_many_watch_read_once_for_all(live, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("watched", "hub"):
+        monkeypatch.setattr(f"hpo.web.{module}.EVERY", 60.0)
+    _, site = live
+    reads: list[str] = []
+    paths = [f"/api/sweeps/{SWEEP}", "/api/sweeps/s", "/api/sweeps/s/trials", "/api/sweeps/s/importance"]
+
+    async def watch() -> None:
+        async with reading(site) as reader:
+            await reader.next("sweep")
+            watched = await site.hub.get(SWEEP)
+            while watched._pause < 60:
+                await asyncio.sleep(0.01)
+            await asyncio.gather(*(site.answer(path) for path in paths))
+            with monkeypatch.context() as patched:
+                for name in ("mark", "stands", "heads", "bodies"):
+                    patched.setattr(site.store.watching, name, lambda *_, name=name, **__: reads.append(name))
+                for name in ("find", "get"):
+                    patched.setattr(site.store.tracker, name, lambda *_, name=name, **__: reads.append(name))
+                answers = await asyncio.gather(*(site.answer(path) for path in paths * 5))
+                async with reading(site) as other:
+                    assert (await other.next("sweep"))["counts"] == {"COMPLETE": 1}
+            assert {answered.status for answered in answers} == {200}
+
+    asyncio.run(watch())
+    assert reads == []
+
+
+def test_a_browser_is_told_in_gzip_as_it_comes(live) -> None:
+    store, site = live
+    unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    async def watch() -> None:
+        reader, answered = Reader(), site.unanswered()
+        on_body = lambda data: reader.take(unpacking.decompress(data))  # noqa: E731
+        path = f"/api/sweeps/{SWEEP}/events"
+        task = asyncio.create_task(site.call(path, "GET", answered, on_body, accept_encoding="gzip, br"))
+        try:
+            await reader.next("sweep")
+            await asyncio.to_thread(store.tracker.record, trial(2))
+            assert (await reader.next("trials"))["number"] == [2]
+            assert answered.headers["content-encoding"] == "gzip"
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(watch())
+
+
+def test_what_others_register_is_news_of_the_sweep(live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hpo.web.watched.REGISTRY", 0.01)
+    store, site = live
+
+    async def watch() -> None:
+        async with reading(site) as reader:
+            first = (await reader.next("sweep"))["details"]
+            new = NewVersion("m", "/nowhere", f"{1:032x}", "k", tags={"hpo.sweep_run_id": SWEEP}, who="ana")
+            await asyncio.to_thread(store.registry.register, new)
+            second = (await reader.next("sweep"))["details"]
+            await asyncio.to_thread(store.registry.set_alias, "m", "champion", 1, who="ana")
+            third = (await reader.next("sweep"))["details"]
+            assert len({first, second, third}) == 3
+            assert (await site.answer(f"/api/sweeps/{SWEEP}")).json["winner"]["aliases"] == ["champion"]
+
+    asyncio.run(watch())
 
 
 def test_the_end_of_the_server_ends_all_streams(live) -> None:

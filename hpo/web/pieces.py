@@ -1,0 +1,41 @@
+"""Pieces of a stream of events, made and compressed once for all who are told the same."""
+
+import zlib
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import cached_property
+
+GZIP_BEGINS = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+"""The head of a stream in gzip: no name, no time (RFC 1952)."""
+_KEPT = 64
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a stream; `packed` may follow any other packed piece, since it refers to nothing before it."""
+
+    plain: bytes
+
+    @cached_property
+    def packed(self) -> bytes:
+        """Blocks of deflate that end at a whole byte, with nothing left for later (RFC 1951)."""
+        packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+        return packer.compress(self.plain) + packer.flush(zlib.Z_FULL_FLUSH)
+
+
+class Pieces:
+    """Those of late, each under what it was made from."""
+
+    def __init__(self) -> None:
+        self._made: dict[Hashable, Piece] = {}
+
+    def get(self, key: Hashable) -> Piece | None:
+        """The piece of this key, if there is one."""
+        return self._made.get(key)
+
+    def keep(self, key: Hashable, piece: Piece) -> Piece:
+        """The piece, from now on that of this key; the oldest one goes."""
+        if len(self._made) >= _KEPT:
+            del self._made[next(iter(self._made))]
+        self._made[key] = piece
+        return piece
