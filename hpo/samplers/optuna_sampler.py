@@ -62,9 +62,10 @@ class OptunaSampler:
 
     tpe draws parameters under the same conditions together (`group: false`: only those without any, `multivariate:
     false`: each alone). gp models the parameters that are always active, cmaes the numeric ones among them; both draw
-    the others at random; cmaes begins round the best of the trials that it did not ask for. qmc spreads its points
-    over all parameters, active or not, and is scrambled by the seed unless `scramble: false`; it learns nothing.
-    `others` are the goals of the metrics after the first; tpe learns from all of them.
+    the others at random; gp looks away from where it expects open trials to be, cmaes begins round the best of the
+    trials that it did not ask for. qmc spreads its points over all parameters, active or not, and is scrambled by the
+    seed unless `scramble: false`; it learns nothing. `others` are the goals of the metrics after the first; tpe learns
+    from all of them.
     """
 
     def __init__(
@@ -92,8 +93,10 @@ class OptunaSampler:
         limit = limit_above(options.get("n_startup_trials"))
         self._told = ToldStudy(goal, ShortNotebook(goal, limit) if kind == "tpe" and not others else None, others)
         self._last_told = -1
-        self._ahead: dict[int, tuple[Params, Notes]] = {}  # cmaes: asked for and not told yet
+        self._ahead: dict[int, tuple[Params, Notes]] = {}  # cmaes and gp: asked for and not told yet
         self._next_ahead = 0
+        self._minds_open_trials = kind == "gp" and window != 1
+        self._has_memory = kind == "cmaes" or self._minds_open_trials
         can_begin = kind == "cmaes" and not options.get("use_separable_cma")
         self._source = CmaesSource(goal, self._drawn_together[0]) if can_begin else None
         self._sequence: list[Params] = []  # qmc: its points from the first on
@@ -109,11 +112,12 @@ class OptunaSampler:
             return self._answer(number)
         if self._kind == "qmc":
             return self._draw(RandomSampler(derive_seed(self._seed, number, "qmc", attempt)))
+        self._catch_up()
         return self._draw_with_notes(number, attempt)[0]
 
     def tell(self, trial: Trial, result: Result) -> None:
         """Takes in an ended trial; one without a finite value is told as failed."""
-        notes = self._notes_on(trial, result) if self._kind == "cmaes" else {}
+        notes = self._notes_on(trial, result) if self._has_memory else {}
         self._told.add(self._axes, trial, result, notes)
         self._last_told = trial.number
 
@@ -122,8 +126,9 @@ class OptunaSampler:
             while len(self._sequence) <= number:
                 self._sequence.append(self._draw(self._sequence_sampler))
             return self._sequence[number]
-        if self._kind != "cmaes":
+        if not self._has_memory:
             return self._draw(self._sampler_for(number))
+        self._catch_up()
         if number in self._ahead:
             return self._ahead[number][0]
         answer = self._draw_with_notes(number)
@@ -131,11 +136,17 @@ class OptunaSampler:
             self._ahead[number] = answer
         return answer[0]
 
+    def _catch_up(self) -> None:
+        """Has gp ask for the numbers in turn, since each has to know where those before it look."""
+        if self._minds_open_trials:
+            self._go_ahead(max(self._last_told, -1))
+
     def _go_ahead(self, told: int) -> None:
         """Asks for every number whose turn it is once the trials up to `told` are told.
 
-        cmaes writes its state onto the trial it is asked for. A fresh instance that is told a history must therefore
-        ask for those trials once more, each at the moment when just those up to number - window are told.
+        cmaes writes its state onto the trial it is asked for, and gp looks at the points of open trials, which are
+        what it answers for them whatever was run. A fresh instance that is told a history must therefore ask for those
+        trials once more, each at the moment when just those up to number - window are told.
         """
         while self._window is not None and self._next_ahead <= told + self._window:
             if self._next_ahead not in self._ahead:
@@ -144,6 +155,9 @@ class OptunaSampler:
 
     def _notes_on(self, trial: Trial, result: Result) -> Notes:
         self._go_ahead(trial.number - 1)
+        if self._kind == "gp":
+            self._ahead.pop(trial.number, None)
+            return {}
         if trial.number < 0:  # nobody asked for it
             if self._source and (value := told_value(result)) is not None:
                 self._source.add(encode(self._axes, trial.params), value)
@@ -158,6 +172,10 @@ class OptunaSampler:
 
     def _draw_with_notes(self, number: int, attempt: int = 0) -> tuple[Params, Notes]:
         self._told.take_notes()
+        if self._minds_open_trials:
+            self._told.show_open(
+                self._axes, [point for other, (point, _) in sorted(self._ahead.items()) if other < number]
+            )
         params = self._draw(self._sampler_for(number, attempt))
         return params, self._told.take_notes()
 

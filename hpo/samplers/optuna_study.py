@@ -1,6 +1,6 @@
 """An optuna study of told trials alone, looked at afresh each time, and free of noise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from hpo.quiet_optuna import quiet
 from hpo.samplers.optuna_axes import Axis, encode
 from hpo.samplers.told_value import told_values
+from hpo.space import Params
 from hpo.trial import Goal, Result, State, Trial
 
 _NAME = "told"
@@ -40,6 +41,10 @@ class ToldStudy:
         notes, self._storage.notes = self._storage.notes, {}
         return notes
 
+    def show_open(self, axes: Mapping[str, Axis], points: Sequence[Params]) -> None:
+        """From now on trials of these points are seen to run; of optuna's samplers gp alone looks at such."""
+        self._storage.open = [_running(axes, point) for point in points]
+
     def add(self, axes: Mapping[str, Axis], trial: Trial, result: Result, notes: Notes) -> None:
         """Takes in an ended trial together with what its sampler wrote about it when it was asked for."""
         params = encode(axes, trial.params)
@@ -64,12 +69,26 @@ def _constraint(result: Result) -> Notes:
     return {} if result.violation is None else {"constraints:violation": result.violation}
 
 
+def _running(axes: Mapping[str, Axis], point: Params) -> FrozenTrial:
+    params = encode(axes, point)
+    distributions = {name: axes[name].distribution for name in params}
+    return create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)
+
+
 class Notebook(InMemoryStorage):
-    """Keeps what is written about the asked trial, which it does not hold."""
+    """Keeps what is written about the asked trial, which it does not hold, and shows open ones beside the told."""
 
     def __init__(self) -> None:
         super().__init__()
         self.notes: Notes = {}
+        self.open: list[FrozenTrial] = []
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """The told trials, then the open ones that are to be seen."""
+        told = super().get_all_trials(study_id, deepcopy, states)
+        return told + [trial for trial in self.open if states is None or trial.state in states]
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: object) -> None:  # noqa: ARG002  # only one is asked for
         """Keeps the note until it is taken."""
