@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # the folder is no package, and 
 
 from driver_process import Driver, processes_of, until
 from fork_server import Forked, Zygote
+from hosts import Host, Network, need_namespaces, new_network
 from ledger_objective import Entry
 from sweep_folder import SweepFolder, standard_folder
 
@@ -77,6 +78,22 @@ def fork_driver(sweep_folder: SweepFolder, zygote: Zygote) -> Iterator[Callable[
 def ledger(sweep_folder: SweepFolder) -> Callable[[], Sequence[Entry]]:
     """`ledger()`: what the objective wrote so far."""
     return sweep_folder.ledger
+
+
+@pytest.fixture
+def new_host(tmp_path: Path) -> Callable[[str], Host]:
+    """`new_host(name)`: a host with name, boot, user and home of its own, in the network of this one."""
+    need_namespaces()
+    return lambda name: Host(name, tmp_path / f"host-{name}")
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Iterator[Network]:
+    """A network of hosts, without any yet."""
+    need_namespaces()
+    (tmp_path / "network").mkdir()
+    with new_network(tmp_path / "network") as made:
+        yield made
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import os
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,13 +90,23 @@ class SweepFolder:
         """Whether that trial waits, or waited, at the barrier."""
         return (self.path / f"held-{number}").exists()
 
-    def start(self, verb: str, *arguments: str, environment: Mapping[str, str] | None = None, host: str = "") -> Driver:
-        """`hpo VERB ARGUMENTS` as a process in a session of its own, started in the folder, on a host of that name."""
+    def start(
+        self,
+        verb: str,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        host: str = "",
+        inside: Sequence[str] = (),
+    ) -> Driver:
+        """`hpo VERB ARGUMENTS` as a process in a session of its own, started in the folder, on a host of that name.
+
+        `inside` is a command that takes the whole as its arguments and turns into it.
+        """
         number = len(self.drivers)
         stdout, stderr = self.path / f"stdout-{number}.txt", self.path / f"stderr-{number}.txt"
         with stdout.open("wb") as out, stderr.open("wb") as err:
             process = subprocess.Popen(
-                [*(on_host(host) if host else HPO), verb, *arguments],
+                [*inside, *(on_host(host) if host else HPO), verb, *arguments],
                 cwd=self.path,
                 env=environment_with({**self.tracker, **(environment or {})}),
                 stdin=subprocess.DEVNULL,
