@@ -32,6 +32,7 @@ from hpo.sampler import Sampler
 from hpo.samplers.names import make_sampler
 from hpo.samplers.started_sampler import StartedSampler
 from hpo.secret_keeping import SecretKeeping, SecretKeepingFiles
+from hpo.slots_here import share_of, slot_count
 from hpo.space import Space
 from hpo.sweep_inputs import sweep_inputs
 from hpo.system_metrics import SystemMetrics
@@ -193,7 +194,7 @@ class Parts:
         parallel = self.config.parallel
         return make_executor(
             parallel.backend,
-            slots=parallel.slots(os.cpu_count() or 1),
+            slots=slot_count(parallel),
             objective=SecretKeeping(objective, self.secrets) if self.secrets else objective,
             metric=metric,
             goal=self.config.goals[self.config.metric.name if objective is self.objective else self.config.decisive],
@@ -207,6 +208,7 @@ class Parts:
             surroundings=surroundings,
             others=self.plan.others if objective is self.objective else None,
             replication=replication,
+            share=share_of(parallel),
         )
 
 

@@ -36,6 +36,7 @@ HPO_LAYERS = [
         "hpo.plain",
         "hpo.processes",
         "hpo.placeholders",
+        "hpo.scratch",
         "hpo.search_path",
         "hpo.secret_keeping",
         "hpo.system_metrics",
@@ -80,7 +81,6 @@ HPO_LAYERS = [
         "hpo.driver",
         "hpo.lease",
         "hpo.spool",
-        "hpo.scratch",
         "hpo.repeating",
         "hpo.patient_tracker",
         "hpo.patient_registry",
@@ -103,6 +103,7 @@ HPO_LAYERS = [
         "hpo.sweep_inputs",
         "hpo.used_data",
         "hpo.build",
+        "hpo.slots_here",
         "hpo.feasibility",
         "hpo.patience",
         "hpo.search",
@@ -146,7 +147,7 @@ HPO_LAYERS = [
         "hpo.replaying",
         "hpo",
     ),
-    ("hpo.cli", "hpo.web", "scripts"),
+    ("hpo.cli", "hpo.web", "hpo.flows", "scripts"),
 ]
 TRACKER_LAYERS = [
     ("trackers.errors", "trackers.failpoints", "trackers.records", "trackers.upgraded"),
@@ -191,7 +192,7 @@ TRACKER_LAYERS = [
 OWN_SIBLINGS = ("hpo.samplers", "hpo.pruners", "hpo.executors", "hpo.objectives", "hpo.config", "hpo.provenance")
 MLFLOW_CLIENTS = ("trackers.mlflow_asking", "trackers.mlflow_mirror", "trackers.mlflow_registry")
 """What sends to other servers uses MLflow's client; the store itself does without."""
-HEAVY = {"mlflow", "sklearn", "hyperopt", "optuna", "pandas", "skops"}
+HEAVY = {"mlflow", "sklearn", "hyperopt", "optuna", "pandas", "skops", "prefect"}
 
 
 @functools.cache

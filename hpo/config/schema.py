@@ -8,6 +8,7 @@ from pydantic_core import InitErrorDetails
 
 from hpo.config.capture_fields import Capture
 from hpo.config.constraint_rules import Constraints
+from hpo.config.device_fields import DeviceKeys
 from hpo.config.fields import (
     WHOLE,
     Alias,
@@ -120,7 +121,7 @@ class Budget(Section):
     """How many trials in a row without a new best one end the sweep."""
 
 
-class Parallel(Section):
+class Parallel(DeviceKeys):
     """How trials run at the same time."""
 
     n_jobs: Annotated[int, Field(ge=-1, le=10_000), WHOLE] = 1
@@ -131,7 +132,7 @@ class Parallel(Section):
     """Trial n knows the trials up to n - window; where left out 1 for one job, else 2 x n_jobs. The same window gives
     the same trials for any number of jobs up to it. free: use all that has ended; busiest, but not repeatable."""
     inner_threads: Annotated[int, Field(ge=1, le=10_000), WHOLE] = 1
-    """Threads each trial's numerical libraries may use."""
+    """Threads each trial's numerical libraries may use; where left out cpus_per_trial, else 1."""
 
     @model_validator(mode="after")
     def _fits_the_window(self) -> "Parallel":
@@ -143,6 +144,15 @@ class Parallel(Section):
             )
         if isinstance(self.window, int) and self.window < self.n_jobs:
             raise broken(f"must be at least n_jobs = {self.n_jobs}, got {self.window}", "window")
+        return self
+
+    @model_validator(mode="after")
+    def _has_devices_to_deal(self) -> "Parallel":
+        asked = self.asks_for_device
+        if asked and self.backend in ("threading", "serial"):
+            raise broken(
+                f"backend {self.backend} has one process, which has one set of devices; write backend: loky", asked
+            )
         return self
 
     @property

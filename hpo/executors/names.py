@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hpo.errors import ConfigError
 from hpo.executor import Executor
+from hpo.executors.devices import Share, devices_of_slots
 from hpo.executors.limits import Limits
 from hpo.executors.result_folder import ResultFolder
 from hpo.executors.work import Work
@@ -14,34 +15,38 @@ from hpo.replication import Replication
 from hpo.trial import Goal
 
 
-def _loky(work: Work, slots: int, limits: Limits) -> Executor:
+def _loky(work: Work, slots: int, limits: Limits, share: Share) -> Executor:
     from hpo.executors.process_executor import ProcessExecutor  # joblib takes 0.3 s to import
 
-    return ProcessExecutor(work, slots=slots, limits=limits)
+    return ProcessExecutor(work, slots=slots, limits=limits, devices=devices_of_slots(share, slots))
 
 
-def _threading(work: Work, slots: int, limits: Limits) -> Executor:
+def _threading(work: Work, slots: int, limits: Limits, share: Share) -> Executor:
     from hpo.executors.thread_executor import ThreadExecutor
 
-    _refuse(limits, "threading")
+    _refuse(limits, share, "threading")
     return ThreadExecutor(work, slots=slots)
 
 
-def _serial(work: Work, slots: int, limits: Limits) -> Executor:
+def _serial(work: Work, slots: int, limits: Limits, share: Share) -> Executor:
     from hpo.executors.serial_executor import SerialExecutor
 
-    _refuse(limits, "serial")
+    _refuse(limits, share, "serial")
     if slots != 1:
         raise ConfigError(f"parallel: backend serial runs one trial at a time, got n_jobs {slots}; use loky")
     return SerialExecutor(work)
 
 
-def _refuse(limits: Limits, backend: str) -> None:
+def _refuse(limits: Limits, share: Share, backend: str) -> None:
     if limits.any:
         raise ConfigError(f"objective.timeout and .memory: backend {backend} cannot end a trial; write backend: loky")
+    if share != Share():
+        raise ConfigError(
+            f"parallel: backend {backend} has one process, and so no devices per trial; write backend: loky"
+        )
 
 
-EXECUTORS: Mapping[str, Callable[[Work, int, Limits], Executor]] = {
+EXECUTORS: Mapping[str, Callable[[Work, int, Limits, Share], Executor]] = {
     "loky": _loky,
     "threading": _threading,
     "serial": _serial,
@@ -66,13 +71,14 @@ def make_executor(
     surroundings: Surroundings | None = None,
     others: Goals | None = None,
     replication: Replication | None = None,
+    share: Share = Share(),  # noqa: B008  # frozen
 ) -> Executor:
     """An executor whose workers have the objective ready; ObjectiveError where they cannot.
 
     `scratch` is a folder for this driver alone, made if needed and not removed. Close the executor when done.
     `results` is a folder of the sweep that outlives this driver. With `asks`, trials that report wait for the answer
     given to `wait`. `others` are the further metrics of a sweep by several. With `replication` each
-    trial runs its point several times.
+    trial runs its point several times. `share` is what each trial has of this machine's GPUs and processors.
     """
     if backend not in EXECUTORS:
         raise ConfigError(f"parallel.backend must be one of {', '.join(EXECUTORS)}, got {backend!r}")
@@ -90,4 +96,4 @@ def make_executor(
         others=others or {},
         replication=replication,
     )
-    return EXECUTORS[backend](work, slots, limits)
+    return EXECUTORS[backend](work, slots, limits, share)

@@ -15,6 +15,7 @@ import cloudpickle  # type: ignore[import-untyped]  # it has no types
 from hpo.attempt import failed
 from hpo.errors import ObjectiveError
 from hpo.executor import Answer, Executor, go_on
+from hpo.executors.devices import SlotDevices
 from hpo.executors.lifeline import lifeline
 from hpo.executors.limits import Limits
 from hpo.executors.open_trials import OpenTrials
@@ -24,7 +25,7 @@ from hpo.executors.slot_state import Phase, WorkerState
 from hpo.executors.verdict import Verdict
 from hpo.executors.watch import Watch
 from hpo.executors.work import Work, attempt_folder, remove_folder
-from hpo.executors.worker import Setup, keep_output
+from hpo.executors.worker import Setup, keep_output, with_devices
 from hpo.executors.worker_death import KillCount, cause_of_death, kills_for_memory
 from hpo.executors.worker_process import Start, WorkerProcess
 from hpo.failure_text import failure_line
@@ -42,11 +43,19 @@ class ProcessExecutor:
     started when the driver dies. What a trial, its libraries and its child processes print becomes its file
     `logs/output.log` (10 MiB, the middle cut out), also when the trial killed its worker. A trial that goes beyond
     `limits` is ended with reason timeout or oom; one whose worker died before the objective began is `lost`.
+    `devices` are those of each slot, none for all that there is.
 
     Raises ObjectiveError when made with an objective that cannot be pickled, loaded or prepared in a worker.
     """
 
-    def __init__(self, work: Work, *, slots: int, limits: Limits = Limits()) -> None:  # noqa: B008  # frozen
+    def __init__(
+        self,
+        work: Work,
+        *,
+        slots: int,
+        limits: Limits = Limits(),  # noqa: B008  # frozen
+        devices: Sequence[SlotDevices] = (),
+    ) -> None:
         self._open: OpenTrials[Future[Outcome]] = OpenTrials(slots)
         self._work = work
         self._pickled = _pickled(work)
@@ -56,7 +65,8 @@ class ProcessExecutor:
         self._guard = Guard(f"{self._mark}/")
         self._lifeline, self._driver_end = lifeline()
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="hpo-starter", initializer=_hold_back_ctrl_c)
-        self._slots = tuple(ProcessSlot(self._new_worker, self._starter) for _ in range(slots))
+        dealt = devices or [SlotDevices()] * slots
+        self._slots = tuple(ProcessSlot(partial(self._new_worker, each), self._starter) for each in dealt)
         self._free = list(self._slots)
         self._busy: dict[int, ProcessSlot] = {}
         self._kills = KillCount()
@@ -115,7 +125,7 @@ class ProcessExecutor:
         for trial in self._open.clear():
             remove_folder(attempt_folder(self._work.scratch, trial))
 
-    def _new_worker(self) -> WorkerProcess:
+    def _new_worker(self, devices: SlotDevices) -> WorkerProcess:
         number = next(self._made)
         setup = Setup(
             lifeline=self._lifeline,
@@ -123,8 +133,9 @@ class ProcessExecutor:
             state=self._work.scratch / f"worker-{number}.state",
             search_path=tuple(self._work.search_path),
             work=self._pickled,
+            devices=devices,
         )
-        environment = worker_variables(self._work.inner_threads, os.environ)
+        environment = {**worker_variables(self._work.inner_threads, os.environ), **devices.environment}
         line = DriverEnd(self._work.metric, self._open.ask) if self._work.asks else None
         return WorkerProcess(Start(setup, environment, mark=f"{self._mark}/{number};"), line)
 
@@ -149,7 +160,7 @@ class ProcessExecutor:
         worker.send(signal.SIGKILL)  # what is left of it still prints
         began, seconds = _times(worker.state(), trial)
         reason, text = _why(worker.state(), trial, verdict, error, kills_before)
-        outcome = failed(trial, reason, text, started=began, seconds=seconds)
+        outcome = with_devices(failed(trial, reason, text, started=began, seconds=seconds), worker.setup.devices)
         printed = left_behind(worker.setup.output)
         if printed is not None:
             outcome = keep_output(outcome, trial, self._work.files, printed)

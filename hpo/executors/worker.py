@@ -12,6 +12,8 @@ from pathlib import Path
 
 from hpo.attempt import failed
 from hpo.errors import HpoError
+from hpo.executors.cores import bind
+from hpo.executors.devices import SlotDevices
 from hpo.executors.inner_threads import InnerThreads
 from hpo.executors.lifeline import Lifeline
 from hpo.executors.question_line import WorkerEnd
@@ -36,6 +38,7 @@ class Setup:
     state: Path
     search_path: Sequence[str]
     work: bytes
+    devices: SlotDevices = SlotDevices()  # noqa: RUF009  # frozen
 
 
 class _Worker:
@@ -85,6 +88,7 @@ def set_up(setup: Setup, line: WorkerEnd | None) -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP})
     _leave_leaks_to_the_slot()
+    bind(setup.devices.processors)
     worker = _Worker(setup, line)
     worker.output.redirect()
     _workers.append(worker)
@@ -117,13 +121,20 @@ def run(trial: Trial) -> Outcome:
     try:
         work = worker.load()
         worker.threads.apply()
+        bind(worker.setup.devices.processors)  # again: libraries bind threads in their own ways (OMP_PROC_BIND)
         worker.state.enter(trial)
-        outcome = _with_output(worker.run(work, trial), trial, work.files, worker.output)
+        outcome = with_devices(worker.run(work, trial), worker.setup.devices)
+        outcome = _with_output(outcome, trial, work.files, worker.output)
         work.save(outcome)
         worker.state.leave(trial)
         return outcome
     except BaseException as error:  # outside the objective
         return failed(trial, "lost", failure_line(error))
+
+
+def with_devices(outcome: Outcome, devices: SlotDevices) -> Outcome:
+    """The outcome with a tag for each kind of device that the trial had for itself."""
+    return replace(outcome, tags={**outcome.tags, **devices.tags}) if devices.tags else outcome
 
 
 def _with_output(outcome: Outcome, trial: Trial, files: TrialFiles | None, output: OutputLog) -> Outcome:

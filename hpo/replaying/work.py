@@ -15,6 +15,7 @@ from hpo.errors import HpoError
 from hpo.executor import Executor
 from hpo.replaying.job import Job, Report, Task
 from hpo.replaying.mlflow_store import mlflow_store
+from hpo.slots_here import as_far_as_it_fits
 from hpo.trial import Outcome, Question, Trial
 from hpo.trial_files import StoredFiles
 from trackers.artifacts import ArtifactFolder
@@ -103,7 +104,7 @@ def _config(job: Job, secrets: Mapping[str, str]) -> SweepConfig:
     config = read_sweep_text(job.config, "the sweep file on record")
     slots = min(job.slots, len(job.tasks)) if config.parallel.backend != "serial" else 1
     changes = {
-        "parallel": config.parallel.model_copy(update={"n_jobs": max(slots, 1)}),
+        "parallel": as_far_as_it_fits(config.parallel.model_copy(update={"n_jobs": max(slots, 1)})),
         "parameters": {**config.parameters, **secrets},
         "registration": None,
         "objective": _with_data(config.objective, job.moved),
