@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from hpo.executor import FinishedResults
@@ -14,6 +14,9 @@ from hpo.trial import InputFile, Outcome, Report, SavedFile, SavedModel, State, 
 WORTH_SAVING = 0.1
 """Seconds a trial must have taken: writing one down durably takes milliseconds, as running a shorter one again does."""
 
+SLOTS = 2
+"""So many slots can write down all such trials; of more of them each takes longer, for they share one disk."""
+
 _PART = ".part"
 
 
@@ -21,17 +24,25 @@ _PART = ".part"
 class ResultFolder:
     """A folder of one sweep with a file `<number>-<attempt>.json` for each outcome that is not yet on record.
 
-    Plain JSON under a checksum: half a file, an altered one or one of another attempt is no result. Can be pickled.
+    Only outcomes of trials that took at least `worth_saving` seconds are written. Plain JSON under a checksum: half a
+    file, an altered one or one of another attempt is no result. Can be pickled.
     """
 
     folder: Path
+    worth_saving: float = WORTH_SAVING
+
+    def shared_by(self, slots: int) -> "ResultFolder":
+        """The same folder for that many slots: all together write at most 20 results a second, so 64 slots write down
+        trials of 3.2 s. A sync for every trial of 512 slots keeps a disk from doing anything else.
+        """
+        return replace(self, worth_saving=WORTH_SAVING * max(slots / SLOTS, 1))
 
     def save(self, outcome: Outcome) -> None:
         """Writes a trial's outcome durably, if it took long enough to be worth it.
 
         A disk that refuses costs the second copy only: the driver is about to be told the outcome anyway.
         """
-        if outcome.seconds < WORTH_SAVING:
+        if outcome.seconds < self.worth_saving:
             return
         text = json.dumps(asdict(outcome))
         path = self.folder / _name(outcome.number, outcome.attempt)
@@ -59,10 +70,10 @@ class ResultFolder:
         return outcomes
 
     def forget(self, outcome: Outcome) -> None:
-        """Removes what is on record now."""
+        """Removes what is on record now, whoever wrote it."""
         if outcome.seconds >= WORTH_SAVING:
             with suppress(OSError):
-                (self.folder / _name(outcome.number, outcome.attempt)).unlink(missing_ok=True)
+                os.unlink(f"{self.folder}/{_name(outcome.number, outcome.attempt)}")  # noqa: PTH108  # for each trial
 
     def close(self) -> None:
         """Removes the folder if nothing is left in it."""

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from queue import SimpleQueue
 
 from hpo.attempt import failed
@@ -26,7 +27,7 @@ class ThreadExecutor:
     def __init__(self, work: Work, *, slots: int) -> None:
         self._open: OpenTrials[Outcome] = OpenTrials(slots)
         work.prepare()
-        self._work = work
+        self._work = replace(work, results=work.results.shared_by(slots) if work.results else None)
         self._threads = InnerThreads(work.inner_threads)
         self._submitted: SimpleQueue[tuple[int, Trial] | None] = SimpleQueue()
         self._wanted: set[int] = set()

@@ -1,5 +1,6 @@
 """What stays the same from trial to trial: every worker gets it once, and then runs trials with it."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -114,4 +115,5 @@ def attempt_folder(scratch: Path, trial: Trial) -> str:
 
 def remove_folder(directory: str) -> None:
     """Removes a scratch folder if it was made; what cannot be removed stays for `scratch`'s owner."""
-    shutil.rmtree(directory, ignore_errors=True)
+    if os.path.lexists(directory):  # most trials never make it, and this is done for each
+        shutil.rmtree(directory, ignore_errors=True)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -442,6 +443,22 @@ def test_a_written_result_comes_back_as_it_was(tmp_path: Path) -> None:
     assert (tmp_path / "results").stat().st_mode & 0o777 == 0o700
     folder.forget(found)
     assert list((tmp_path / "results").iterdir()) == []
+
+
+def test_many_slots_write_down_long_trials_only(tmp_path: Path) -> None:
+    folder = ResultFolder(tmp_path).shared_by(64)
+
+    folder.save(FULL)
+    assert list(tmp_path.iterdir()) == []
+
+    folder.save(replace(FULL, seconds=3.2))
+    (found,) = folder.adopt([trial(7, attempt=2)])
+    ResultFolder(tmp_path).forget(found)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_slots_write_down_all_that_is_worth_it(tmp_path: Path) -> None:
+    assert ResultFolder(tmp_path).shared_by(2) == ResultFolder(tmp_path) == ResultFolder(tmp_path).shared_by(1)
 
 
 @pytest.mark.parametrize("harm", ["cut", "altered", "half written", "of another attempt", "renamed"])
