@@ -58,6 +58,7 @@ class LiveTable:
         self.goals = self._goals
         self.goal = next(iter(self._goals.values()), Goal.MINIMIZE)
         self._columns = self._new_columns(parent)
+        self._tags = TAGS if is_measured(parent.sweep) else ()
         self._status: Status | None = None
         self._ended: Mapping[str, int] = {}
         self._read_at = float("-inf")
@@ -154,7 +155,7 @@ class LiveTable:
         found = {head.run_id: head for head in heads}
         if found != self._heads or began - self._bodies_at > AGAIN:
             shown = self._shown(heads)
-            bodies = self._watching.bodies(parent.id, None if len(shown) == len(heads) else shown, tags=TAGS)
+            bodies = self._watching.bodies(parent.id, None if len(shown) == len(heads) else shown, tags=self._tags)
             if parent.sweep is None:
                 self._columns = self._new_columns(parent)  # what looked like numbers may have a text by now
             self._take_all(heads, shown, bodies)
@@ -198,7 +199,7 @@ class LiveTable:
         if not changed and not lost:
             return
         new = self.revision + 1
-        bodies = self._watching.bodies(parent.id, [head.run_id for head in changed], tags=TAGS)
+        bodies = self._watching.bodies(parent.id, [head.run_id for head in changed], tags=self._tags)
         for run_id in lost:
             self._counts[self._heads.pop(run_id).state] -= 1
             self._open.discard(run_id)

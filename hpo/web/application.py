@@ -1,11 +1,15 @@
 """The routes of the page: what can be asked for, and who answers it."""
 
+import contextlib
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
+import anyio.to_thread
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -21,7 +25,7 @@ from hpo.web.doorman import Access, Doorman
 from hpo.web.file_answers import TAIL, artifact_answer, log_answer
 from hpo.web.hub import Hub
 from hpo.web.static_files import SHELL, StaticFiles
-from hpo.web.sweep_routes import SweepRoutes
+from hpo.web.sweep_routes import SweepRoutes, raw_path
 from trackers.errors import FilterError, InvalidRecord, NotFound, StoreUnavailable, TrackerError
 from trackers.opening import Store
 from trackers.records import Run
@@ -67,6 +71,13 @@ def _routes(site: Site) -> list[Route]:
         body = site.files.get(SHELL)
         return send(request, body) if body else refusal(500, "package", "the page's files are not in this package")
 
+    async def shell_of_sweep(request: Request) -> Response:
+        """While the browser reads the script, what that will ask for is read."""
+        response = await anyio.to_thread.run_sync(shell, request)
+        name = unquote(raw_path(request.scope).removeprefix("/sweeps/").partition("/")[0])
+        response.background = BackgroundTask(_read_ahead, site.hub, name)
+        return response
+
     def static(request: Request) -> Response:
         body = site.files.get(request.path_params["name"])
         if body is None:
@@ -96,9 +107,10 @@ def _routes(site: Site) -> list[Route]:
         found = model_fields(site.store, name, now=site.clock(), seen_by=site.user, commands=site.commands)
         return answer(request, found)
 
-    pages = ("/", "/sweeps/{name:path}", "/compare", "/models", "/models/{name:path}")
+    pages = ("/", "/compare", "/models", "/models/{name:path}")
     return [
         Route("/healthz", _healthy),
+        Route("/sweeps/{name:path}", shell_of_sweep),
         *[Route(path, shell) for path in pages],
         Route("/static/{name}", static),
         Route("/api/sweeps", sweeps),
@@ -113,6 +125,11 @@ def _routes(site: Site) -> list[Route]:
 
 def _healthy(_: Request) -> Response:
     return PlainTextResponse("ok\n")
+
+
+async def _read_ahead(hub: Hub, name: str) -> None:
+    with contextlib.suppress(TrackerError, HpoError):  # said to the page, which asks for the same in a moment
+        await (await hub.get(name)).trials()
 
 
 def _run(site: Site, request: Request) -> Run:

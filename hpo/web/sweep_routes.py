@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -43,8 +44,7 @@ class SweepRoutes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         request = Request(scope, receive)
-        raw = scope.get("raw_path", scope["path"].encode()).decode("ascii", "replace").partition("?")[0]
-        asked, _, what = raw.removeprefix(PREFIX).partition("/")
+        asked, _, what = raw_path(scope).removeprefix(PREFIX).partition("/")
         answers = {
             "": self._sweep,
             "trials": self._trials,
@@ -66,7 +66,8 @@ class SweepRoutes:
         return send(request, await watched.whole(make))
 
     async def _trials(self, request: Request, watched: Watched) -> Response:
-        return send(request, await watched.trials(_revision(request)))
+        body = await watched.trials(_revision(request))
+        return await anyio.to_thread.run_sync(send, request, body)  # to compress two megabytes would hold up all others
 
     async def _events(self, request: Request, watched: Watched) -> Response:
         await watched.recent()  # what goes wrong now is said by a status
@@ -103,6 +104,12 @@ class SweepRoutes:
             return front_fields(watched.table.rows(), watched.table.goals, references_of(parent))
 
         return send(request, await watched.derived("front", make))
+
+
+def raw_path(scope: Scope) -> str:
+    """The path as it was sent."""
+    raw: bytes = scope.get("raw_path", scope["path"].encode())
+    return raw.decode("ascii", "replace").partition("?")[0]
 
 
 async def _held(stream: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:

@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from hpo.web.static_files import SCRIPT, StaticFiles
+
 STATIC = Path(__file__).parents[2] / "hpo/web/static"
 VENDORED = "echarts.min.js"
 MODULES = sorted(path for path in STATIC.glob("*.js") if path.name != VENDORED)
@@ -63,10 +65,25 @@ def test_what_is_imported_is_used():
             assert unused == [], module.name
 
 
-def test_the_shell_fetches_all_modules_at_once():
+def test_the_shell_fetches_one_script_with_all_modules_in_it(tmp_path):
     shell = (STATIC / "index.html").read_text()
-    fetched = set(re.findall(r'"modulepreload" href="/static/([\w.-]+)"', shell)) | {"main.js"}
-    assert fetched == {module.name for module in MODULES}
+    assert re.findall(r'src="/static/([\w.-]+)"', shell) == [SCRIPT]
+    script = StaticFiles().get(SCRIPT)
+    assert script.media_type.startswith("text/javascript")
+    declared = {name for module in MODULES for name in DECLARATION.findall(module.read_text())}
+    assert declared <= set(DECLARATION.findall(script.content.decode()))
+
+
+def test_a_module_that_is_edited_is_in_the_next_script(tmp_path):
+    (tmp_path / "main.js").write_text('/* Begins. */\nimport { shown } from "./other.js";\nshown();\n')
+    (tmp_path / "other.js").write_text("/* Shows. */\nexport function shown() { return 1; }\n")
+    files = StaticFiles(tmp_path)
+    before = files.get(SCRIPT)
+    assert files.get(SCRIPT) is before
+    (tmp_path / "other.js").write_text("/* Shows. */\nexport function shown() { return 22; }\n")
+    assert b"22" in files.get(SCRIPT).content
+    (tmp_path / "other.js").unlink()
+    assert files.get(SCRIPT) is None
 
 
 def test_no_markup_is_made_of_text_and_nothing_is_evaluated():

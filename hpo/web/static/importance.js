@@ -5,6 +5,7 @@ import { el, emptyNote, fill, panel } from "./dom.js";
 import { brushWords } from "./filter.js";
 import { formatPercent, formatValue, plainText, plural } from "./format.js";
 import { quantile } from "./scales.js";
+import { SECOND } from "./store.js";
 import { valuesOf } from "./trials.js";
 
 const AGAIN_AFTER = 8000;
@@ -16,7 +17,7 @@ export function importanceView(store, ontold) {
   body.append(list);
   fill(list, el("p", { class: "quiet" }, "Looking …"));
   const view = { store, list, asked: -1, at: 0, answer: null, timer: 0, ontold };
-  store.on("rows", () => refresh(view));
+  store.on("rows", () => refresh(view), SECOND);
   store.on("metric", () => { if (view.answer) showImportance(view); });
   return section;
 }

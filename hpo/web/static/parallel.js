@@ -4,7 +4,7 @@ import { el, emptyNote, fill, panel } from "./dom.js";
 import { openFilter } from "./filterbar.js";
 import { formatCount, plainText, plural } from "./format.js";
 import { fitCanvas, sizeOf, whenResized } from "./plane.js";
-import { targetGoal, targetKey, valuedRows } from "./store.js";
+import { SECOND, targetGoal, targetKey, valuedRows } from "./store.js";
 import { colours, onTheme, ramp } from "./theme.js";
 import { hideTip, showTip, trialTip } from "./tip.js";
 
@@ -39,7 +39,7 @@ export function parallelView(store) {
     key.hidden = !targetGoal(store);
     part.textContent = few ? "" : partWords(view, keys.length);
   };
-  store.on("rows filter metric top importance", draw);
+  store.on("rows filter metric top importance", draw, SECOND);
   store.on("hover selection", () => drawMarks(view));
   onTheme(() => draw(["rows"]));
   whenResized(host, () => { if (view.axes.length) draw(["rows"]); });

@@ -4,7 +4,7 @@ import { el, emptyNote, fill, panel } from "./dom.js";
 import { markRows } from "./history.js";
 import { formatNumber, plainText, plural } from "./format.js";
 import { createPlane } from "./plane.js";
-import { targetGoal, targetKey } from "./store.js";
+import { SECOND, targetGoal, targetKey } from "./store.js";
 import { onTheme } from "./theme.js";
 import { trialTip } from "./tip.js";
 
@@ -21,7 +21,7 @@ export function slicesView(store) {
     const y = targetAxis(store, targetKey(store), targetGoal(store));
     for (const key of keys) { const cell = planes.get(key); cell.stale = y; if (cell.seen) drawSlice(store, cell, key); }
   };
-  store.on("rows filter metric top", draw);
+  store.on("rows filter metric top", draw, SECOND);
   store.on("hover selection", () => {
     for (const { plane, seen } of planes.values()) if (plane.spec && seen) { markRows(store, plane.spec); plane.mark(); }
   });

@@ -3,6 +3,9 @@ import { readAddress, writeAddress } from "./address.js";
 import { brushOf, brushText, isBrushKey, maskOf } from "./filter.js";
 import { COMPLETE, emptyTrials, mergeTrials, numberOrder, replaceTrials, valuesOf } from "./trials.js";
 
+const FIRST = 1;
+export const SECOND = 2; // drawn after the first screen is to be seen
+
 export function createStore(sweep) {
   const goals = goalsOf(sweep);
   const store = {
@@ -12,10 +15,13 @@ export function createStore(sweep) {
   };
   const listeners = new Map();
   const told = new Set();
+  const patient = new Set();
   let frame = 0;
+  let isDrawn = false;
 
-  store.on = (events, listener) => {
+  store.on = (events, listener, priority = FIRST) => {
     for (const event of events.split(" ")) listeners.set(event, [...(listeners.get(event) ?? []), listener]);
+    if (priority === SECOND) patient.add(listener);
   };
   store.tell = (...events) => {
     for (const event of events) told.add(event);
@@ -27,8 +33,9 @@ export function createStore(sweep) {
     told.clear();
     if (events.includes("rows") || events.includes("metric")) rankRows(store);
     if (events.some((event) => event === "rows" || event === "filter" || event === "metric" || event === "top")) derive(store);
-    const due = new Set(events.flatMap((event) => listeners.get(event) ?? []));
-    for (const listener of due) listener(events);
+    const due = [...new Set(events.flatMap((event) => listeners.get(event) ?? []))];
+    for (const listener of due) if (isDrawn || !patient.has(listener)) listener(events);
+    if (!isDrawn) afterPaint(() => { isDrawn = true; for (const listener of due) if (patient.has(listener) && listeners.size) listener(events); });
     if (events.some((event) => event !== "rows" && event !== "hover" && event !== "sweep")) writeAddress(addressOf(store));
   }
   store.stop = () => { cancelAnimationFrame(frame); listeners.clear(); };
@@ -46,6 +53,11 @@ export function createStore(sweep) {
   store.hover = (row) => { if (row !== store.hovered) { store.hovered = row; store.tell("hover"); } };
   takeAddress(store);
   return store;
+}
+
+/* Once what was drawn in this frame is to be seen. */
+function afterPaint(call) {
+  requestAnimationFrame(() => setTimeout(call));
 }
 
 /* The metrics that are searched, first one first: [{name, goal}]. */

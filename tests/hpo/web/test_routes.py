@@ -52,6 +52,13 @@ def test_a_sweep_is_told_with_budget_best_winner_and_commands(site) -> None:
     assert site.ask("/api/sweeps/iris").json["id"] == SWEEP
 
 
+def test_the_page_of_a_sweep_lets_its_trials_be_read_ahead(make_site) -> None:
+    site = make_site()
+    assert site.ask("/sweeps/iris/trials/3").body == site.ask("/").body
+    assert [watched.table.revision > watched.first for watched in site.hub._watched.values()] == [True]
+    assert site.ask("/sweeps/nobody%00").status == 200  # the page says that there is none
+
+
 def test_trials_are_columns_of_numbers_and_levels(site) -> None:
     columns = site.ask(f"/api/sweeps/{SWEEP}/trials").json
     assert columns["number"] == [0, 1, 2, 3]
