@@ -48,6 +48,10 @@ class TrialFailed(HpoError):
         return type(self), (self.reason, str(self))
 
 
+class ClusterUnavailable(HpoError):
+    """The cluster that runs the trials is out of reach, or offers no slot; what was open can be run again later."""
+
+
 class SweepOwned(HpoError):
     """Another live driver is at work on this sweep."""
 

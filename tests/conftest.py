@@ -44,6 +44,7 @@ closed_mlflow_server = _mlflow.closed_mlflow_server  # type: ignore[attr-defined
 mlflow_proxy = _mlflow.mlflow_proxy  # type: ignore[attr-defined]
 fresh_name = _mlflow.fresh_name  # type: ignore[attr-defined]
 
+_beside("process_placement")
 _object_stores = _beside("object_stores")
 s3_server = _object_stores.s3_server  # type: ignore[attr-defined]
 gs_server = _object_stores.gs_server  # type: ignore[attr-defined]

@@ -36,6 +36,11 @@ class OpenTrials(Generic[Ending]):
         self._arrived: SimpleQueue[tuple[int, Ending] | _Asked] = SimpleQueue()
         self._is_closed = False
 
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return bool(self._open)
+
     def add(self, trial: Trial) -> int:
         """Opens a trial and gives its ticket; RuntimeError where every slot has one already."""
         if len(self._open) >= self.slots:

@@ -1,0 +1,60 @@
+"""The user's own modules on their way to a host that does not see the driver's files."""
+
+import io
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from hpo.errors import ConfigError
+
+LIMIT = 20 * 2**20
+"""Bytes of all sources together."""
+
+_NO_MODULES = frozenset({"site-packages", "dist-packages", "node_modules", "__pycache__", "mlruns"})
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def pack(search_path: Sequence[str]) -> bytes:
+    """The Python files below these folders as a zip, one folder in it for each: equal for equal files.
+
+    Only what can be imported from there: hidden folders, virtual environments, folders whose name is no module's and
+    what links lead to is left out. ConfigError beyond the limit.
+    """
+    content, size = io.BytesIO(), 0
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for number, root in enumerate(search_path):
+            archive.writestr(zipfile.ZipInfo(f"{number}/", _EPOCH), b"")
+            for path in _sources(Path(root)):
+                size += path.stat().st_size
+                if size > LIMIT:
+                    raise ConfigError(
+                        f"the Python files below {root} are too many to be sent to other hosts (over "
+                        f"{LIMIT // 2**20} MiB): start in a smaller folder, or install your code there as a package"
+                    )
+                name = f"{number}/{path.relative_to(root).as_posix()}"
+                archive.writestr(zipfile.ZipInfo(name, _EPOCH), path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return content.getvalue()
+
+
+def unpack(bundle: bytes, folder: Path) -> list[str]:
+    """Unpacks a bundle into an empty folder; the folders for the search path, in their order."""
+    with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
+        archive.extractall(folder)
+    return [str(root) for root in sorted(folder.iterdir(), key=lambda root: int(root.name))]
+
+
+def _sources(root: Path) -> Iterator[Path]:
+    for where, folders, files in os.walk(root):
+        here = Path(where)
+        folders[:] = sorted(name for name in folders if _may_hold_modules(here / name))
+        yield from (here / name for name in sorted(files) if name.endswith(".py") and _is_readable(here / name))
+
+
+def _may_hold_modules(folder: Path) -> bool:
+    is_package = folder.name.isidentifier() and folder.name not in _NO_MODULES
+    return is_package and not folder.is_symlink() and not (folder / "pyvenv.cfg").exists()
+
+
+def _is_readable(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and os.access(path, os.R_OK)

@@ -1,0 +1,271 @@
+"""Runs trials in slots on other machines, each offered by a slot host that a cluster holds for the driver."""
+
+import json
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from functools import cached_property, partial
+
+import cloudpickle  # type: ignore[import-untyped]  # it has no types
+
+from hpo.errors import ClusterUnavailable, ConfigError, ObjectiveError
+from hpo.executor import Answer, Executor, go_on
+from hpo.executors.limits import Limits
+from hpo.executors.open_trials import OpenTrials
+from hpo.executors.remote.carried import Carried
+from hpo.executors.remote.cluster import Cluster, listen_at
+from hpo.executors.remote.code_bundle import pack
+from hpo.executors.remote.crew import Crew, Job
+from hpo.executors.remote.driver_line import DriverLine, Host, Setup
+from hpo.executors.remote.frames import FROM_DRIVER_LIMIT, SIGNATURE, BadFrame
+from hpo.executors.remote.handshake import Identity
+from hpo.executors.remote.host_end import Errand
+from hpo.executors.remote.keeper import Keeper
+from hpo.executors.remote.messages import Message, number_in, outcome_of, question_from
+from hpo.executors.remote.placement import Placement
+from hpo.executors.remote.seen import Probe
+from hpo.executors.remote.sockets import is_loopback
+from hpo.executors.work import Work
+from hpo.failure_text import failure_line
+from hpo.trial import Outcome, Trial
+
+log = logging.getLogger(__name__)
+
+FIRST_HOST = 300.0
+"""Seconds until the first host has to be ready; the others may come whenever they come."""
+
+SAY_AGAIN = 10.0
+"""Seconds after which waiting is said, and said again; from then on whenever it has doubled."""
+
+RECONNECT = 60.0
+"""Seconds for which a slot host tries to reach the driver."""
+
+LAST_SECONDS = 3.0
+"""Seconds that pilots have to end when the executor is closed."""
+
+TICK = 0.5
+
+
+class RemoteExecutor:
+    """Slots are slot hosts: processes somewhere, each with one worker process that is watched as by ProcessExecutor.
+
+    A trial goes over one TCP connection to a host that is free, and its outcome comes back; the cluster places hosts
+    and has no part in that. `slots` is how many are ready, at most as many as asked for: hosts may come and go. The
+    trial of a host that is gone is `lost` at once. Where the last one is gone and no other comes, `wait` raises
+    ClusterUnavailable after `cluster.patience` seconds.
+
+    Made when the first host is ready. Raises ObjectiveError where the objective cannot get ready there, ConfigError
+    where hosts cannot work for this driver, ClusterUnavailable where none comes in time.
+    """
+
+    def __init__(self, work: Work, *, slots: int, limits: Limits, placement: Placement, cluster: Cluster) -> None:
+        self._most = slots
+        self._work = work
+        self._limits = limits
+        self._cluster = cluster
+        self._open: OpenTrials[Outcome] = OpenTrials(slots)
+        self._crew = Crew(self._open.end)
+        self._me = Identity.here()
+        self._changed = threading.Event()
+        self._why_not = ""
+        self._is_broken = False
+        self._said_once: set[str] = set()
+        self._none_since = time.monotonic()
+        self._said = SAY_AGAIN
+        self._ends = ExitStack()
+        self._is_started = False
+        self._ends.callback(placement.close)
+        try:
+            self._start(placement)
+            self._wait_for_the_first()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def slots(self) -> int:
+        """How many trials can run at once."""
+        return max(1, min(self._crew.ready, self._most))
+
+    def submit(self, trial: Trial) -> None:
+        """Sends a trial to a free host; where all are gone meanwhile, to the first that comes."""
+        self._crew.give(Job(self._open.add(trial), trial))
+
+    def wait(self, timeout: float | None, answer: Answer = go_on) -> Sequence[Outcome]:
+        """What has ended since the last call; ClusterUnavailable where nothing can end any more."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = TICK if deadline is None else min(TICK, deadline - time.monotonic())
+            outcomes = [outcome for _, _, outcome in self._open.take(max(left, 0.0), answer)]
+            if outcomes or not self._open.any:
+                return outcomes
+            self._look_for_hosts()
+            if deadline is not None and time.monotonic() >= deadline:
+                return []
+
+    def cancel(self, trial: Trial) -> None:
+        """Has the trial's worker killed; its host takes the next trial after that."""
+        ticket = self._open.cancel(trial)
+        if ticket is not None:
+            self._crew.take_back(ticket)
+
+    def close(self) -> None:
+        """Ends all hosts, and the cluster if it was made for this."""
+        self._open.clear()
+        self._ends.close()
+
+    def setup_for(self, identity: Identity, sees: Mapping[str, bool]) -> Setup | str:
+        """What a host gets, or why it cannot work here."""
+        is_elsewhere = identity.machine != self._me.machine or not sees.get("driver", False)
+        if not sees.get("artifacts", True):
+            return (
+                f"host {identity.host} does not see {self._cluster.artifacts}, where trials keep their files; set "
+                "tracker.artifacts to a folder that all hosts share, or to an object store (s3://..)"
+            )
+        try:
+            bundle = self._bundle if is_elsewhere else b""
+        except (ConfigError, OSError) as error:
+            return f"host {identity.host} does not see this machine's files, and {error}"
+        facts = {"is_elsewhere": is_elsewhere, "limits": asdict(self._limits), "cwd": os.getcwd()}  # noqa: PTH109
+        return Setup(facts, self._pickled, bundle)
+
+    def said(self, host: Host, message: Message) -> None:
+        """A host has something to say."""
+        match message["say"]:
+            case "ready":
+                self._is_ready(host, str(message.get("problem", "")))
+            case "question":
+                self._asks(host, message)
+            case "outcome":
+                job = self._crew.job_of(host, number_in(message, "ticket"))
+                if job is not None:
+                    self._crew.done(host, job, outcome_of(message, job.trial))
+            case other:
+                raise BadFrame(f"{str(other)[:50]!r} is nothing a host says")
+
+    def left(self, host: Host) -> None:
+        """A host is gone."""
+        if self._crew.leave(host) and not self._crew.ready:
+            self._none_since, self._said = time.monotonic(), SAY_AGAIN
+
+    def turned_away(self, text: str) -> None:
+        """A host cannot work here; once the first is ready, the others go on without it."""
+        if self._is_started and text not in self._said_once:
+            log.warning("%s", text)
+        self._said_once.add(text)
+        self._why_not = self._why_not or text
+        self._changed.set()
+
+    def _start(self, placement: Placement) -> None:
+        self._pickled = _pickled(self._work)
+        probes = {"driver": self._probe(Probe.left_in(self._work.scratch))}
+        if self._cluster.artifacts is not None:
+            probes["artifacts"] = self._probe(Probe.left_in(self._cluster.artifacts))
+        key = secrets.token_bytes(32)
+        towards, bind = self._addresses(placement)
+        line = DriverLine(key, bind, self, probes)
+        self._ends.callback(line.close)
+        if not is_loopback(towards):
+            log.warning("trials travel to the cluster signed, but not encrypted, over %s port %d", towards, line.port)
+        errand = json.dumps(Errand(towards, line.port, key, RECONNECT).facts)
+        self._keeper = Keeper(placement, errand, self._most, self.turned_away)
+        self._ends.callback(self._keeper.close, LAST_SECONDS)
+        self._ends.callback(line.say_it_is_over)
+
+    def _probe(self, probe: Probe) -> dict[str, str]:
+        self._ends.callback(probe.remove)
+        return probe.facts
+
+    def _addresses(self, placement: Placement) -> tuple[str, tuple[str, int]]:
+        """Where hosts are to connect to, and where to listen."""
+        if self._cluster.listen is None:
+            address = placement.address
+            return address, (address, 0)
+        host, port = listen_at(self._cluster.listen)
+        try:
+            found = str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
+        except OSError as error:
+            raise ConfigError(f"parallel.listen: nobody knows {host!r}: {error}") from error
+        return (placement.address if found in ("0.0.0.0", "::") else found), (found, port)  # noqa: S104  # as written
+
+    def _is_ready(self, host: Host, problem: str) -> None:
+        if problem:
+            host.send("end")
+            self._is_broken = not self._is_started
+            self.turned_away(problem)
+            return
+        self._crew.join(host)
+        self._changed.set()
+
+    def _asks(self, host: Host, message: Message) -> None:
+        job = self._crew.job_of(host, number_in(message, "ticket"))
+        if job is None:  # it was cancelled, and the host is about to hear of it
+            return
+        question = question_from(job.trial, self._work.metric, message.get("reports"))
+        self._open.ask(question, partial(_reply, host, job.ticket))
+
+    def _wait_for_the_first(self) -> None:
+        deadline = time.monotonic() + FIRST_HOST
+        while not self._crew.ready and not self._cluster.is_over():
+            if self._why_not:
+                raise ObjectiveError(self._why_not) if self._is_broken else ConfigError(self._why_not)
+            if time.monotonic() > deadline:
+                raise ClusterUnavailable(f"no host of the cluster was ready after {FIRST_HOST:.0f} s{self._state()}")
+            self._say_that_none_is_ready()
+            self._changed.wait(TICK)
+            self._changed.clear()
+        self._is_started = True
+
+    def _look_for_hosts(self) -> None:
+        """Where there is no host: says so, and after some time that there will be none."""
+        if self._crew.ready or not self._is_started:
+            return
+        self._say_that_none_is_ready()
+        if self._keeper.has_given_up:
+            raise ClusterUnavailable(f"no host of the cluster can work here: {self._why_not}")
+        waited = time.monotonic() - self._none_since
+        if self._keeper.problem and waited > self._cluster.patience:
+            raise ClusterUnavailable(f"the cluster is gone for {waited:.0f} s: {self._keeper.problem}")
+
+    def _say_that_none_is_ready(self) -> None:
+        waited = time.monotonic() - self._none_since
+        if waited >= self._said:
+            log.warning("waiting for a host of the cluster (%.0f s)%s", waited, self._state())
+            self._said = max(2 * waited, self._said)
+
+    def _state(self) -> str:
+        problem = self._keeper.problem
+        return f": {problem}" if problem else ": its workers are busy, or there are none yet"
+
+    @cached_property
+    def _bundle(self) -> bytes:
+        return pack(self._work.search_path)
+
+
+def _reply(host: Host, ticket: int, stop: bool | None) -> None:
+    if stop is not None:
+        host.send("reply", ticket=ticket, stop=stop)
+
+
+def _pickled(work: Work) -> bytes:
+    try:
+        carried = Carried(cloudpickle.dumps(work.objective))
+        pickled: bytes = cloudpickle.dumps(replace(work, objective=carried))
+    except Exception as error:
+        raise ObjectiveError(
+            f"the objective cannot be sent to the cluster: {failure_line(error)}; name it as 'module:function'"
+        ) from error
+    if len(pickled) > FROM_DRIVER_LIMIT - SIGNATURE:
+        raise ObjectiveError(
+            f"the objective takes {len(pickled):,} bytes, too many to be sent; let it read its data where it runs"
+        )
+    return pickled
+
+
+_: type[Executor] = RemoteExecutor

@@ -1,0 +1,96 @@
+"""The line's frames and messages: what is not signed, repeated, too long or no message is refused."""
+
+import math
+
+import pytest
+
+from hpo.executors.remote.frames import LENGTH, SIGNATURE, BadFrame, Seal, length_of
+from hpo.executors.remote.handshake import Identity
+from hpo.executors.remote.messages import decoded, encoded, outcome_of, question_from, trial_facts, trial_from
+from hpo.trial import Outcome, State, Trial
+
+KEY = b"k" * 32
+
+
+def test_a_signed_frame_is_opened_by_who_knows_the_key_alone() -> None:
+    frame = Seal(KEY).packed(b"body", 1000)
+
+    assert Seal(KEY).opened(frame[LENGTH.size :]) == b"body"
+    with pytest.raises(BadFrame, match="not signed"):
+        Seal(b"x" * 32).opened(frame[LENGTH.size :])
+    with pytest.raises(BadFrame, match="not signed"):
+        Seal(KEY).opened(b"short")
+
+
+def test_a_frame_can_be_neither_altered_nor_repeated_nor_left_out() -> None:
+    mine = Seal(KEY)
+    first, second = (mine.packed(body, 1000)[LENGTH.size :] for body in (b"one", b"two"))
+
+    its = Seal(KEY)
+    assert its.opened(first) == b"one"
+    with pytest.raises(BadFrame):
+        its.opened(first)
+    for wrong in (second, first[:-1] + b"x"):
+        with pytest.raises(BadFrame):
+            Seal(KEY).opened(wrong)
+
+
+def test_a_frame_that_is_too_long_is_neither_sent_nor_read() -> None:
+    with pytest.raises(BadFrame, match="101 bytes are more than the 132"):
+        Seal(KEY).packed(b"x" * 101, 100 + SIGNATURE)
+    with pytest.raises(BadFrame, match="4,294,967,295 bytes"):
+        length_of(b"\xff" * 4, 8192)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"say"', b'{"say":1}', b"\xff\xfe", b"[" * 100_000])
+def test_what_is_no_message_is_refused(body: bytes) -> None:
+    with pytest.raises(BadFrame):
+        decoded(body)
+
+
+def test_a_message_of_another_kind_is_refused() -> None:
+    with pytest.raises(BadFrame, match="'end' where hello was expected"):
+        decoded(encoded("end"), "hello")
+
+
+def test_a_trial_travels_as_it_is() -> None:
+    trial = Trial(
+        3, {"i": 1, "f": 1.0, "b": True, "s": "ü\ud800", "n": None}, 7, "run", 2, "", "uri", math.inf, ((1.0, -0.0),)
+    )
+
+    assert trial_from(decoded(encoded("trial", trial=trial_facts(trial)))["trial"]) == trial
+
+
+def test_an_outcome_of_another_trial_is_refused() -> None:
+    message = {"outcome": {"number": 1, "attempt": 1, "state": "COMPLETE"}}
+
+    assert outcome_of(message, Trial(1, {}, 0)) == Outcome(1, 1, State.COMPLETE)
+    with pytest.raises(BadFrame, match="another trial"):
+        outcome_of(message, Trial(1, {}, 0, attempt=2))
+    for wrong in ({}, {"outcome": []}, {"outcome": {"number": 1}}, {"outcome": {"state": "X"}}):
+        with pytest.raises(BadFrame, match="no outcome"):
+            outcome_of(wrong, Trial(1, {}, 0))
+
+
+@pytest.mark.parametrize("reports", [None, [1], [[1, 2]], [["1", 2.0, 3]], [[1, "2", 3]], [[True, 2.0, 3]]])
+def test_a_question_holds_numbers_or_is_refused(reports: object) -> None:
+    with pytest.raises(BadFrame):
+        question_from(Trial(1, {}, 0), "loss", reports)
+
+
+def test_another_version_is_told_which_one_it_would_have_to_be() -> None:
+    host, driver = Identity(1, "0.2", "3.12", "h", "m", 1), Identity(1, "0.1", "3.12", "d", "n", 2)
+
+    assert host.misfit(host) == ""
+    assert host.misfit(driver) == (
+        "host h has tracked-hpo 0.2, this driver 0.1; both must be the same: install 0.1 there, or start the driver "
+        "with 0.2"
+    )
+    assert "Python 3.12, this driver 3.11" in host.misfit(Identity(1, "0.2", "3.11", "d", "n", 2))
+    assert "line protocol" in host.misfit(Identity(2, "0.2", "3.12", "d", "n", 2))
+
+
+@pytest.mark.parametrize("facts", [{}, {**Identity.here().facts, "pid": "1"}, {**Identity.here().facts, "host": None}])
+def test_who_does_not_say_who_it_is_is_refused(facts: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="who speaks"):
+        Identity.of(facts)
