@@ -39,15 +39,23 @@ class AutoSampler:
 
     def tell(self, trial: Trial, result: Result) -> None:
         """Takes in an ended trial."""
+        if self._is_of_tail(trial.number):  # was asked for after all that the surrogate ever is, which need not know it
+            self._told_tail().tell(trial, result)
+            return
         self._told.append((trial, result))
         self._surrogate.tell(trial, result)
         if self._tail:
             self._tail.tell(trial, result)
 
     def _stage(self, number: int) -> Sampler:
-        if self._last.kind not in ("tpe", "cmaes") or number < self._last.first:
-            return self._surrogate
-        if self._tail is None:  # made late: its engine takes a while to import
+        return self._told_tail() if self._is_of_tail(number) else self._surrogate
+
+    def _is_of_tail(self, number: int) -> bool:
+        return self._last.kind in ("tpe", "cmaes") and number >= self._last.first
+
+    def _told_tail(self) -> Sampler:
+        """The last stage, made late: its engine takes a while to import."""
+        if self._tail is None:
             self._tail = self._new_tail()
             for trial, result in self._told:
                 self._tail.tell(trial, result)

@@ -1,6 +1,7 @@
 """`engine: auto`: what it chooses, that it learns, and that its trials repeat. The contract's slow part runs it too."""
 
 import math
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -13,6 +14,7 @@ from hpo.samplers.acquisition import best_of_few, is_taken, log_improvement, mos
 from hpo.samplers.auto_stages import SURROGATE_ENDS, Stage, choice_text, stages
 from hpo.samplers.branches import EVERY, REACH, Branch, turn
 from hpo.samplers.encoding import Encoding, distances
+from hpo.samplers.evolution_sampler import EvolutionSampler
 from hpo.samplers.gaussian_process import fitted
 from hpo.samplers.names import make_sampler
 from hpo.samplers.random_sampler import RandomSampler
@@ -201,6 +203,38 @@ def test_evolution_gets_better_by_generations() -> None:
         tell(sampler, number - 1, points[-1], bowl)
         points += sampler.ask(range(number, number + 1))
     assert min(map(bowl, points)) < 1e-3 < min(map(bowl, history))
+
+
+@pytest.mark.parametrize("window", [1, 4])
+def test_evolution_told_its_history_goes_on_as_the_one_that_ran(window: int) -> None:
+    def made() -> EvolutionSampler:
+        return EvolutionSampler(BOWL, seed=1, goal=Goal.MINIMIZE, window=window, first=10)
+
+    points = sweep(RandomSampler(BOWL, seed=1), bowl, trials=10)
+    running = told(made(), points[: 11 - window], bowl)
+    for number in range(10, 60):
+        if number > 10:
+            tell(running, number - window, points[number - window], bowl)
+        points += running.ask(range(number, number + 1))
+        if number % 7 == 0:
+            fresh = told(made(), points[: number + 1 - window], bowl)
+            assert fresh.ask(range(number, number + 1)) == points[number:]
+            assert fresh.redraw(number, 1) == running.redraw(number, 1)
+
+
+@pytest.mark.parametrize("space", [BOWL, MIXED])
+def test_late_trials_are_not_remembered_one_by_one(space: Space) -> None:
+    sampler, points = auto(space, window=4), RandomSampler(space, seed=1)
+    sizes = []
+    tracemalloc.start()
+    try:
+        for number in range(901):
+            tell(sampler, number, points.ask(range(number, number + 1))[0], lambda _, n=number: 37.0 * n % 97)
+            if number in (600, 900):
+                sizes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert sizes[1] - sizes[0] < 30 * 300  # bytes
 
 
 def test_auto_has_no_options() -> None:
