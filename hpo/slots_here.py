@@ -15,10 +15,10 @@ def share_of(parallel: Parallel) -> Share:
 def slot_count(parallel: Parallel) -> int:
     """How many trials run at once; ConfigError where this machine has not the devices that they ask for."""
     if not _is_dealt_here(parallel):
-        return parallel.slots(os.cpu_count() or 1)
+        return parallel.slots(usable_cores())
     share, machine = share_of(parallel), _machine(parallel)
     most = most_slots(share, machine)
-    slots = parallel.slots(max(1, most) if most is not None else os.cpu_count() or 1)
+    slots = parallel.slots(max(1, most) if most is not None else usable_cores())
     check_fits(share, machine, slots)
     return slots
 

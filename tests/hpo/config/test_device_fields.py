@@ -86,3 +86,10 @@ def test_devices_that_are_not_there_are_known_before_a_sweep_is_on_record(
         run(tmp_path / "sweep.yaml", overrides=["parallel.gpus_per_trial=2"], tracker=store)
     with pytest.raises(NothingFound):
         load(tracker=store)
+
+
+def test_one_job_a_core_counts_the_cores_that_a_scheduler_or_container_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slurm binds a job to its cores, Kubernetes sets a limit; the machine may have a hundred."""
+    monkeypatch.setattr("hpo.slots_here.usable_cores", lambda: 3)
+    assert slot_count(parallel("n_jobs=-1", "window=8")) == 3
+    assert slot_count(parallel("n_jobs=-1", "window=2")) == 2
