@@ -1,5 +1,6 @@
 """When a sweep stops asking: the budget's rules, judged in number order on the trials that were told."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -62,6 +63,13 @@ class Judge:
                 self._since_best = 0
         elif result.value is not None and self._goal.better(result.value, self._best):
             self._best, self._since_best = result.value, 0
+
+    def spare(self) -> int:
+        """How many trials more must fail to end the sweep; 0 where one that does not may end it as well."""
+        budget = self._budget
+        if budget.target is not None or budget.patience is not None:
+            return 0
+        return sys.maxsize if budget.max_failures is None else max(budget.max_failures - self._failures, 0)
 
     def verdict(self, number: int, seconds: float) -> Stop | None:
         """Why trial `number` is not to be asked for, or None; `seconds` is the time used so far."""

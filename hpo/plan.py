@@ -9,7 +9,10 @@ from hpo.trial import Goal
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep is to do: settings that do not change while it runs. `others` are the metrics after the first."""
+    """What a sweep is to do: settings that do not change while it runs.
+
+    `others` are the metrics after the first. `learns`: what is asked or pruned depends on the trials told before.
+    """
 
     metric: str
     goal: Goal
@@ -17,6 +20,7 @@ class Plan:
     window: int | None
     budget: Budget
     others: Goals = field(default_factory=dict)
+    learns: bool = True
 
     @property
     def goals(self) -> Goals:

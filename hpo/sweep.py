@@ -69,7 +69,7 @@ class Sweep:
         self._tracker = tracker
         self._records = records
         self._judge = Judge(plan.budget, plan.goal, tuple(plan.others.values()))
-        self._window = Window(plan.window, self._tell)
+        self._window = Window(plan.window, self._tell, None if plan.learns else self._judge.spare)
         self._pruning = Pruning(pruner, plan.metric)
         self._models = models
         self._interruption = interruption

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -117,6 +118,23 @@ def test_a_grid_smaller_than_the_budget_ends_early(
     monkeypatch.setitem(globals(), "SPACE", space)
     assert search(bench, n_trials=20, sampler="grid") is Stop.EXHAUSTED
     assert sorted(float(params["x"]) for _, _, params in facts(bench)) == [0.0, 0.25, 0.5, 0.75, 1.0]  # type: ignore[arg-type]
+
+
+def test_where_nobody_learns_a_long_trial_holds_up_no_other(bench: Bench) -> None:
+    others_ran = threading.Event()
+
+    def objective(params: Params, trial: TrialContext) -> float:
+        if trial.number == 7:
+            others_ran.set()
+        if trial.number == 0 and not others_ran.wait(60):
+            raise TimeoutError("trial 7 was not started")
+        return 0.0
+
+    plan = Plan("loss", Goal.MINIMIZE, 7, 2, Budget(8, max_failures=2), learns=False)
+    sampler = make_sampler("optuna", "random", SPACE, seed=7, goal=plan.goal, window=2, options={})
+
+    assert bench.drive(plan, sampler, objective, backend="threading", slots=2) is Stop.N_TRIALS
+    assert [state for _, state, _ in facts(bench)] == ["COMPLETE"] * 8
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])

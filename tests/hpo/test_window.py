@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo.trial import Result, State, Trial
+from hpo.budget import Budget, Judge
+from hpo.trial import Goal, Result, State, Trial
 from hpo.window import Window
 
 
@@ -37,6 +38,52 @@ def test_a_free_window_tells_at_once_and_admits_always() -> None:
     window.end(trial(5), DONE)
     assert window.admits(99)
     assert told == [5]
+
+
+FAILED = Result(State.FAILED, None, "exception")
+
+
+def test_where_nobody_learns_a_trial_waits_only_for_those_that_could_end_the_sweep() -> None:
+    told: list[int] = []
+    failures_left = 2
+    window = Window(2, lambda trial, result: told.append(trial.number), lambda: failures_left)
+    window.end(trial(1), DONE)
+    assert window.admits(2)  # 0 is open: should it fail, one more would have to
+    assert not window.admits(4)  # now 2 is, too
+    window.end(trial(2), DONE)
+    assert window.admits(4)
+    window.end(trial(3), FAILED)
+    assert not window.admits(4)
+    window.end(trial(0), DONE)
+    assert window.admits(4)
+    assert told == [0, 1, 2]  # in order, and what the window says
+
+
+@given(
+    size=st.integers(1, 5),
+    slots=st.integers(1, 5),
+    most=st.integers(1, 5),
+    fails=st.lists(st.booleans(), min_size=20, max_size=20),
+    random=st.randoms(use_true_random=False),
+)
+def test_failures_end_the_sweep_at_the_same_trial_where_nobody_waits_in_vain(  # type: ignore[no-untyped-def]
+    size: int, slots: int, most: int, fails: list[bool], random
+) -> None:
+    def asked_for(*, waits: bool) -> int:
+        judge = Judge(Budget(n_trials=20, max_failures=most), Goal.MINIMIZE)
+        window = Window(size, judge.tell, None if waits else judge.spare)
+        running: list[int] = []
+        number = 0
+        while True:
+            while len(running) < min(slots, size) and window.admits(number):
+                if judge.verdict(number, 0.0) is not None:
+                    return number
+                running.append(number)
+                number += 1
+            ended = running.pop(random.randrange(len(running)))
+            window.end(trial(ended), FAILED if fails[ended] else DONE)
+
+    assert asked_for(waits=False) == asked_for(waits=True)
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.randoms(use_true_random=False))

@@ -145,3 +145,17 @@ def test_wrong_options_of_a_pruner_are_known_before_anything_runs() -> None:
     parts = parts_of(read_sweep_text(FOREST + "pruner: {name: median, options: {n_warmup: 1}}", "f"), Path())
     with pytest.raises(EngineError, match="unknown option 'n_warmup' - did you mean 'n_warmup_steps'"):
         parts.pruner()
+
+
+@pytest.mark.parametrize(
+    ("more", "learns"),
+    [
+        ("engine: {name: optuna, sampler: random}", False),
+        ("engine: {name: hyperopt, sampler: random}", False),
+        ("engine: {name: optuna, sampler: tpe}", True),
+        ("engine: {name: optuna, sampler: random}\npruner: median", True),
+        ("engine: {name: optuna, sampler: random}\nduplicates: reuse", True),
+    ],
+)
+def test_a_search_without_sampler_or_pruner_that_learns_is_known_for_one(more: str, learns: bool) -> None:
+    assert parts_of(read_sweep_text(FOREST + more, "f"), Path()).plan.learns is learns
