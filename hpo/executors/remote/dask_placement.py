@@ -1,0 +1,185 @@
+"""Pilots as long tasks of a dask cluster."""
+
+import logging
+import secrets
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from hpo.errors import ClusterUnavailable, ConfigError
+from hpo.executors.remote import pilot
+from hpo.executors.remote.local_cluster import LocalDask
+from hpo.executors.remote.placement import LOST, REFUSED, PilotReport, Placement
+from hpo.executors.remote.sockets import is_loopback, own_address_towards
+from hpo.failure_text import failure_line
+
+log = logging.getLogger(__name__)
+
+SECONDS = 10.0
+"""For one try to connect to a scheduler, and to connect again where the line broke."""
+
+LOOPBACK = "127.0.0.1"
+
+
+class _Future(Protocol):
+    """What is used of distributed.Future."""
+
+    status: str
+
+    def result(self, timeout: float) -> object: ...
+
+
+class _Client(Protocol):
+    """What is used of distributed.Client."""
+
+    status: str
+
+    def map(self, *given: object, **more: object) -> list[_Future]: ...
+
+    def close(self, timeout: float) -> None: ...
+
+
+class DaskPlacement:
+    """A cluster whose scheduler is at `address`; without one a cluster of `workers` processes on this machine.
+
+    dask's own configuration says what it needs beyond that: a tls:// address takes its certificates from there.
+    `resources` are what a worker must have to hold one pilot, as in `dask worker --resources`.
+    """
+
+    def __init__(self, address: str | None, workers: int, resources: dict[str, float] | None = None) -> None:
+        _check_installed()
+        self._resources = resources
+        self._own = LocalDask(workers) if address is None else None
+        self._address = _url(self._own.address if self._own else str(address))
+        self._pilots: list[_Future] = []
+        self._client: _Client | None = None
+        self._quiet = _Quiet()
+        try:
+            self._connected()
+        except BaseException:
+            self.close()
+            raise
+        if not is_loopback(self.address) and not self._address.startswith("tls://"):
+            log.warning(
+                "the dask scheduler at %s is neither encrypted nor protected: who reaches it can run code there; "
+                "use tls:// or a network that you trust",
+                self._address,
+            )
+
+    @property
+    def address(self) -> str:
+        """The address of this machine's interface by which the scheduler is reached."""
+        where = urlsplit(self._address)
+        if self._own is not None or not where.hostname:
+            return LOOPBACK
+        try:
+            return own_address_towards(where.hostname, where.port or 8786)
+        except OSError as error:
+            raise ClusterUnavailable(f"the dask scheduler at {self._address} is not reachable: {error}") from error
+
+    def place(self, errand: str, count: int) -> None:
+        """Submits that many tasks, each of which may be run again elsewhere where its worker dies."""
+        client, key = self._connected(), f"hpo-pilot-{secrets.token_hex(8)}"
+        with _translated(self._address):
+            self._pilots += client.map(
+                pilot.run,
+                [errand] * count,
+                key=[f"{key}-{n}" for n in range(count)],
+                pure=False,
+                resources=self._resources,
+            )
+
+    def ended(self) -> Sequence[PilotReport]:
+        """What tasks returned, or how they failed; all have, once the client has given the scheduler up."""
+        client = self._client
+        if client is None:
+            return []
+        if client.status == "closed":
+            gone = [PilotReport(LOST) for _ in self._pilots]
+            self._pilots, self._client = [], None
+            return gone
+        if client.status != "running":
+            raise ClusterUnavailable(f"the dask scheduler at {self._address} does not answer")
+        over = [future for future in self._pilots if future.status != "pending"]
+        if over:
+            self._pilots = [future for future in self._pilots if future not in over]
+        return [_report(future) for future in over]
+
+    def close(self) -> None:
+        """Leaves the scheduler; tasks that still wait for a worker are forgotten."""
+        self._pilots.clear()
+        self._hang_up()
+        if self._own is not None:
+            self._own.close()
+        self._quiet.over()
+
+    def _connected(self) -> _Client:
+        if self._client is not None and self._client.status == "running":
+            return self._client
+        self._hang_up()
+        dask = import_module("distributed")  # it takes a second, and need not be there
+        own = self._own.security if self._own else {}
+        security = dask.Security(require_encryption=True, **own) if own else None
+        with _translated(self._address), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # versions that differ: hosts say that themselves where it matters
+            client: _Client = dask.Client(self._address, timeout=SECONDS, set_as_default=False, security=security)
+        self._client = client
+        return client
+
+    def _hang_up(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(Exception):  # it is of no more use, whatever it says
+                client.close(timeout=SECONDS)
+
+
+def _report(future: _Future) -> PilotReport:
+    try:
+        return PilotReport.parse(future.result(timeout=SECONDS))
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "hpo":
+            text = "a worker of the dask cluster cannot import hpo: install tracked-hpo where scheduler and workers run"
+            return PilotReport(REFUSED, text)
+        return PilotReport(LOST, failure_line(error))
+    except BaseException as error:  # cancelled with its scheduler, or its workers died
+        return PilotReport(LOST, failure_line(error))
+
+
+@contextmanager
+def _translated(address: str) -> Iterator[None]:
+    try:
+        yield
+    except (ConfigError, ClusterUnavailable):
+        raise
+    except Exception as error:  # dask raises OSError, TimeoutError, RuntimeError and ValueError for a line that broke
+        text = f"the dask scheduler at {address} is not reachable: {failure_line(error)}"
+        raise ClusterUnavailable(text) from error
+
+
+def _url(address: str) -> str:
+    return address if "://" in address else f"tcp://{address}"
+
+
+def _check_installed() -> None:
+    if find_spec("distributed") is None:
+        raise ConfigError("backend dask needs dask: pip install 'tracked-hpo[dask]'")
+
+
+class _Quiet:
+    """As long as there is a placement, what dask's client logs of a lost scheduler is said by us."""
+
+    def __init__(self) -> None:
+        self._logger = logging.getLogger("distributed.client")
+        self._before = self._logger.level
+        self._logger.setLevel(logging.CRITICAL)
+
+    def over(self) -> None:
+        """Lets it speak again."""
+        self._logger.setLevel(self._before)
+
+
+_: type[Placement] = DaskPlacement
