@@ -234,7 +234,7 @@ def test_late_trials_are_not_remembered_one_by_one(space: Space) -> None:
                 sizes.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    assert sizes[1] - sizes[0] < 30 * 300  # bytes
+    assert sizes[1] - sizes[0] < 200 * 300  # bytes; a trial and its result alone take 600
 
 
 def test_auto_has_no_options() -> None:
