@@ -64,6 +64,6 @@ class Watching(Protocol):
     def bodies(
         self, parent: str, ids: Collection[str] | None = None, *, tags: Collection[str] = ()
     ) -> Mapping[str, TrialBody]:
-        """What children of a run ran with and measured, by run id: all of them, or these; those that are gone are
-        left out."""
+        """What children of a run ran with and measured, by run id: all of them, or these; those that are gone, or
+        whose params are no JSON object, are left out."""
         ...

@@ -149,6 +149,9 @@ def _as_number(value: object) -> float | None:
     return finite(value)
 
 
+_NUMBERS = (float, int)
+
+
 def _number(value: float | None) -> float | None:
-    """As `finite`, for what is a float or None; a hot path."""
-    return value if value is not None and -LARGEST < value < LARGEST else None
+    """As `finite`, for what nearly always is a float or None; a hot path."""
+    return value if value.__class__ in _NUMBERS and -LARGEST < value < LARGEST else None

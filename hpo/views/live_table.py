@@ -23,7 +23,8 @@ PAUSE = 2.0
 SHARE = 20
 """Between two whole readings lie so many times the time that one takes."""
 MOST_GONE = 5000
-_NOTHING = TrialBody({}, {}, {})
+_STATES = frozenset(state.value for state in State)
+_WHOLE, _NUMBER = (int, type(None)), (float, int, type(None))
 
 
 class LiveTable:
@@ -64,6 +65,8 @@ class LiveTable:
         self._read_at = float("-inf")
         self._bodies_at = float("-inf")
         self._cost = 0.0
+        self._unsound: set[str] = set()
+        self._bodiless: set[str] = set()
         self.is_behind = False
         """Whether there was something to read that has to wait; `refresh` is to be called again soon."""
 
@@ -126,13 +129,14 @@ class LiveTable:
         return self._as_columns(rows, whole=False, gone=[run_id for at, run_id in self._gone if at > revision])
 
     def _as_columns(self, rows: Sequence[Row], *, whole: bool, gone: Sequence[str]) -> dict[str, object]:
-        shown, total = len(self._rows), len(self._heads)
+        shown, total = len(self._rows), len(self._heads) - len(self._bodiless)
         return {
             "revision": self.revision,
             "whole": whole,
             "total": total,
             "shown": shown,
             "sample": None if shown == total else sample_text(shown, total),
+            "unreadable": len(self._unsound) + len(self._bodiless),
             "gone": list(gone),
             **self._columns.of(rows),
         }
@@ -151,7 +155,7 @@ class LiveTable:
 
     def _read_all(self, parent: Run) -> None:
         began = self._clock()
-        heads = self._numbered(self._watching.heads(parent.id))
+        heads = self._numbered(self._sound(self._watching.heads(parent.id), is_all=True))
         found = {head.run_id: head for head in heads}
         if found != self._heads or began - self._bodies_at > AGAIN:
             shown = self._shown(heads)
@@ -164,6 +168,15 @@ class LiveTable:
         self._read_at = self._clock()
         self._cost = self._read_at - began
 
+    def _sound(self, heads: Sequence[TrialHead], *, is_all: bool = False) -> Sequence[TrialHead]:
+        """Those of which a row can be made; the others are counted. In SQLite a column may hold anything."""
+        sound = [head for head in heads if _is_sound(head)]
+        left_out = (
+            {head.run_id for head in heads} - {head.run_id for head in sound} if len(sound) < len(heads) else set()
+        )
+        self._unsound = left_out if is_all else self._unsound | left_out
+        return sound
+
     def _numbered(self, heads: Sequence[TrialHead]) -> Sequence[TrialHead]:
         """Runs that others wrote get numbers here, by their start, and keep them."""
         numbers = self._numbers
@@ -175,11 +188,15 @@ class LiveTable:
     def _take_all(self, heads: Sequence[TrialHead], shown: set[str], bodies: Mapping[str, TrialBody]) -> None:
         """Makes these trials all there are; what is not as it was gets the next revision."""
         new, before = self.revision + 1, self._rows
-        self._heads, self._open, self._counts, self._rows = {}, set(), Counter(), {}
+        self._heads, self._open, self._counts, self._rows, self._bodiless = {}, set(), Counter(), {}, set()
         for head in heads:
             self._note(head)
-            if head.run_id in shown:
-                row, body = before.get(head.run_id), bodies.get(head.run_id, _NOTHING)
+            if head.run_id not in shown:
+                continue
+            if (body := bodies.get(head.run_id)) is None:
+                self._bodiless.add(head.run_id)
+            else:
+                row = before.get(head.run_id)
                 is_same = row is not None and row.head == head and row.body == body
                 self._rows[head.run_id] = row if row is not None and is_same else Row(head, body, new)
         gone = [run_id for run_id in before if run_id not in self._rows]
@@ -193,7 +210,7 @@ class LiveTable:
         """Trials with larger numbers than those known, and what became of those that ran."""
         if parent.sweep is None:
             return  # what others write has no numbers to go on from: all of it is read, but not at every look
-        found = self._watching.heads(parent.id, after=self._last, also=self._open)
+        found = self._sound(self._watching.heads(parent.id, after=self._last, also=self._open))
         changed = [head for head in found if self._heads.get(head.run_id) != head]
         lost = self._open - {head.run_id for head in found}
         if not changed and not lost:
@@ -204,10 +221,14 @@ class LiveTable:
             self._counts[self._heads.pop(run_id).state] -= 1
             self._open.discard(run_id)
             self._rows.pop(run_id, None)
+            self._bodiless.discard(run_id)
         for head in changed:
             self._note(head)
-            row = self._rows[head.run_id] = Row(head, bodies.get(head.run_id, _NOTHING), new)
-            self._judge(row)
+            if (body := bodies.get(head.run_id)) is None:
+                self._bodiless.add(head.run_id)
+            else:
+                row = self._rows[head.run_id] = Row(head, body, new)
+                self._judge(row)
         self._forget(lost, new)
 
     def _note(self, head: TrialHead) -> None:
@@ -239,3 +260,7 @@ class LiveTable:
         self._gone += [(revision, run_id) for run_id in gone]
         if len(self._gone) > MOST_GONE:
             self._gone, self._oldest = [], revision
+
+
+def _is_sound(head: TrialHead) -> bool:
+    return head.state in _STATES and head.number.__class__ in _WHOLE and head.value.__class__ in _NUMBER

@@ -1,7 +1,6 @@
 """Numbers and times for strict JSON, which knows neither NaN nor infinity."""
 
 import contextlib
-import math
 from collections.abc import Mapping
 
 LARGEST = 1.7976931348623157e308
@@ -35,7 +34,6 @@ def whole_of(text: str | None) -> int | None:
 
 
 def seconds_between(started: int | None, ended: float | None) -> float | None:
-    """Seconds from one time in milliseconds to another, never below 0; None where one is not known."""
-    if started is None or ended is None or not math.isfinite(ended):
-        return None
-    return max(0.0, (ended - started) / 1000)
+    """Seconds from one time in milliseconds to another, never below 0; None where one is not known, or no number."""
+    begun, over = finite(started), finite(ended)
+    return None if begun is None or over is None else max(0.0, (over - begun) / 1000)

@@ -1,10 +1,12 @@
 """The sweeps of a store, newest first, and which of them a page speaks of."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from hpo.driver import Driver, Life
 from hpo.lease import life_of_holder
+from hpo.masking import hide_patterns
 from hpo.views.commands import Commands
 from hpo.views.sweep_fields import DriverFields, counts_of, sweep_row
 from trackers.opening import Store
@@ -26,16 +28,22 @@ def sweep_list(store: Store, *, now: int, commands: Commands, name: str | None =
     counted = store.tracker.counts(untold) if untold else {}
     versions = registered_by_sweep(store.registry.versions())
     newest_of = {run.name: run.id for run in reversed(listed)}
-    rows = [
-        {
-            **sweep_row(
-                run, counts=counts_of(run, counted.get(run.id, {})), now=now, registered=versions.get(run.id, ())
-            ),
-            "ambiguous": newest_of[run.name] != run.id,
-        }
-        for run in listed
-    ]
+    rows = [_row(run, counted.get(run.id, {}), now, versions.get(run.id, ())) for run in listed]
+    for run, row in zip(listed, rows, strict=True):
+        row["ambiguous"] = newest_of[run.name] != run.id
     return {"sweeps": rows, "store": commands.store, "more": len(found) > MOST}
+
+
+def _row(
+    run: Run, counted: Mapping[str, int], now: int, registered: Sequence[Mapping[str, object]]
+) -> dict[str, object]:
+    """A sweep in the list; of one whose rows hold what no sweep can have, that it cannot be read: the others can."""
+    try:
+        row = sweep_row(run, counts=counts_of(run, counted), now=now, registered=registered)
+        json.dumps(row, allow_nan=False)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return {"id": run.id, "name": str(run.name), "status": "UNREADABLE", "unreadable": hide_patterns(str(error))}
+    return row
 
 
 def is_ambiguous(store: Store, run: Run) -> bool:

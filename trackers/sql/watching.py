@@ -81,7 +81,8 @@ class SqlWatching:
                 for chunk in chunks(list(also)):
                     rows += connection.execute(statement.where(hpo_trials.c.run_uuid.in_(chunk))).all()
         found = {row[0]: TrialHead._make(row) for row in rows}
-        return sorted(found.values(), key=lambda head: head.number or 0)
+        # anything may stand in a column of SQLite
+        return sorted(found.values(), key=lambda head: head.number if isinstance(head.number, int) else -1)
 
     def bodies(
         self, parent: str, ids: Collection[str] | None = None, *, tags: Collection[str] = ()
@@ -143,8 +144,19 @@ def _foreign_heads(connection: sa.Connection, parent: str) -> list[TrialHead]:
 def _typed_params(connection: sa.Connection, parent: str, ids: Collection[str] | None) -> dict[str, dict[str, Any]]:
     statement = sa.select(hpo_trials.c.run_uuid, hpo_trials.c.params).where(hpo_trials.c.sweep_uuid == parent)
     rows = list(_of_ids(connection, statement, hpo_trials.c.run_uuid, ids))
-    # one text for all of them is read in half the time
-    return dict(zip((row[0] for row in rows), json.loads(f"[{','.join(row[1] for row in rows)}]"), strict=True))
+    try:  # one text for all of them is read in half the time
+        found = dict(zip((row[0] for row in rows), json.loads(f"[{','.join(row[1] for row in rows)}]"), strict=True))
+    except (ValueError, TypeError):
+        found = {row[0]: _read(row[1]) for row in rows}
+    return {run_id: own for run_id, own in found.items() if isinstance(own, dict)}
+
+
+def _read(text: object) -> object:
+    """What JSON says; None where it is none."""
+    try:
+        return json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def _text_params(

@@ -57,6 +57,7 @@ function historySpec(store) {
 function historyNote(store, { y }) {
   const parts = [];
   if (store.trials.sample) parts.push(plainText(store.trials.sample));
+  if (store.trials.unreadable) parts.push(`${plural(store.trials.unreadable, "trial")} cannot be read and ${store.trials.unreadable === 1 ? "is" : "are"} left out`);
   if (store.logValue && !y.scale.log) parts.push("not drawn on a log axis, for not all values are above 0");
   if (y.beyond) parts.push(`${plural(y.beyond, "far worse value")} at the edge`);
   if (store.top && store.topRows.length) parts.push(store.topRows.length === 1 ? "the best one is marked in every chart" : `the best ${store.topRows.length} are marked in every chart`);

@@ -56,6 +56,7 @@ function sweepTable(sweeps, chosen, onchosen) {
 }
 
 function sweepRow(sweep, chosen, onchosen) {
+  if (sweep.unreadable !== undefined) return el("tr", {}, el("td", {}), el("th", { scope: "row" }, plainText(sweep.name)), el("td", {}, statusMark(sweep.status)), el("td", { colspan: "7", class: "bad" }, `Its rows hold what no sweep can have: ${plainText(sweep.unreadable)}`));
   const name = sweepName(sweep);
   const box = el("input", { type: "checkbox", checked: chosen.has(name), "aria-label": `Choose ${plainText(sweep.name)}`, onchange: () => { if (box.checked) chosen.add(name); else chosen.delete(name); onchosen(); } });
   const counts = sweep.counts ?? {};

@@ -9,7 +9,7 @@ export const FAILED = 4;
 const NUMBERS = ["number", "value", "seconds", "started", "ended", "attempt", "slot"];
 
 export function emptyTrials() {
-  const trials = { count: 0, total: 0, sample: null, revision: null, room: 0, rowOf: new Map(), state: new Uint8Array(0), infeasible: new Uint8Array(0), reason: [], run: [], params: new Map(), metrics: new Map() };
+  const trials = { count: 0, total: 0, sample: null, unreadable: 0, revision: null, room: 0, rowOf: new Map(), state: new Uint8Array(0), infeasible: new Uint8Array(0), reason: [], run: [], params: new Map(), metrics: new Map() };
   for (const name of NUMBERS) trials[name] = new Float64Array(0);
   return trials;
 }
@@ -34,6 +34,7 @@ export function mergeTrials(trials, columns) {
   for (const group of [columns.metrics, columns.values]) for (const [name, values] of Object.entries(group ?? {})) mergeMetric(trials, name, values, rows);
   trials.total = Math.max(columns.total ?? 0, trials.count);
   if (columns.sample !== undefined) trials.sample = columns.sample ?? trials.sample;
+  trials.unreadable = columns.unreadable ?? trials.unreadable;
   trials.revision = columns.revision ?? trials.revision;
   return rows;
 }

@@ -187,6 +187,23 @@ def test_up_to_a_limit_all_trials_are_shown() -> None:
     assert sample([head(number, 1.0) for number in range(ALL_UP_TO)], Goal.MINIMIZE) is None
 
 
+def test_trials_that_cannot_be_read_are_left_out_and_counted() -> None:
+    followed = Followed()
+    followed.write(*(change for number in range(4) for change in (begun(number), ended(number, float(number)))))
+    heads, bodies = followed._watching.heads, followed._watching.bodies
+    followed.heads = lambda *given, **more: [  # type: ignore[method-assign]
+        head._replace(**{0: {"value": "text"}, 1: {"state": "WEIRD"}}.get(head.number, {}))  # type: ignore[arg-type]
+        for head in heads(*given, **more)
+    ]
+    followed.bodies = lambda *given, **more: {  # type: ignore[method-assign]
+        run_id: body for run_id, body in bodies(*given, **more).items() if run_id != trial_id(2)
+    }
+    seen = followed.look()
+    assert (seen["number"], seen["unreadable"], seen["total"], seen["sample"]) == ([3], 3, 1, None)
+    followed.write(begun(4), ended(4, 1.0))
+    assert (followed.look()["number"], followed.table.whole()["unreadable"]) == ([4], 3)
+
+
 def test_a_sample_has_the_best_the_newest_failures_and_what_runs() -> None:
     count = ALL_UP_TO + 10_000
     heads = [head(n, None, "FAILED") if n % 7 == 0 else head(n, float((n * 7919) % count)) for n in range(count)]

@@ -1,9 +1,11 @@
 """What the routes answer, and what nothing in a store can make them do."""
 
 import asyncio
+import contextlib
 import json
 import shlex
 import socket
+import sqlite3
 import sys
 import threading
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 from hpo.views.run_fields import artifact_id
 from trackers.opening import open_store
-from trackers.records import Artifact, Point, RunEnded, RunStarted, RunUpdated, Status, SweepFacts
+from trackers.records import Artifact, Point, RunEnded, RunStarted, RunUpdated, Status, SweepFacts, TrialFacts
 
 SWEEP = "5a" * 16
 RUN = "0001" + "b" * 28
@@ -374,3 +376,34 @@ def test_threads_that_ask_at_once_get_one_answer(site) -> None:
         del site.store.watching.heads
     assert len(set(bodies)) == 1
     assert len(reads) == 1
+
+
+def test_rows_of_another_kind_take_nothing_away_but_themselves(tmp_path: Path, make_site) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    with open_store(uri) as store:
+        for run_id, name in (("1" * 32, "sound"), ("2" * 32, "weird"), ("3" * 32, "late")):
+            facts = SweepFacts("{}", "h", "loss", "minimize", 1, 1)
+            store.tracker.record([RunStarted(run_id, name, "Default", 5, sweep=facts)])
+        for number in range(3):
+            run_id, facts = f"{number:032x}", TrialFacts(number, {"x": number}, "COMPLETE", value=1.0)
+            started = RunStarted(run_id, "t", "Default", 6, "3" * 32, trial=TrialFacts(number, {"x": number}))
+            store.tracker.record([started, RunEnded(run_id, Status.FINISHED, 7, trial=facts)])
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
+        connection.execute(f"UPDATE hpo_sweeps SET goal = 'weird' WHERE run_uuid = '{'2' * 32}'")
+        connection.execute(f"UPDATE runs SET start_time = 'x', end_time = 'y' WHERE run_uuid = '{'3' * 32}'")
+        connection.execute("UPDATE hpo_trials SET params = 'no json' WHERE number = 0")
+        connection.execute("UPDATE hpo_trials SET value = 'text', number = 'n' WHERE number = 1")
+        connection.commit()
+    with open_store(uri, read_only=True) as store:
+        site = make_site(store=store)
+        sweeps = {each["name"]: each for each in site.ask("/api/sweeps").json["sweeps"]}
+        trials = site.ask("/api/sweeps/late/trials").json
+        assert site.ask("/api/sweeps/late").status == 200
+        assert site.ask("/api/sweeps/weird").json["error"]["rule"] == "fault"
+    assert {name: "unreadable" in sweep for name, sweep in sweeps.items()} == {
+        "sound": False,
+        "weird": True,
+        "late": False,
+    }
+    assert sweeps["weird"]["unreadable"] == "'weird' is not a valid Goal"
+    assert (trials["number"], trials["unreadable"]) == ([2], 2)
