@@ -37,6 +37,9 @@ FREE = "/healthz"
 LOGIN = "/login"
 LONGEST = 8192
 """Characters of path and query together."""
+_LOGGED_IN = "hpo.logged_in"
+"""Under it a request's scope says who has just shown a right password."""
+_BY_TOKEN = "token"  # noqa: S105  # no token: whose session it is
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 _PLACE = re.compile(r"/(?:[A-Za-z0-9._~%@#&=,+-][A-Za-z0-9._~%@#&=,+/?-]*)?")
 
@@ -96,6 +99,8 @@ class Doorman:
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY.items():
                     headers.setdefault(name, value)
+                if scope.get(_LOGGED_IN):
+                    headers.append("set-cookie", self._cookie(scope[_LOGGED_IN]))
                 # without the query: it may hold a token
                 took = (time.perf_counter() - started) * 1000
                 log.debug("%s %s %d %.0f ms", scope["method"], _shown(scope["path"]), message["status"], took)
@@ -151,7 +156,10 @@ class Doorman:
         if scheme.lower() == "bearer" and self._access.is_token(given):
             return None
         if scheme.lower() == "basic" and self._access.users is not None:
-            return await self._password(given, client, headers, path)
+            refused = await self._password(given, client, headers, path)
+            if refused is None:
+                scope[_LOGGED_IN] = self._session_of(_name_and_password(given)[0])
+            return refused
         self._throttle.failed(client)
         return self._who_is_it(headers, path, was_wrong=True)
 
@@ -186,23 +194,25 @@ class Doorman:
             self._throttle.failed(client)
             return login_page(401, has_users=self._access.users is not None, was_wrong=True)
         response = RedirectResponse(to if _PLACE.fullmatch(to) else "/", 303)
-        response.set_cookie(
-            self._access.cookie,
-            self._access.sessions.make("token", self._clock()),
-            max_age=LASTS,
-            httponly=True,
-            samesite="strict",
-        )
+        response.headers.append("set-cookie", self._cookie(_BY_TOKEN))
         return response
+
+    def _cookie(self, session_of: str) -> str:
+        made = self._access.sessions.make(session_of, self._clock())
+        return f"{self._access.cookie}={made}; HttpOnly; Max-Age={LASTS}; Path=/; SameSite=strict"
+
+    def _session_of(self, name: str) -> str | None:
+        """What a user's session says: with the stamp, so that it ends with the user, or with the password."""
+        stamp = self._access.users.stamp(name) if self._access.users else None
+        return f"user:{name}:{stamp}" if stamp else None
 
     async def _is_user(self, given: str) -> bool:
         """Whether name and password are right; once found so, they are not hashed again."""
         users = self._access.users
         if users is None:
             return False
-        try:
-            name, _, password = base64.b64decode(given, validate=True).decode().partition(":")
-        except ValueError:
+        name, password = _name_and_password(given)
+        if not name:
             return False
         is_right = await anyio.to_thread.run_sync(users.is_right, name, password)
         if is_right:
@@ -218,7 +228,11 @@ class Doorman:
     def _session_user(self, headers: Headers) -> str | None:
         cookies = _cookies(headers.get("cookie", ""))
         session = cookies.get(self._access.cookie)
-        return self._access.sessions.user(session, self._clock()) if session else None
+        user = self._access.sessions.user(session, self._clock()) if session else None
+        if user is None or user == _BY_TOKEN:
+            return user
+        kind, _, name = user.rpartition(":")[0].partition(":")
+        return user if kind == "user" and user == self._session_of(name) else None
 
     def _who_is_it(self, headers: Headers, path: str, *, was_wrong: bool = False) -> Response:
         has_users = self._access.users is not None
@@ -247,6 +261,15 @@ class Doorman:
             return False
         server = scope.get("server") or ("", 0)
         return str(address) == str(server[0])  # the address that the request came in at; no name stands behind it
+
+
+def _name_and_password(given: str) -> tuple[str, str]:
+    """Of HTTP's Basic scheme; empty texts for what is none, which nobody has."""
+    try:
+        name, _, password = base64.b64decode(given, validate=True).decode().partition(":")
+    except ValueError:
+        return "", ""
+    return name, password
 
 
 def _netloc(origin: str) -> str | None:

@@ -57,6 +57,11 @@ class Users:
             raise ConfigError(f"{path} names no user; make a line for one by: hpo ui --hash-password")
         return cls(lines)
 
+    def stamp(self, name: str) -> str | None:
+        """A text that is another one once the user has another password; None where nobody has this name."""
+        line = self._lines.get(name)
+        return None if line is None else hashlib.sha256(line.encode()).hexdigest()[:32]
+
     def is_right(self, name: str, password: str) -> bool:
         """Whether it is the user's password; takes as long for a name that nobody has."""
         line = self._lines.get(name)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import logging
+import time
 from collections.abc import Callable
 
 import pytest
@@ -181,11 +182,12 @@ def test_sessions_end_and_cannot_be_made_up() -> None:
         assert sessions.user(wrong, 1000.0) is None
 
 
+def basic(text: str) -> str:
+    return f"Basic {base64.b64encode(text.encode()).decode()}"
+
+
 def test_users_get_in_by_name_and_password(make_site: Callable) -> None:
     site = make_site(token=None, users=Users({"ana": hashed("ana", "correct horse")}))
-
-    def basic(text: str) -> str:
-        return f"Basic {base64.b64encode(text.encode()).decode()}"
 
     assert site.ask("/api/sweeps", token=None, authorization=basic("ana:correct horse")).status == 200
     for wrong in ("ana:wrong horse", "bob:correct horse", "ana", ""):
@@ -193,6 +195,34 @@ def test_users_get_in_by_name_and_password(make_site: Callable) -> None:
         assert (answered.status, answered.headers["www-authenticate"][:5]) == (401, "Basic")
     assert site.ask("/api/sweeps", token=None, authorization="Basic %%%").status == 401
     assert site.ask("/api/sweeps", token=None, authorization=f"Bearer {TOKEN}").status == 401
+
+
+def test_a_user_who_logged_in_stays_in_while_others_behind_the_same_proxy_guess(make_site: Callable) -> None:
+    users, sessions = Users({"ana": hashed("ana", "correct horse")}), Sessions(b"k" * 32)
+    site = make_site(token=None, users=users, sessions=sessions)
+    answered = site.ask("/", token=None, authorization=basic("ana:correct horse"))
+    cookie, _, attributes = answered.headers["set-cookie"].partition("; ")
+    assert attributes == f"HttpOnly; Max-Age={LASTS}; Path=/; SameSite=strict"
+    assert "correct" not in cookie
+    for number in range(WRONG + 1):
+        answered = site.ask("/", token=None, authorization=basic(f"ana:guess {number}"))
+        assert "set-cookie" not in answered.headers
+    assert site.ask("/", token=None, authorization=basic("ana:correct horse")).status == 429
+    answered = site.ask("/api/sweeps", token=None, authorization=basic("ana:correct horse"), cookie=cookie)
+    assert (answered.status, "set-cookie" in answered.headers) == (200, False)
+
+    for others in (Users({"bob": hashed("bob", "correct horse")}), Users({"ana": hashed("ana", "another horse")})):
+        after = make_site(token=None, users=others, sessions=sessions)  # the server is started anew
+        assert after.ask("/api/sweeps", token=None, cookie=cookie).status == 401
+    assert make_site(users=None, sessions=sessions).ask("/api/sweeps", token=None, cookie=cookie).status == 401
+
+
+def test_nobody_makes_a_session_of_a_name(make_site: Callable) -> None:
+    users, sessions = Users({"token": hashed("token", "correct horse")}), Sessions(b"k" * 32)
+    site = make_site(token=None, users=users, sessions=sessions)
+    for said in ("user:token:None", "user:bob:None", "user::", "user:", ":token:", "user:token:"):
+        cookie = f"{site.access.cookie}={sessions.make(said, time.time())}"
+        assert site.ask("/api/sweeps", token=None, cookie=cookie).status == 401
 
 
 def test_a_longer_address_than_any_of_ours_is_refused(site) -> None:
