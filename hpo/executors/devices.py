@@ -95,6 +95,21 @@ def devices_of_slots(share: Share, slots: int) -> Sequence[SlotDevices]:
     return deal(share, this_machine(share, os.environ), slots)
 
 
+def as_found(share: Share, environ: Mapping[str, str]) -> SlotDevices:
+    """What a trial has where a cluster has dealt devices already: what this process sees, or none if none is wanted."""
+    if share.gpus is None:
+        return SlotDevices()
+    if share.gpus == 0:
+        return SlotDevices({VISIBLE: ""}, tags={GPUS_TAG: "none"})
+    return SlotDevices(tags={GPUS_TAG: environ.get(VISIBLE, "all")})
+
+
+def dask_resources(share: Share) -> dict[str, float] | None:
+    """The same in dask's words, as workers offer them: `dask worker --resources "GPU=2 CPU=16"`."""
+    asked = {"GPU": share.gpus, "CPU": share.cpus}
+    return {name: float(number) for name, number in asked.items() if number} or None
+
+
 def _slots_on_gpus(each: float, found: int, *, is_divided: bool) -> int:
     if each > 1:
         return 0 if is_divided else found // round(each)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpo.errors import ConfigError
+from hpo.executors.devices import Share
 
 _LISTEN = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^:\[\]/\s]+))(?::(?P<port>\d{1,5}))?")
 
@@ -29,6 +30,7 @@ class Cluster:
     register: str | None = None
     patience: float = 300.0
     artifacts: Path | None = None
+    share: Share = Share()  # noqa: RUF009  # frozen
     is_over: Callable[[], bool] = _never
 
 

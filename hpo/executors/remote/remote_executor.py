@@ -132,7 +132,8 @@ class RemoteExecutor:
             bundle = self._bundle if is_elsewhere else b""
         except (ConfigError, OSError) as error:
             return f"host {identity.host} does not see this machine's files, and {error}"
-        facts = {"is_elsewhere": is_elsewhere, "limits": asdict(self._limits), "cwd": os.getcwd()}  # noqa: PTH109
+        shares = {"limits": asdict(self._limits), "share": asdict(self._cluster.share)}
+        facts = {"is_elsewhere": is_elsewhere, "cwd": os.getcwd(), **shares}  # noqa: PTH109
         return Setup(facts, self._pickled, bundle)
 
     def said(self, host: Host, message: Message) -> None:

@@ -16,6 +16,7 @@ from typing import TextIO
 
 from hpo.attempt import failed
 from hpo.errors import HpoError, ObjectiveError
+from hpo.executors.devices import Share, as_found
 from hpo.executors.limits import Limits
 from hpo.executors.process_executor import ProcessExecutor
 from hpo.executors.remote.code_bundle import unpack
@@ -194,7 +195,8 @@ def _offer(
     is_elsewhere = bool(setup["is_elsewhere"])
     try:
         work, limits = _work(setup, code, scratch), Limits(**setup["limits"])  # type: ignore[arg-type]  # as sent
-        executor = ProcessExecutor(work, slots=1, limits=limits)
+        share = Share(**setup["share"])  # type: ignore[arg-type]  # as sent
+        executor = ProcessExecutor(work, slots=1, limits=limits, devices=[as_found(share, os.environ)])
     except HpoError as error:
         text = str(error)
         line.send("ready", problem=f"on host {me.host}: {text}{_REMEDY}" if is_elsewhere else text)

@@ -1,0 +1,109 @@
+"""Puts pilots into any backend that joblib knows, or that a user registers there (Spark); for a process of its own."""
+
+import importlib
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import joblib
+
+from hpo.errors import ConfigError
+from hpo.executors.remote.cluster import Cluster
+from hpo.executors.remote.placement import LOST, PilotReport, Placement
+from hpo.executors.remote.placement_process import PlacementProcess
+from hpo.executors.remote.sent_pilot import sent_pilot
+from hpo.failure_text import failure_line
+
+ON_THIS_MACHINE = ("loky", "threading", "multiprocessing", "sequential")
+
+
+class JoblibPlacement:
+    """`backend` as joblib has it; `register` is module:function, called first.
+
+    Pilots that are asked for together are one call of `joblib.Parallel`. Where the backend hands results out one by one
+    (loky, threading, dask) a lost pilot is known at once; else only when all of its call have ended.
+    """
+
+    def __init__(self, *, backend: str, register: str | None) -> None:
+        self._backend = backend
+        self._ended: SimpleQueue[PilotReport] = SimpleQueue()
+        if register is not None:
+            _call(register)
+        try:
+            joblib.Parallel(n_jobs=1, backend=backend)
+        except Exception as error:
+            raise ConfigError(
+                f"parallel.backend: joblib has no backend {backend!r} ({failure_line(error)}); name with "
+                "parallel.register what registers it, such as joblibspark:register_spark"
+            ) from error
+
+    @property
+    def address(self) -> str:
+        """Loopback where workers are on this machine; ConfigError where nobody but the user knows."""
+        if self._backend not in ON_THIS_MACHINE:
+            raise ConfigError(
+                "parallel.listen: say at which address of this machine the workers of joblib's "
+                f"{self._backend} reach it"
+            )
+        return "127.0.0.1"
+
+    def place(self, errand: str, count: int) -> None:
+        """Runs so many pilots at once, in a thread since joblib waits for them."""
+        threading.Thread(target=self._run, args=(errand, count), daemon=True).start()
+
+    def ended(self) -> Sequence[PilotReport]:
+        """The pilots of which joblib has told."""
+        reports = []
+        while True:
+            try:
+                reports.append(self._ended.get_nowait())
+            except Empty:
+                return reports
+
+    def close(self) -> None:
+        """Nothing to let go of: joblib's calls end with their pilots, or with this process."""
+
+    def _run(self, errand: str, count: int) -> None:
+        left, why = count, "joblib gave fewer results than it was asked for"
+        try:
+            for text in self._results(errand, count):
+                self._ended.put(PilotReport.parse(text))
+                left -= 1
+        except Exception as error:
+            why = failure_line(error)
+        for _ in range(left):
+            self._ended.put(PilotReport(LOST, why))
+
+    def _results(self, errand: str, count: int) -> Iterable[str]:
+        calls = (joblib.delayed(sent_pilot())(errand) for _ in range(count))
+        results: Iterable[str] = self._parallel(count)(calls)
+        return results
+
+    def _parallel(self, count: int) -> Callable[[Iterable[Any]], Iterable[str]]:
+        settings: dict[str, Any] = {"n_jobs": count, "backend": self._backend, "batch_size": 1, "pre_dispatch": "all"}
+        try:
+            one_by_one: Callable[[Iterable[Any]], Iterable[str]] = joblib.Parallel(
+                **settings, return_as="generator_unordered"
+            )
+        except ValueError:  # such as ray's
+            all_at_once: Callable[[Iterable[Any]], Iterable[str]] = joblib.Parallel(**settings)
+            return all_at_once
+        return one_by_one
+
+
+def joblib_placement(backend: str, cluster: Cluster, search_path: Sequence[str] = ()) -> Placement:
+    """A backend of joblib, held by a process of its own; what `register` names is looked for in `search_path` first."""
+    asked = {"backend": backend, "register": cluster.register}
+    return PlacementProcess(f"{__name__}:{JoblibPlacement.__name__}", asked, search_path)
+
+
+def _call(register: str) -> None:
+    module, _, name = register.partition(":")
+    try:
+        getattr(importlib.import_module(module), name)()
+    except Exception as error:
+        raise ConfigError(f"parallel.register: {register} cannot be called: {failure_line(error)}") from error
+
+
+_: type[Placement] = JoblibPlacement

@@ -1,0 +1,187 @@
+"""A placement in a process of its own: for libraries that take over signals, end the process, or cannot be stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import IO
+
+from hpo.errors import ClusterUnavailable, ConfigError
+from hpo.executors.remote.placement import LOST, PilotReport, Placement
+
+CONNECT = 120.0
+"""Seconds within which a cluster has to be made, or found."""
+
+LAST_SECONDS = 15.0
+"""Seconds for letting a cluster go, and for ending one that was made; then its process is killed."""
+
+_START = (
+    "import sys, json; sys.path[:] = json.loads(sys.stdin.buffer.readline()); "
+    "from hpo.executors.remote.placement_child import main; main()"
+)
+_ERRORS: Mapping[str, type[ConfigError | ClusterUnavailable]] = {
+    "ConfigError": ConfigError,
+    "ClusterUnavailable": ClusterUnavailable,
+}
+_Said = Mapping[str, object]
+
+
+class PlacementProcess:
+    """Whatever becomes of the process: its pilots are lost then, and the next `place` starts another one.
+
+    `kind` is module:class of a Placement, made there with `settings` (plain JSON values) by name. `search_path` comes
+    first when modules are imported there. What the library prints goes into a file, whose end is told where it dies.
+    """
+
+    def __init__(self, kind: str, settings: Mapping[str, object], search_path: Sequence[str] = ()) -> None:
+        self._path = [*search_path, *(entry for entry in sys.path if entry not in search_path)]
+        self._order = {"kind": kind, "settings": dict(settings)}
+        self._log = tempfile.TemporaryDirectory(prefix="hpo-cluster-")
+        self._child: _Child | None = None
+        self._lost: list[PilotReport] = []
+        try:
+            self._child = self._start()
+        except BaseException:
+            self._log.cleanup()
+            raise
+
+    @property
+    def address(self) -> str:
+        """The address of this machine under which the cluster's hosts reach it."""
+        if self._child is None:
+            raise ClusterUnavailable("the cluster is gone")
+        if self._child.why_no_address:
+            raise ConfigError(self._child.why_no_address)
+        return self._child.address
+
+    def place(self, errand: str, count: int) -> None:
+        """Asks for more pilots, in a new process where the last one died."""
+        self._bury()
+        if self._child is None:
+            self._child = self._start()
+        self._child.place(errand, count)
+
+    def ended(self) -> Sequence[PilotReport]:
+        """The pilots that ended since the last call; all of them where the process did."""
+        reports = list(self._child.reports()) if self._child is not None else []
+        self._bury()
+        lost, self._lost = self._lost, []
+        return [*reports, *lost]
+
+    def close(self) -> None:
+        """Lets the cluster go; kills the process where it takes too long."""
+        if self._child is not None:
+            self._child.close()
+            self._child = None
+        self._log.cleanup()
+
+    def _start(self) -> "_Child":
+        return _Child(self._path, self._order, Path(self._log.name) / "cluster.log")
+
+    def _bury(self) -> None:
+        if self._child is not None and self._child.is_dead:
+            self._lost += self._child.reports()
+            self._lost += [PilotReport(LOST, self._child.why)] * self._child.out
+            self._child.close()
+            self._child = None
+
+
+class _Child:
+    def __init__(self, path: Sequence[str], order: Mapping[str, object], log: Path) -> None:
+        self.out = 0
+        self._log = log
+        self._said: SimpleQueue[_Said | None] = SimpleQueue()
+        self._ended: list[PilotReport] = []
+        self.address = self.why_no_address = ""
+        self.why = ""
+        self.is_dead = False
+        with log.open("wb") as file:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _START],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                start_new_session=True,  # a Ctrl-C is the driver's business
+            )
+        threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
+        try:
+            self._send(path)
+            self._send(order)
+            self._wait_until_made()
+        except BaseException:
+            self.close()
+            raise
+
+    def place(self, errand: str, count: int) -> None:
+        self._send({"errand": errand, "count": count})
+        self.out += count
+
+    def reports(self) -> Sequence[PilotReport]:
+        """What came since the last call."""
+        with suppress(Empty):
+            while True:
+                self._take(self._said.get_nowait())
+        ended, self._ended = self._ended, []
+        self.out -= len(ended)
+        return ended
+
+    def close(self) -> None:
+        with suppress(OSError):
+            if self._process.stdin is not None:
+                self._process.stdin.close()  # by which it knows
+        try:
+            self._process.wait(LAST_SECONDS)
+        except subprocess.TimeoutExpired:
+            with suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _send(self, what: object) -> None:
+        try:
+            if self._process.stdin is not None:
+                self._process.stdin.write(f"{json.dumps(what)}\n".encode())
+                self._process.stdin.flush()
+        except OSError as error:
+            raise ClusterUnavailable(f"the process that holds the cluster ended: {self._last_words()}") from error
+
+    def _wait_until_made(self) -> None:
+        try:
+            said = self._said.get(timeout=CONNECT)
+        except Empty:
+            raise ClusterUnavailable(f"there is no cluster after {CONNECT:.0f} s: {self._last_words()}") from None
+        if said is None:
+            raise ClusterUnavailable(f"the process that holds the cluster ended: {self._last_words()}")
+        if said["say"] == "failed":
+            raise _ERRORS[str(said["kind"])](str(said["text"]))
+        self.address, self.why_no_address = str(said["address"]), str(said["why"])
+
+    def _take(self, said: _Said | None) -> None:
+        if said is None:
+            self.is_dead = True
+            self.why = self.why or f"the process that holds the cluster ended: {self._last_words()}"
+        elif said["say"] == "gone":
+            self.why = str(said["text"])
+        else:
+            self._ended.append(PilotReport(str(said["kind"]), str(said["text"])))
+
+    def _listen(self, answers: IO[bytes] | None) -> None:
+        for line in answers or ():
+            self._said.put(json.loads(line))
+        self._said.put(None)
+
+    def _last_words(self) -> str:
+        try:
+            lines = self._log.read_text("utf-8", "replace").strip().splitlines()
+        except OSError:
+            return "it left no word"
+        return lines[-1].strip()[:500] if lines else "it left no word"
+
+
+_: type[Placement] = PlacementProcess
