@@ -42,17 +42,20 @@ class Window:
         """Whether this trial may be asked for now; tells first what it may know."""
         if self._size is None:
             return True
-        while self._told <= number - self._size and self._told in self._ended:
+        last = number - self._size
+        while self._told <= last and self._told in self._ended:
             trial, result = self._ended.pop(self._told)
             self._failed -= result.state is State.FAILED
             self._told += 1
             self._tell(trial, result)
-        while self._reached <= number - self._size:
+        return self._told > last or self._makes_no_difference(last)
+
+    def _makes_no_difference(self, last: int) -> bool:
+        """Whether the next trial is the same whatever those up to `last` that are not told yet turn out to be."""
+        if self._spare is None:
+            return False
+        while self._reached <= last:
             if self._reached >= self._told and self._reached not in self._ended:
                 self._behind.add(self._reached)
             self._reached += 1
-        return not self._behind or self._makes_no_difference()
-
-    def _makes_no_difference(self) -> bool:
-        """Whether nothing that the trials not told yet may turn out to be changes the next one."""
-        return self._spare is not None and len(self._behind) + self._failed < self._spare()
+        return len(self._behind) + self._failed < self._spare()

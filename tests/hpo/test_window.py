@@ -40,6 +40,14 @@ def test_a_free_window_tells_at_once_and_admits_always() -> None:
     assert told == [5]
 
 
+def test_a_trial_that_was_admitted_stays_so_while_a_later_one_waits() -> None:
+    window = Window(2, lambda trial, result: None)
+    window.end(trial(0), DONE)
+    assert window.admits(2)
+    assert not window.admits(3)
+    assert window.admits(1)  # which was lost, and is to run again
+
+
 FAILED = Result(State.FAILED, None, "exception")
 
 
