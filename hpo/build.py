@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from hpo.errors import ConfigError
 from hpo.executor import Executor
 from hpo.executors.limits import Limits
 from hpo.executors.names import make_executor
+from hpo.executors.remote.cluster import Cluster
 from hpo.executors.result_folder import ResultFolder
 from hpo.feasibility import allows, constrained
 from hpo.gates import when_findings
@@ -24,6 +25,7 @@ from hpo.masking import Secrets, remember
 from hpo.mlflow_in_trials import mlflow_in_trials
 from hpo.objective import HeldOut, ModelJudge, ModelSource, Objective, Surroundings, TrialFiles
 from hpo.objectives.held_out import HeldOutScore
+from hpo.patience import retry_seconds
 from hpo.places import URI_VARIABLES, Places, places_of
 from hpo.plan import Plan
 from hpo.pruner import Pruner
@@ -54,6 +56,7 @@ class Parts:
     search_path: Sequence[str]
     secrets: Secrets
     surroundings: Surroundings | None = None
+    cluster: Cluster = Cluster()  # noqa: RUF009  # frozen
 
     def reading_inputs(self) -> "Parts":
         """The same parts; the files that the sweep file says its trials read are among the data sets.
@@ -66,6 +69,13 @@ class Parts:
     def beside(self, uri: str) -> "Parts":
         """The same parts; what trials log by MLflow goes onto their runs in the database at this URI."""
         return replace(self, surroundings=mlflow_in_trials(uri))
+
+    def on_cluster(self, artifacts: Path | None, is_over: Callable[[], bool]) -> "Parts":
+        """The same parts; the hosts of a cluster, if there is one, all have to see that local folder for artifacts.
+
+        `is_over` says that somebody wants an end, which is looked at while the first host is waited for.
+        """
+        return replace(self, cluster=replace(self.cluster, artifacts=artifacts, is_over=is_over))
 
     @property
     def plan(self) -> Plan:
@@ -216,6 +226,13 @@ class Parts:
             others=self.plan.others if objective is self.objective else None,
             replication=replication,
             share=share_of(parallel),
+            cluster=replace(
+                self.cluster,
+                address=parallel.address,
+                listen=parallel.listen,
+                register=parallel.registering,
+                patience=retry_seconds(self.config.tracker.retry_for, os.environ),
+            ),
         )
 
 

@@ -42,7 +42,7 @@ from hpo.trial_files import StoredFiles
 from hpo.warm_start import KnownTrial, Taken, Today, take_known, told_by, told_of, warm_start_tags
 from hpo.watcher import Silence, Watcher
 from hpo.winner import Finals
-from trackers.artifacts import ArtifactFolder
+from trackers.artifacts import ArtifactFolder, local_path
 from trackers.opening import Store
 from trackers.records import Change, Query, Run, RunEnded, RunUpdated, Status
 from trackers.tracker import Tracker
@@ -232,7 +232,8 @@ class Drive:
         scratch = new_scratch()
         results, records = self._results(parent), self._records(parent)
         try:
-            executor = self.parts.executor(StoredFiles(ArtifactFolder()), scratch, results)
+            with resumable(parent.name, self.store.uri, os.environ):
+                executor = self._on_cluster(parent).executor(StoredFiles(ArtifactFolder()), scratch, results)
         except BaseException:  # the objective cannot be loaded by a worker, say: no trial was started
             stopped = RunEnded(parent.id, Status.KILLED, _now(), tags={STOPPED_TAG: Stop.INTERRUPTED.value})
             self._tracker(parent.id).record([stopped], claim.fence)
@@ -260,6 +261,10 @@ class Drive:
             if results:
                 results.close()
             shutil.rmtree(scratch, ignore_errors=True)
+
+    def _on_cluster(self, parent: Run) -> Parts:
+        folder = local_path(parent.artifact_uri)
+        return self.parts.on_cluster(folder.parent if folder else None, lambda: self.wishes.interruption.asked)
 
     def _models(self, parent: Run) -> ModelKeeping:
         parts, delete = self.parts, DroppedModels(root_of(parent))
@@ -307,7 +312,7 @@ class Drive:
 
     def _decided(self, parent: Run, claim: Claim, *, again: bool = False) -> LastStep:
         finals = Finals(
-            self.parts,
+            self._on_cluster(parent),
             self._with_registry,
             parent,
             self._tracker(parent.id),

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter, ValidationError
 
 from hpo.config.fields import Duration
-from hpo.errors import ConfigError
+from hpo.errors import ClusterUnavailable, ConfigError
 from hpo.masking import hide_patterns
 from hpo.patient_registry import PatientRegistry
 from hpo.patient_tracker import PatientTracker
@@ -74,12 +74,14 @@ def take_in(spool: Spool, record: Record) -> int:
 
 @contextlib.contextmanager
 def resumable(sweep: str, uri: str, environment: Mapping[str, str]) -> Iterator[None]:
-    """Lets the error of a store that is in trouble end with the command that goes on."""
+    """Lets the error of a store, or a cluster, that is in trouble end with the command that goes on."""
     where = "" if uri == default_store(environment) else f" --tracker {shlex.quote(hide_patterns(uri))}"
     try:
         yield
     except StoreUnavailable as error:
         raise StoreUnavailable(f"{error}, then: hpo resume {shlex.quote(sweep)}{where}") from error
+    except ClusterUnavailable as error:
+        raise ClusterUnavailable(f"{error}; go on with: hpo resume {shlex.quote(sweep)}{where}") from error
 
 
 def _number_or_text(text: str) -> float | str:

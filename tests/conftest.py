@@ -45,6 +45,9 @@ mlflow_proxy = _mlflow.mlflow_proxy  # type: ignore[attr-defined]
 fresh_name = _mlflow.fresh_name  # type: ignore[attr-defined]
 
 _beside("process_placement")
+_dask = _beside("dask_processes")
+dask_cluster = _dask.dask_cluster  # type: ignore[attr-defined]
+dask_processes = _dask.dask_processes  # type: ignore[attr-defined]
 _object_stores = _beside("object_stores")
 s3_server = _object_stores.s3_server  # type: ignore[attr-defined]
 gs_server = _object_stores.gs_server  # type: ignore[attr-defined]

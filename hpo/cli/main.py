@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 from hpo.cli import output
 from hpo.cli.options import DEBUG, Shared, add_common
 from hpo.config.nearest import did_you_mean
-from hpo.errors import ConfigError, HpoError, ProvenanceError, SweepOwned, TooManyFailures
+from hpo.errors import ClusterUnavailable, ConfigError, HpoError, ProvenanceError, SweepOwned, TooManyFailures
 from trackers.errors import FilterError, InvalidRecord, StoreUnavailable, Superseded, TrackerError
 
 VERBS: dict[str, tuple[str, str]] = {
@@ -54,6 +54,7 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (SweepOwned, 5),
     (ConfigError, 2),
     (ProvenanceError, 2),
+    (ClusterUnavailable, 75),
     (HpoError, 1),
     (FilterError, 2),
     (InvalidRecord, 2),

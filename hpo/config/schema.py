@@ -8,7 +8,6 @@ from pydantic_core import InitErrorDetails
 
 from hpo.config.capture_fields import Capture
 from hpo.config.constraint_rules import Constraints
-from hpo.config.device_fields import DeviceKeys
 from hpo.config.fields import (
     WHOLE,
     Alias,
@@ -31,6 +30,7 @@ from hpo.config.fields import (
 from hpo.config.metrics_fields import MetricOfSeveral, Pick, SeveralMetrics, pick_from_word
 from hpo.config.nearest import did_you_mean
 from hpo.config.objective_fields import Objective
+from hpo.config.parallel_fields import ClusterKeys
 from hpo.config.parameters import ParameterSpec
 from hpo.config.rules import Facts, GateFacts, findings
 from hpo.config.search_fields import Duplicates, Replicates, StartPoint, WarmStart
@@ -46,6 +46,10 @@ SAMPLERS: Mapping[str, tuple[str, ...]] = {
 """The samplers of each engine; random and grid are the same under both."""
 
 _PruningRule = Literal["median", "percentile", "asha", "hyperband", "patient", "threshold", "wilcoxon"]
+
+
+MOST_ON_A_CLUSTER = 1000
+"""How many slots are asked for where neither n_jobs nor the window says."""
 
 
 class Metric(Section):
@@ -121,13 +125,11 @@ class Budget(Section):
     """How many trials in a row without a new best one end the sweep."""
 
 
-class Parallel(DeviceKeys):
+class Parallel(ClusterKeys):
     """How trials run at the same time."""
 
     n_jobs: Annotated[int, Field(ge=-1, le=10_000), WHOLE] = 1
-    """How many trials run at once; -1: one for each core, up to the window."""
-    backend: Literal["loky", "threading", "serial"] = "loky"
-    """Where trials run: in processes, in threads, or one after the other in this process."""
+    """How many trials run at once; -1: one for each core, up to the window; on a cluster as many as it has room for."""
     window: WindowSize | None = None
     """Trial n knows the trials up to n - window; where left out 1 for one job, else 2 x n_jobs. The same window gives
     the same trials for any number of jobs up to it. free: use all that has ended; busiest, but not repeatable."""
@@ -166,6 +168,8 @@ class Parallel(DeviceKeys):
         """How many trials run at once on a machine with this many cores."""
         if self.backend == "serial":
             return 1
+        if self.is_cluster and self.n_jobs < 0:  # as many as the cluster has room for
+            return self.rolling_window or MOST_ON_A_CLUSTER
         return self.n_jobs if self.n_jobs > 0 else min(cores, self.rolling_window or cores)
 
 

@@ -1,12 +1,15 @@
 """The executors by the names a sweep file calls them (`parallel.backend`)."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from hpo.errors import ConfigError
 from hpo.executor import Executor
 from hpo.executors.devices import Share, devices_of_slots
 from hpo.executors.limits import Limits
+from hpo.executors.remote.cluster import Cluster
+from hpo.executors.remote.names import JOBLIB, on_dask, on_joblib, on_ray
 from hpo.executors.result_folder import ResultFolder
 from hpo.executors.work import Work
 from hpo.front import Goals
@@ -15,20 +18,20 @@ from hpo.replication import Replication
 from hpo.trial import Goal
 
 
-def _loky(work: Work, slots: int, limits: Limits, share: Share) -> Executor:
+def _loky(work: Work, slots: int, limits: Limits, share: Share, cluster: Cluster) -> Executor:  # noqa: ARG001
     from hpo.executors.process_executor import ProcessExecutor  # joblib takes 0.3 s to import
 
     return ProcessExecutor(work, slots=slots, limits=limits, devices=devices_of_slots(share, slots))
 
 
-def _threading(work: Work, slots: int, limits: Limits, share: Share) -> Executor:
+def _threading(work: Work, slots: int, limits: Limits, share: Share, cluster: Cluster) -> Executor:  # noqa: ARG001
     from hpo.executors.thread_executor import ThreadExecutor
 
     _refuse(limits, share, "threading")
     return ThreadExecutor(work, slots=slots)
 
 
-def _serial(work: Work, slots: int, limits: Limits, share: Share) -> Executor:
+def _serial(work: Work, slots: int, limits: Limits, share: Share, cluster: Cluster) -> Executor:  # noqa: ARG001
     from hpo.executors.serial_executor import SerialExecutor
 
     _refuse(limits, share, "serial")
@@ -46,12 +49,14 @@ def _refuse(limits: Limits, share: Share, backend: str) -> None:
         )
 
 
-EXECUTORS: Mapping[str, Callable[[Work, int, Limits, Share], Executor]] = {
+EXECUTORS: Mapping[str, Callable[[Work, int, Limits, Share, Cluster], Executor]] = {
     "loky": _loky,
     "threading": _threading,
     "serial": _serial,
+    "dask": on_dask,
+    "ray": on_ray,
 }
-"""Backend name to what makes its executor."""
+"""Backend name to what makes its executor; beside these there is joblib:NAME."""
 
 
 def make_executor(
@@ -72,16 +77,19 @@ def make_executor(
     others: Goals | None = None,
     replication: Replication | None = None,
     share: Share = Share(),  # noqa: B008  # frozen
+    cluster: Cluster = Cluster(),  # noqa: B008  # frozen
 ) -> Executor:
     """An executor whose workers have the objective ready; ObjectiveError where they cannot.
 
     `scratch` is a folder for this driver alone, made if needed and not removed. Close the executor when done.
     `results` is a folder of the sweep that outlives this driver. With `asks`, trials that report wait for the answer
     given to `wait`. `others` are the further metrics of a sweep by several. With `replication` each
-    trial runs its point several times. `share` is what each trial has of this machine's GPUs and processors.
+    trial runs its point several times. `share` is what each trial has of its machine's GPUs and processors. `cluster`
+    is where other machines are, for the backends that use them. ClusterUnavailable where none of those can be had.
     """
-    if backend not in EXECUTORS:
-        raise ConfigError(f"parallel.backend must be one of {', '.join(EXECUTORS)}, got {backend!r}")
+    make = partial(on_joblib, backend.removeprefix(JOBLIB)) if backend.startswith(JOBLIB) else EXECUTORS.get(backend)
+    if make is None:
+        raise ConfigError(f"parallel.backend must be one of {', '.join(EXECUTORS)}, {JOBLIB}NAME, got {backend!r}")
     work = Work(
         objective=objective,
         metric=metric,
@@ -96,4 +104,4 @@ def make_executor(
         others=others or {},
         replication=replication,
     )
-    return EXECUTORS[backend](work, slots, limits, share)
+    return make(work, slots, limits, share, cluster)

@@ -106,7 +106,8 @@ def captured_environment(
     and `backend` are the sweep's, `command` says whether its trials are programs: where trials run in processes of
     their own, these start with fixed settings.
     """
-    fixed = worker_variables(inner_threads, environ) if command or backend == "loky" else {}
+    has_processes = command or backend not in ("threading", "serial")
+    fixed = worker_variables(inner_threads, environ) if has_processes else {}
     distributions = installed()
     return Environment(
         python=platform.python_version(),

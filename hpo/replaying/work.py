@@ -103,8 +103,9 @@ def _config(job: Job, secrets: Mapping[str, str]) -> SweepConfig:
     """The sweep file, in this many slots, with the secrets in their places, and without what follows a search."""
     config = read_sweep_text(job.config, "the sweep file on record")
     slots = min(job.slots, len(job.tasks)) if config.parallel.backend != "serial" else 1
+    here = {"backend": "loky"} if config.parallel.is_cluster else {}
     changes = {
-        "parallel": as_far_as_it_fits(config.parallel.model_copy(update={"n_jobs": max(slots, 1)})),
+        "parallel": as_far_as_it_fits(config.parallel.model_copy(update={"n_jobs": max(slots, 1), **here})),
         "parameters": {**config.parameters, **secrets},
         "registration": None,
         "objective": _with_data(config.objective, job.moved),

@@ -20,6 +20,7 @@ from hpo.errors import ConfigError, ObjectiveError, TrialPruned
 from hpo.executor import Executor
 from hpo.executors.limits import Limits
 from hpo.executors.names import EXECUTORS, make_executor
+from hpo.executors.remote.cluster import Cluster
 from hpo.executors.result_folder import ResultFolder
 from hpo.objective import TrialContext
 from hpo.trial import Goal, Outcome, Question, SavedFile, SavedModel, State, Trial
@@ -27,7 +28,11 @@ from hpo.trial import Goal, Outcome, Question, SavedFile, SavedModel, State, Tri
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import a test file
 
 PATIENCE = 60.0
-NAMES = sorted(EXECUTORS)
+LOCAL = ["loky", "serial", "threading"]
+BESIDE = ["loky", "threading", pytest.param("dask", marks=pytest.mark.slow)]
+CLUSTERS = ["dask", "ray", "joblib:loky"]
+NAMES = [*LOCAL, *(pytest.param(name, marks=pytest.mark.slow) for name in CLUSTERS)]
+EVERYDAY = [*LOCAL, "dask", *(pytest.param(name, marks=pytest.mark.slow) for name in CLUSTERS[1:])]
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ Make = Callable[..., Executor]
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
+def make(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Make]:
     made: list[Executor] = []
 
     def make(backend: str, objective: object, slots: int = 2, **more: object) -> Executor:
@@ -63,6 +68,10 @@ def make(tmp_path: Path) -> Iterator[Make]:
             "scratch": tmp_path / "scratch",
         }
         slots = 1 if backend == "serial" else slots
+        if backend == "dask":  # all tests share one cluster
+            settings["cluster"] = Cluster(address=request.getfixturevalue("dask_cluster"))
+        if backend == "ray":
+            pytest.importorskip("ray")
         made.append(make_executor(backend, slots=slots, objective=objective, **settings | more))
         return made[-1]
 
@@ -98,7 +107,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("backend", NAMES)
+@pytest.mark.parametrize("backend", EVERYDAY)
 def test_every_trial_ends_in_exactly_one_outcome(backend: str, make: Make) -> None:
     outcomes = run(make(backend, lambda params, trial: params["x"] * 2), *(trial(n, x=n) for n in range(25)))
 
@@ -156,7 +165,7 @@ def _raise_unpicklable() -> None:
     raise Unpicklable
 
 
-@pytest.mark.parametrize("backend", NAMES)
+@pytest.mark.parametrize("backend", EVERYDAY)
 def test_a_trial_that_goes_wrong_costs_itself_alone(backend: str, make: Make) -> None:
     """F8, F9"""
     kinds = list(FAULTS)
@@ -203,7 +212,7 @@ def test_each_attempt_has_an_empty_folder_that_is_gone_afterwards(backend: str, 
     assert [path.name for path in (tmp_path / "scratch").glob("[34]-*")] == []
 
 
-@pytest.mark.parametrize("backend", NAMES)
+@pytest.mark.parametrize("backend", EVERYDAY)
 def test_what_a_trial_keeps_comes_back_and_is_on_disk(backend: str, make: Make, tmp_path: Path) -> None:
     def objective(params: Mapping[str, object], trial: TrialContext) -> float:
         (trial.dir / "note.txt").write_text("hello")
@@ -236,7 +245,7 @@ def test_waiting_for_nothing_returns_at_once(backend: str, make: Make) -> None:
     assert executor.wait(None) == []
 
 
-@pytest.mark.parametrize("backend", NAMES)
+@pytest.mark.parametrize("backend", EVERYDAY)
 def test_a_cancelled_trial_has_no_outcome(backend: str, make: Make) -> None:
     executor = make(backend, lambda params, trial: float(params["x"]))
     executor.submit(trial(0, x=0))
@@ -257,7 +266,7 @@ def test_closing_twice_is_harmless(backend: str, make: Make) -> None:
     assert executor.wait(0) == []
 
 
-@pytest.mark.parametrize("backend", NAMES)
+@pytest.mark.parametrize("backend", EVERYDAY)
 def test_an_objective_that_cannot_get_ready_is_known_before_trial_1(backend: str, make: Make) -> None:
     class Broken:
         def prepare(self) -> None:
@@ -272,7 +281,7 @@ def test_an_objective_that_cannot_get_ready_is_known_before_trial_1(backend: str
 
 @pytest.mark.parametrize("backend", NAMES)
 def test_modules_are_found_on_the_search_path(backend: str, make: Make, tmp_path: Path) -> None:
-    name = f"beside_the_sweep_{backend}"
+    name = f"beside_the_sweep_{backend.replace(':', '_')}"
     (tmp_path / f"{name}.py").write_text("LOSS = 4.5")
 
     def objective(params: Mapping[str, object], trial: TrialContext) -> float:
@@ -339,7 +348,7 @@ def test_a_trial_that_reports_asks_and_goes_on(backend: str, make: Make) -> None
     assert judge.seen == {n: [(step, n + step / 10) for step in range(1, 6)] for n in range(executor.slots)}
 
 
-@pytest.mark.parametrize("backend", NAMES)
+@pytest.mark.parametrize("backend", EVERYDAY)
 def test_a_trial_that_is_told_to_stop_is_pruned_and_keeps_its_reports(backend: str, make: Make) -> None:
     def objective(params: Mapping[str, object], trial: TrialContext) -> float:
         try:
@@ -433,7 +442,7 @@ def test_what_an_answer_raises_reaches_who_waits(backend: str, make: Make) -> No
     executor.close()
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", BESIDE)
 def test_closing_does_not_wait_for_trials_that_ask(backend: str, make: Make, tmp_path: Path) -> None:
     def objective(params: Mapping[str, object], trial: TrialContext) -> float:
         (tmp_path / "asks").touch()
@@ -448,7 +457,7 @@ def test_closing_does_not_wait_for_trials_that_ask(backend: str, make: Make, tmp
     assert executor.wait(0) == []
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", BESIDE)
 def test_a_cancelled_trial_is_told_to_stop_and_its_slot_is_free(backend: str, make: Make, tmp_path: Path) -> None:
     def objective(params: Mapping[str, object], trial: TrialContext) -> float:
         (tmp_path / f"asks{trial.number}").touch()
@@ -464,7 +473,7 @@ def test_a_cancelled_trial_is_told_to_stop_and_its_slot_is_free(backend: str, ma
     assert list(judge.seen) == [1]
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", BESIDE)
 def test_trials_that_ask_all_the_time_do_not_hold_up_the_others(backend: str, make: Make, tmp_path: Path) -> None:
     go = tmp_path / "go"
 
@@ -573,8 +582,12 @@ executor.wait(None, die)
     until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
 
 
+def test_the_table_of_names_has_no_backend_that_is_not_tried_here() -> None:
+    assert set(EXECUTORS) == {*LOCAL, *CLUSTERS} - {"joblib:loky"}
+
+
 def test_an_unknown_backend_is_refused_with_the_known_ones(make: Make) -> None:
-    with pytest.raises(ConfigError, match="loky, threading, serial, got 'fork'"):
+    with pytest.raises(ConfigError, match="loky, threading, serial, dask, ray, joblib:NAME, got 'fork'"):
         make("fork", None)
 
 
@@ -615,7 +628,7 @@ def test_ctrl_c_passes_through_the_serial_executor(make: Make) -> None:
     assert executor.wait(None) == []
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", BESIDE)
 def test_trials_run_side_by_side(backend: str, make: Make, tmp_path: Path) -> None:
     def objective(params: Mapping[str, object], trial: TrialContext) -> float:
         (tmp_path / f"here{trial.number}").touch()
@@ -627,7 +640,7 @@ def test_trials_run_side_by_side(backend: str, make: Make, tmp_path: Path) -> No
     assert {outcome.state for outcome in outcomes.values()} == {State.COMPLETE}
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", BESIDE)
 def test_waiting_ends_with_its_timeout(backend: str, make: Make, tmp_path: Path) -> None:
     go = tmp_path / "go"
 

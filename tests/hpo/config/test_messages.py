@@ -62,7 +62,7 @@ def test_all_mistakes_of_a_file_are_reported_at_once_in_the_order_they_stand() -
         "f:14:33: error: budget.timeout: cannot read '10 minutes' as a time: write 10m",
         "f:15:33: error: engine.sampler: optuna has no sampler 'tpee'; it has tpe, gp, cmaes, qmc, nsga2, random, grid"
         " - did you mean 'tpe'?",
-        "f:16:32: error: parallel.backend: 'loki' is not one of loky, threading, serial - did you mean 'loky'?",
+        "f:16:32: error: parallel.backend: 'loki' is not one of loky, threading, serial, dask, ray, joblib:NAME - did you mean 'loky'?",
         "12 errors in f; nothing was run",
     ]
 
@@ -137,12 +137,25 @@ def test_a_condition_on_a_parameter_that_is_wrong_itself_is_not_held_against_it(
             "5:20: error: parallel.window: must be a whole number or the word free, got 'fre'",
         ),
         (
-            "parallel: {backend: dask}",
-            "5:21: error: parallel.backend: 'dask' is not one of loky, threading, serial",
+            "parallel: {backend: spark}",
+            "5:21: error: parallel.backend: 'spark' is not one of loky, threading, serial, dask, ray, joblib:NAME",
+        ),
+        (
+            "parallel: {address: 'tcp://scheduler:8786'}",
+            "5:12: error: parallel.address: is for dask and ray, and backend is loky",
+        ),
+        (
+            "parallel: {backend: dask, listen: '10.0.0.5:97000'}",
+            "5:35: error: parallel.listen: must be HOST or HOST:PORT of this machine, such as 10.0.0.5:9700, got "
+            "'10.0.0.5:97000'",
+        ),
+        (
+            "parallel: {backend: ray, register: joblibspark:register_spark}",
+            "5:26: error: parallel.register: is for joblib:NAME, and backend is ray",
         ),
         (
             "parallel: {backend: processes}",
-            "5:21: error: parallel.backend: 'processes' is not one of loky, threading, serial - did you mean 'loky'?",
+            "5:21: error: parallel.backend: 'processes' is not one of loky, threading, serial, dask, ray, joblib:NAME - did you mean 'loky'?",
         ),
         (
             "engine: hyperot",
@@ -367,7 +380,7 @@ def test_a_foreign_or_misplaced_key_is_answered_with_ours(extra: str, hint: str)
     "extra",
     [
         "constraints: ['a < b']", "tracker: {mirror: x}",
-        "parallel: {address: x}", "parallel: {backend: dask}", "parallel: {backend: ray}",
+        "parallel: {address: x}", "parallel: {backend: spark}", "parallel: {backend: 'joblib:'}",
     ],
 )  # fmt: skip
 def test_what_does_not_work_yet_is_an_error(extra: str) -> None:
