@@ -3,9 +3,10 @@
 The store: seconds of a commit and of each row's part in it, by the tracker itself and with durable settings, as a fit
 over transactions of 1 to 256 trials (4 params, 2 metrics); bytes a trial takes; what reading a history back takes. The
 samplers: CPU milliseconds to tell a trial and ask for the next, by how many were told. Messages: the driver's CPU
-seconds to send a trial, take its outcome, or answer a report, with real worker processes; and bytes of each.
+seconds to send a trial, take its outcome, or answer a report, with worker processes and
+over the line to a local cluster; and bytes of each.
 
-Usage: python scripts/bench/constants.py [--only sqlite postgresql samplers messages] [--output FILE]
+Usage: python scripts/bench/constants.py [--only sqlite postgresql samplers loky dask] [--output FILE]
 """
 
 import argparse
@@ -133,8 +134,8 @@ def store(uri: str, folder: Path, repeat: int) -> dict[str, float]:
 
 
 def undisturbed(taken: list[float]) -> float:
-    """The mean of the quickest tenth: what else runs on the machine only ever slows it."""
-    return statistics.mean(sorted(taken)[: max(1, len(taken) // 10)])
+    """The median of the quickest half: what else runs on the machine only ever slows it."""
+    return statistics.median(sorted(taken)[: max(1, len(taken) // 2)])
 
 
 def recorded(opened: Store, changes: list[Change]) -> float:
@@ -206,10 +207,10 @@ def reporting(params: Mapping[str, object], trial: object) -> float:
     return 1.0
 
 
-def messages(trials: int = 400) -> dict[str, float]:
-    """The driver's CPU seconds and bytes for each message, with two worker processes."""
-    plain = driver_seconds(nothing, trials, asks=False)
-    asking = driver_seconds(reporting, 20, asks=True)
+def messages(backend: str, trials: int = 400) -> dict[str, float]:
+    """The driver's CPU seconds and bytes for each message, with two workers."""
+    plain = min(driver_seconds(backend, nothing, trials, asks=False) for _ in range(3))
+    asking = min(driver_seconds(backend, reporting, 20, asks=True) for _ in range(3))
     made = Trials()
     trial = made.new()
     sizes = (asdict(trial), asdict(made.outcome(trial)), asdict(made.outcome(trial, 1).reports[0]))
@@ -220,25 +221,25 @@ def messages(trials: int = 400) -> dict[str, float]:
     }  # fmt: skip
 
 
-def driver_seconds(objective: Callable[..., float], trials: int, *, asks: bool) -> float:
-    """CPU of this process for one trial, from submit to its outcome, two at a time."""
+def driver_seconds(backend: str, objective: Callable[..., float], trials: int, *, asks: bool) -> float:
+    """CPU of this process, all its threads, for one trial, from submit to its outcome; two at a time."""
     from hpo.executors.names import make_executor
 
     with tempfile.TemporaryDirectory() as scratch:
         executor = make_executor(
-            "loky", slots=2, objective=objective, metric=METRIC, goal=Goal.MINIMIZE, files=None,
+            backend, slots=2, objective=objective, metric=METRIC, goal=Goal.MINIMIZE, files=None,
             scratch=Path(scratch), inner_threads=None, asks=asks,
         )  # fmt: skip
-        made, began = Trials(), 0.0
+        made, open_now, ended, began = Trials(), 0, 0, 0.0
         try:
-            for at in range(-10, trials, 2):
-                if at == 0:
-                    began = time.process_time()
-                for _ in range(2):
+            while ended < trials:
+                while open_now < min(2, executor.slots):
                     executor.submit(made.new())
-                ended = 0
-                while ended < 2:
-                    ended += len(executor.wait(None))
+                    open_now += 1
+                taken = len(executor.wait(None))
+                open_now -= taken
+                ended += taken
+                began = began or time.process_time()  # after the first one: that started a worker
             return (time.process_time() - began) / trials
         finally:
             executor.close()
@@ -264,7 +265,7 @@ def table(found: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = ["sqlite", "postgresql", "samplers", "messages"]
+    parts = ["sqlite", "postgresql", "samplers", "loky", "dask"]
     parser.add_argument("--only", nargs="*", choices=parts, default=parts)
     parser.add_argument("--repeat", type=int, default=20)
     parser.add_argument("--output", type=Path, default=OUTPUT)
@@ -274,8 +275,13 @@ def main() -> None:
     with contextlib.suppress(FileNotFoundError):
         known = json.loads(options.output.read_text())
     found = dict(known.get("simulation", {}))
-    made = {"messages": messages, "sqlite": lambda: stores("sqlite", options.repeat),
-            "postgresql": lambda: stores("postgresql", options.repeat), "samplers": samplers}  # fmt: skip
+    made = {
+        "loky": lambda: messages("loky"),
+        "dask": lambda: messages("dask"),
+        "sqlite": lambda: stores("sqlite", options.repeat),
+        "postgresql": lambda: stores("postgresql", options.repeat),
+        "samplers": samplers,
+    }
     for part in options.only:
         found[part] = made[part]()
         print(*table({part: found[part]}), sep="\n", flush=True)

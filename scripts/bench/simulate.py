@@ -10,7 +10,7 @@ Busy share and rate are those of the stretch from the second round of trials to 
 `auto` means optuna's tpe from trial 200 on; with --ask SECONDS points are random and each costs so much.
 
 Usage: python scripts/bench/simulate.py [--workers 10000] [--trials 200000] [--seconds 60] [--sampler random|tpe|auto]
-       python scripts/bench/simulate.py --table    (the runs of docs/scale.md, some minutes)
+       python scripts/bench/simulate.py --workers 64 512 --window 2 4 8 16 --rounds --learns
 """
 
 import argparse
@@ -20,6 +20,7 @@ import sys
 import time
 import uuid
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +33,7 @@ from hpo.interruption import Interruption  # noqa: E402
 from hpo.kept_models import KeptModels  # noqa: E402
 from hpo.plan import Plan  # noqa: E402
 from hpo.pruners.names import make_pruner  # noqa: E402
-from hpo.samplers.names import make_sampler  # noqa: E402
+from hpo.samplers.names import LEARN_NOTHING, make_sampler  # noqa: E402
 from hpo.space import Choice, FloatRange, IntRange, Parameter, Space  # noqa: E402
 from hpo.sweep import Sweep  # noqa: E402
 from hpo.sweep_records import SweepRecords  # noqa: E402
@@ -95,10 +96,11 @@ def sampler_of(setting: Setting, clock: Clock) -> object:
 def simulate(setting: Setting, constants: Mapping[str, Mapping[str, float]]) -> dict[str, object]:
     """Runs one sweep; what came of it."""
     clock, memory = Clock(), Memory(setting.trials)
-    workers = Workers(setting, clock, constants["messages"])
+    workers = Workers(setting, clock, constants[setting.over])
     counts = Counts(clock, constants[setting.store], memory)
     new_id, parent = (lambda: uuid.uuid4().hex), "s" * 32
-    plan = Plan(METRIC, Goal.MINIMIZE, setting.seed, setting.size, Budget(setting.trials))
+    learns = setting.learns or setting.sampler not in LEARN_NOTHING or bool(setting.reports)
+    plan = Plan(METRIC, Goal.MINIMIZE, setting.seed, setting.size, Budget(setting.trials), learns=learns)
     pruner = None
     if setting.reports:
         pruner = make_pruner("asha", goal=Goal.MINIMIZE, seed=setting.seed, window=setting.size, options={})
@@ -165,7 +167,10 @@ def main() -> None:
     parser.add_argument("--sampler", default=Setting.sampler, help="random, tpe, auto, grid, qmc")
     parser.add_argument("--ask", type=float, default=0.0, help="seconds that an ask costs besides")
     parser.add_argument("--store", choices=["sqlite", "postgresql"], nargs="+", default=[Setting.store])
+    parser.add_argument("--over", choices=["loky", "dask"], default=Setting.over, help="how trials get to workers")
     parser.add_argument("--window", type=int, nargs="+", default=[None], help="0: free; left out: twice the workers")
+    parser.add_argument("--learns", action="store_true", help="random points wait for the window, as if they learned")
+    parser.add_argument("--rounds", action="store_true", help="windows are given as multiples of the workers")
     parser.add_argument("--reports", type=int, default=0, help="a trial, each judged by asha")
     parser.add_argument("--duplicates", default=Setting.duplicates)
     parser.add_argument("--lost", type=float, default=Setting.lost, help="how often a worker is lost in an hour")
@@ -175,19 +180,17 @@ def main() -> None:
     logging.disable(logging.WARNING)  # each lost worker is one
     constants = json.loads(options.constants.read_text())["simulation"]
     print(HEADER, flush=True)
-    for store in options.store:
-        for workers in options.workers:
-            for seconds in options.seconds:
-                for window in options.window:
-                    setting = Setting(
-                        workers, options.trials, seconds, options.sigma, options.sampler, options.ask, store, window,
-                        options.reports, options.duplicates, options.lost,
-                    )  # fmt: skip
-                    found = simulate(setting, constants)
-                    print(row(found), flush=True)
-                    if options.json:
-                        with options.json.open("a") as file:
-                            print(json.dumps(found), file=file)
+    for store, workers, seconds, window in product(options.store, options.workers, options.seconds, options.window):
+        setting = Setting(
+            workers, options.trials, seconds, options.sigma, options.sampler, options.ask, store, options.over,
+            None if window is None else window * (workers if options.rounds else 1),
+            options.reports, options.duplicates, options.learns, options.lost,
+        )  # fmt: skip
+        found = simulate(setting, constants)
+        print(row(found), flush=True)
+        if options.json:
+            with options.json.open("a") as file:
+                print(json.dumps(found), file=file)
 
 
 if __name__ == "__main__":

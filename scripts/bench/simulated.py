@@ -19,7 +19,7 @@ END, REPORT, BACK = range(3)
 
 @dataclass(frozen=True)
 class Setting:
-    """One run of the simulation; a window of 0 is a free one."""
+    """One run of the simulation; a window of 0 is a free one. `learns`: random points wait for the window, too."""
 
     workers: int = 10_000
     trials: int = 200_000
@@ -28,9 +28,11 @@ class Setting:
     sampler: str = "random"
     ask: float = 0.0
     store: str = "sqlite"
+    over: str = "dask"
     window: int | None = None
     reports: int = 0
     duplicates: str = "replicate"
+    learns: bool = False
     lost: float = 0.01
     back_after: float = 30.0
     seed: int = 1

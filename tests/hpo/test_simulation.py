@@ -8,7 +8,7 @@ import pytest
 
 COST = {
     "sqlite": {"commit": 1e-3, "started": 1e-4, "ended": 1e-4, "point": 1e-5},
-    "messages": {"submit": 1e-4, "outcome": 1e-4, "question": 1e-4},
+    "dask": {"submit": 1e-4, "outcome": 1e-4, "question": 1e-4},
 }
 
 
@@ -29,7 +29,8 @@ def test_every_trial_ends_once_for_good_also_where_workers_are_lost(simulate: Mo
 
 def test_a_larger_window_keeps_more_workers_busy(simulate: ModuleType) -> None:
     small, free = (
-        simulate.simulate(simulate.Setting(workers=20, trials=400, window=window), COST) for window in (20, 0)
+        simulate.simulate(simulate.Setting(workers=20, trials=400, window=window, learns=True), COST)
+        for window in (20, 0)
     )
     assert small["busy"] < 0.7 < 0.95 < free["busy"] <= 1
     assert (small["limit"], free["limit"]) == ("window", "nothing")
