@@ -33,6 +33,7 @@ class OpenTrials(Generic[Ending]):
         self.slots = slots
         self._next = count()
         self._open: dict[int, Trial] = {}
+        self._tickets: dict[tuple[int, int], int] = {}  # by number and attempt: each question looks here
         self._arrived: SimpleQueue[tuple[int, Ending] | _Asked] = SimpleQueue()
         self._is_closed = False
 
@@ -47,6 +48,7 @@ class OpenTrials(Generic[Ending]):
             raise RuntimeError(f"trial {trial.number} was submitted while all {self.slots} slots are busy")
         ticket = next(self._next)
         self._open[ticket] = trial
+        self._tickets[trial.number, trial.attempt] = ticket
         return ticket
 
     def end(self, ticket: int, ending: Ending) -> None:
@@ -81,13 +83,14 @@ class OpenTrials(Generic[Ending]):
         """Closes a trial without an ending and gives its ticket; None where it is not open."""
         ticket = self._ticket(trial.number, trial.attempt)
         if ticket is not None:
-            del self._open[ticket]
+            self._close(ticket)
         return ticket
 
     def clear(self) -> list[Trial]:
         """Closes all without an ending, for good, and names them; whoever asks from now on is told so."""
         trials = list(self._open.values())
         self._open.clear()
+        self._tickets.clear()
         self._is_closed = True
         self._turn_away()
         return trials
@@ -101,15 +104,16 @@ class OpenTrials(Generic[Ending]):
             arrived.reply(answer(question) if is_open else None)
             return
         ticket, ending = arrived
-        trial = self._open.pop(ticket, None)
-        if trial is not None:
-            taken.append((ticket, trial, ending))
+        if ticket in self._open:
+            taken.append((ticket, self._close(ticket), ending))
 
     def _ticket(self, number: int, attempt: int) -> int | None:
-        for ticket, trial in self._open.items():
-            if (trial.number, trial.attempt) == (number, attempt):
-                return ticket
-        return None
+        return self._tickets.get((number, attempt))
+
+    def _close(self, ticket: int) -> Trial:
+        trial = self._open.pop(ticket)
+        self._tickets.pop((trial.number, trial.attempt), None)
+        return trial
 
     def _turn_away(self) -> None:
         while True:
