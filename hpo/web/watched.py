@@ -27,8 +27,8 @@ EVERY = 0.35
 TELLING, LONGEST = 20, 0.9
 """A turn, with what was told to all who watch, is followed by a pause of so many times the processor's time that it
 took, up to so many seconds: to tell hundreds is work that the driver may want to have done."""
-SHARE = 10
-"""A look that was expensive is followed by a pause of so many times its duration."""
+SHARE, AT_MOST = 10, 2.0
+"""A look that was expensive is followed by a pause of so many times its duration, up to so many seconds."""
 DRIVER = 5.0
 """Seconds between two looks at whether the driver lives: a driver that dies writes nothing."""
 REGISTRY = 1.0
@@ -183,7 +183,7 @@ class Watched:
                 log.debug("%s cannot be read: %s", self.parent.name, error)
             except Exception:
                 log.exception("looking at %s failed", self.parent.name)
-            self._pause = max(EVERY, SHARE * (time.monotonic() - began))
+            self._pause = max(EVERY, min(AT_MOST, SHARE * (time.monotonic() - began)))
             await asyncio.sleep(self._pause)
             more = min(LONGEST, TELLING * (time.process_time() - used)) - self._pause
             if more > 0:
@@ -236,7 +236,7 @@ class Watched:
             return False
         found = registered_by_sweep(self.store.registry.versions())
         before, self._registered = self._registered, found.get(self.parent.id, ())
-        self._registered_due = began + max(REGISTRY, SHARE * (time.monotonic() - began))
+        self._registered_due = began + max(REGISTRY, min(AT_MOST, SHARE * (time.monotonic() - began)))
         return self._registered != before
 
     def _columns(self, since: int | None) -> Body:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from trackers.records import NewVersion, Query, RunEnded, RunStarted, Status, TrialFacts
+
 SWEEP = """
 version: 1
 name: live
@@ -134,3 +136,33 @@ def test_a_sweep_of_hyperopt_in_postgresql_is_followed_as_well(postgres_uri, ser
         process.kill()
         process.wait()
         expect(page.locator(".tile").first).to_contain_text("Its driver is gone", timeout=20_000)
+
+
+@pytest.mark.slow
+def test_what_others_register_and_compare_follow_without_a_reload(tmp_path, seeding, serve, visit):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    with seeding.open_store(uri, artifacts=str(tmp_path / "mlruns")) as store:
+        ids = [seeding.seed_sweep(store, name, 20, seed=at, ended=False) for at, name in enumerate(("one", "two"))]
+        address = serve(uri)
+        models = visit(address, "/models")
+        sweep = visit(address, "/sweeps/one?tab=winner")
+        compared = visit(address, "/compare?s=one&s=two")
+        rows = compared.get_by_role("region", name="Summary").locator("tbody tr")
+        expect(rows.nth(0).locator("td").nth(1)).to_have_text("20")
+        expect(rows.nth(1).locator("td").nth(1)).to_have_text("20")
+        sweep.get_by_role("tab", name="Winner").scroll_into_view_if_needed()
+        expect(sweep.get_by_role("tabpanel")).to_contain_text("not registered")
+
+        (trial,) = store.tracker.find(Query(parent=ids[0], limit=1))
+        new = NewVersion("m", "/nowhere", trial.id, "k", tags={"hpo.sweep_run_id": ids[0]}, who="ana")
+        store.registry.register(new)
+        store.registry.set_alias("m", "champion", 1, who="ana")
+        facts = TrialFacts(20, {"dropout": 0.1}, "COMPLETE", value=-5.0)
+        begun = RunStarted("f" * 32, "late", "two", seeding.START, ids[1], trial=TrialFacts(20, {"dropout": 0.1}))
+        store.tracker.record([begun, RunEnded("f" * 32, Status.FINISHED, seeding.START + 9, trial=facts)])
+
+        expect(models.locator("main")).to_contain_text("champion → 1", timeout=20_000)
+        expect(sweep.get_by_role("tabpanel")).to_contain_text("registered as m version 1", timeout=20_000)
+        expect(sweep.get_by_role("tabpanel").locator(".badge")).to_have_text("champion", timeout=20_000)
+        expect(rows.nth(1).locator("td").nth(1)).to_have_text("21", timeout=20_000)
+        expect(rows.nth(1).locator("td").nth(0)).to_have_text("-5")

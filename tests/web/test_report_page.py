@@ -1,5 +1,6 @@
 """A report opened from disk by a real browser: the same page, and nothing in its data runs."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -33,5 +34,19 @@ def test_a_report_shows_the_sweep_from_disk_and_asks_nobody(
     page.wait_for_selector(".panel-history canvas")
     page.locator('.grid th[data-key="number"] button').click()
     assert page.evaluate("document.querySelectorAll('script').length") == 3
+    page.locator(".grid tbody tr[data-number] a").first.click()
+    expect(page.locator("h1")).to_have_text(re.compile(r"Trial \d+"))
+    expect(page.get_by_role("region", name="Parameters")).to_contain_text("learning_rate")
+    page.reload()
+    expect(page.locator("h1")).to_have_text(re.compile(r"Trial \d+"))
+    page.get_by_role("link", name="earlier").or_(page.get_by_role("link", name="later")).first.click()
+    page.go_back()
+    page.get_by_role("navigation", name="Path").get_by_role("link").click()
+    expect(page.locator(".count")).to_contain_text("trials")
+    page.get_by_role("button", name=re.compile(r"failed$")).first.click()
+    page.locator(".grid tbody tr[data-number] a").first.click()
+    expect(page.get_by_role("region", name="Failure")).to_be_visible()
+    page.go_back()
+    expect(page.locator(".chip").first).to_contain_text("FAILED")
     assert wrong == []
     context.close()

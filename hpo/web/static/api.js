@@ -2,6 +2,8 @@
 
 const FIRST_WAIT = 1000;
 const LONGEST_WAIT = 30000;
+const LOOK_AGAIN = 1000;
+const AS_LONG_AS = 20;
 const inlined = document.getElementById("report-data");
 
 export const report = inlined ? JSON.parse(inlined.textContent) : null;
@@ -64,4 +66,18 @@ export function listen(pathNow, handlers, onstate) {
   };
   begin();
   return () => { clearTimeout(timer); source.close(); };
+}
+
+/* Calls again and again while the page is to be seen; what goes wrong is over the next time. */
+export function lookAgain(look) {
+  if (report) return () => {};
+  let timer = 0;
+  let stopped = false;
+  const turn = async () => {
+    const began = performance.now();
+    if (!document.hidden) await look().catch(() => {});
+    if (!stopped) timer = setTimeout(turn, Math.max(LOOK_AGAIN, AS_LONG_AS * (performance.now() - began)));
+  };
+  timer = setTimeout(turn, LOOK_AGAIN);
+  return () => { stopped = true; clearTimeout(timer); };
 }

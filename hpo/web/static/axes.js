@@ -23,8 +23,8 @@ function numberAxis(store, key, values) {
 /* The axis of the metric: a few far worse values do not flatten all others; they stand at its edge, and are counted. */
 export function targetAxis(store, key, goal) {
   const axis = axisOf(store, key);
-  const { scale, beyond } = remembered(store, `target ${key} ${store.logValue}`, () => targetScale(store, axis, goal));
-  return { ...axis, scale, beyond, between: (from, to) => brushBetween(scale, from, to) };
+  const { scale, beyond, positive } = remembered(store, `target ${key} ${store.logValue}`, () => targetScale(store, axis, goal));
+  return { ...axis, scale, beyond, positive, between: (from, to) => brushBetween(scale, from, to) };
 }
 
 /* What rests on the trials alone is worked out once for each change of them, not for each move of a brush. */
@@ -39,12 +39,12 @@ function targetScale(store, axis, goal) {
   const finite = [];
   for (let row = 0; row < trials.count; row += 1) if (trials.state[row] === COMPLETE && Number.isFinite(axis.values[row])) finite.push(axis.values[row]);
   const sorted = Float64Array.from(finite).sort();
-  if (!sorted.length) return { scale: axis.scale, beyond: 0 };
+  if (!sorted.length) return { scale: axis.scale, beyond: 0, positive: true };
   const [low, high] = calmRange(sorted, goal);
   const log = store.logValue && sorted[0] > 0;
   const scale = numberScale(...padded(low, high, log), log);
   const beyond = finite.filter((value) => value < low || value > high).length;
-  return { scale, beyond };
+  return { scale, beyond, positive: sorted[0] > 0 };
 }
 
 function calmRange(sorted, goal) {

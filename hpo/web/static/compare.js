@@ -1,6 +1,6 @@
 /* Two or more sweeps beside each other: best so far by trials and by seconds, distribution, and what they were told differently. */
 import { readAddress } from "./address.js";
-import { getJson } from "./api.js";
+import { getJson, lookAgain } from "./api.js";
 import { chartAxis, createChart } from "./chart.js";
 import { el, emptyNote, fill } from "./dom.js";
 import { edfOption } from "./edf.js";
@@ -9,20 +9,24 @@ import { linkTo, sweepPath } from "./links.js";
 import { plainTable } from "./settings.js";
 import { goalsOf } from "./store.js";
 import { colours, onTheme } from "./theme.js";
-import { COMPLETE, emptyTrials, mergeTrials, numberOrder } from "./trials.js";
+import { COMPLETE, emptyTrials, mergeTrials, numberOrder, replaceTrials } from "./trials.js";
 
 export async function comparePage(main) {
   const names = readAddress().getAll("s").slice(0, 8);
   document.title = "Compare · hpo";
   if (names.length < 2) { fill(main, emptyNote("Choose two or more sweeps to compare them.", el("p", {}, linkTo("/", "All sweeps")))); return null; }
   const entries = await Promise.all(names.map(loadEntry));
+  const [warning, summary, differing] = [el("div", {}), el("div", { class: "panel-body" }), el("div", { class: "panel-body" })];
   const [byTrial, bySeconds, spread] = ["Best so far by trial", "Best so far by seconds", "Distribution"].map((title) => createChart(title, 320));
   const boxed = (title, chart) => el("section", { class: "panel", "aria-label": title }, el("div", { class: "panel-head" }, el("h2", {}, title)), el("div", { class: "panel-body" }, chart.host));
-  fill(main, el("div", { class: "page-head" }, el("nav", { class: "crumbs", "aria-label": "Path" }, linkTo("/", "Sweeps"), " / ", el("span", { "aria-current": "page" }, "Compare")), el("h1", {}, "Compare")), metricsWarning(entries),
-    el("section", { class: "panel", "aria-label": "Summary" }, el("div", { class: "panel-body" }, summaryTable(entries))),
+  fill(main, el("div", { class: "page-head" }, el("nav", { class: "crumbs", "aria-label": "Path" }, linkTo("/", "Sweeps"), " / ", el("span", { "aria-current": "page" }, "Compare")), el("h1", {}, "Compare")), warning,
+    el("section", { class: "panel", "aria-label": "Summary" }, summary),
     el("div", { class: "two" }, boxed("Best so far by trial", byTrial), boxed("Best so far by seconds", bySeconds), boxed("Distribution", spread),
-      el("section", { class: "panel", "aria-label": "Differing settings" }, el("div", { class: "panel-head" }, el("h2", {}, "Differing settings")), el("div", { class: "panel-body" }, differenceTable(entries)))));
+      el("section", { class: "panel", "aria-label": "Differing settings" }, el("div", { class: "panel-head" }, el("h2", {}, "Differing settings")), differing)));
   const draw = () => {
+    fill(warning, metricsWarning(entries));
+    fill(summary, summaryTable(entries));
+    fill(differing, differenceTable(entries));
     const title = plainText(entries[0].goal.name);
     byTrial.show(lineOption(entries, "steps", "trial", title), compareWords(entries));
     bySeconds.show(lineOption(entries, "timed", "seconds", title), compareWords(entries));
@@ -30,7 +34,10 @@ export async function comparePage(main) {
   };
   draw();
   onTheme(draw);
-  return null;
+  return lookAgain(async () => {
+    const changed = await Promise.all(entries.map(refreshEntry));
+    if (changed.some(Boolean)) draw();
+  });
 }
 
 async function loadEntry(name) {
@@ -38,9 +45,28 @@ async function loadEntry(name) {
   const trials = emptyTrials();
   const [sweep, columns] = await Promise.all([getJson(base), getJson(`${base}/trials`)]);
   mergeTrials(trials, columns);
+  return comparedEntry(sweep, trials);
+}
+
+/* What is new of a sweep that runs: streams of events would be too many for a browser, which has six a server. */
+async function refreshEntry(entry) {
+  if (entry.sweep.status !== "RUNNING") return false;
+  const base = `/api/sweeps/${encodeURIComponent(entry.sweep.id)}`;
+  const columns = await getJson(`${base}/trials?revision=${entry.trials.revision}`);
+  const isGone = columns.gone.length > 0;
+  if (isGone || columns.whole) replaceTrials(entry.trials, isGone ? await getJson(`${base}/trials`) : columns);
+  else mergeTrials(entry.trials, columns);
+  const before = entry.sweep.status;
+  const sweep = await getJson(base);
+  const changed = columns.number.length > 0 || isGone || sweep.status !== before;
+  if (changed) Object.assign(entry, comparedEntry(sweep, entry.trials));
+  return changed;
+}
+
+function comparedEntry(sweep, trials) {
   const goal = goalsOf(sweep)[0];
   const values = goalsOf(sweep).length === 1 ? trials.value : trials.metrics.get(goal.name)?.values ?? trials.value;
-  return { sweep, goal, title: plainText(sweep.name), count: trials.total, ...compareCurves(trials, values, { maximize: -1, minimize: 1 }[goal.goal] ?? 0) };
+  return { sweep, trials, goal, title: plainText(sweep.name), count: trials.total, ...compareCurves(trials, values, { maximize: -1, minimize: 1 }[goal.goal] ?? 0) };
 }
 
 /* `sign` is 0 where no goal is on record: then nothing is the best. */

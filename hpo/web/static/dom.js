@@ -26,6 +26,15 @@ function setProperty(node, key, value) {
   else node.setAttribute(key, value === true ? "" : String(value));
 }
 
+/* Draws a part of the page anew; what has the focus in it has it afterwards, too. */
+export function redraw(node, draw) {
+  const nameOf = (each) => each.getAttribute("href") ?? each.getAttribute("aria-label") ?? each.textContent;
+  const focused = node.contains(document.activeElement) && document.activeElement !== node ? document.activeElement : null;
+  const name = focused ? nameOf(focused) : null;
+  draw();
+  if (focused && !focused.isConnected) [...node.querySelectorAll("a, button, input")].find((each) => nameOf(each) === name)?.focus({ preventScroll: true });
+}
+
 export function panel(title, id, ...children) {
   const heading = el("h2", { id: `${id}-title` }, title);
   const tools = el("div", { class: "tools" });

@@ -22,6 +22,8 @@ export function historyView(store) {
   const draw = () => {
     heading.textContent = `${plainText(store.metric)} by trial`;
     const spec = historySpec(store);
+    log.disabled = !store.logValue && !spec.y.positive;
+    log.parentElement.title = log.disabled ? "Not all values are above 0" : "";
     plane.draw(spec);
     plane.say(historyWords(store));
     note.textContent = historyNote(store, spec);

@@ -8,13 +8,18 @@ export function onNavigate(listener) {
   goTo = listener;
 }
 
+/* A report has its sweep and the trials of it, each under a place after the #. */
 export function linkTo(path, text, props = {}) {
-  if (report) return el("span", props, text);
-  return el("a", { href: path, ...props, onclick: (event) => {
+  if (report && !path.startsWith("/sweeps/")) return el("span", props, text);
+  return el("a", { href: report ? placeInReport(path) : path, ...props, onclick: (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
     event.preventDefault();
     goTo(path);
   } }, text);
+}
+
+export function placeInReport(path) {
+  return `#${path.match(/\/trials\/-?\d+$/)?.[0] ?? ""}`;
 }
 
 export function sweepName(sweep) {

@@ -3,7 +3,7 @@ import { forgetAddress, settleAddress } from "./address.js";
 import { report } from "./api.js";
 import { comparePage } from "./compare.js";
 import { el, emptyNote, fill } from "./dom.js";
-import { linkTo, onNavigate } from "./links.js";
+import { linkTo, onNavigate, placeInReport } from "./links.js";
 import { modelPage, modelsPage } from "./models.js";
 import { sweepPage } from "./sweep.js";
 import { sweepsPage } from "./sweeps.js";
@@ -47,6 +47,11 @@ async function showPage(path) {
   main.removeAttribute("aria-busy");
 }
 
+function pathHere() {
+  if (!report) return location.pathname;
+  return location.hash.startsWith("#/") ? report.page + location.hash.slice(1) : report.page;
+}
+
 function headerBar() {
   return [linkTo("/", "hpo", { class: "brand" }), report ? null : el("nav", { "aria-label": "Pages" }, linkTo("/", "Sweeps", { "data-here": "/" }), linkTo("/models", "Models", { "data-here": "/models" })), el("span", { class: "grow" }), themeButton()];
 }
@@ -60,14 +65,14 @@ function markHere(place) {
 
 function navigate(path) {
   settleAddress();
-  history.pushState(null, "", path);
+  history.pushState(null, "", report ? placeInReport(path) : path);
   scrollTo(0, 0);
-  showPage(path).then(() => document.getElementById("main").focus({ preventScroll: true }));
+  showPage(pathHere()).then(() => document.getElementById("main").focus({ preventScroll: true }));
 }
 
 startTheme();
 fill(document.getElementById("top"), ...headerBar());
 onNavigate(navigate);
 document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); document.getElementById("main").focus(); });
-addEventListener("popstate", () => showPage(location.pathname));
-showPage(report ? report.page : location.pathname);
+addEventListener("popstate", () => showPage(pathHere()));
+showPage(pathHere());

@@ -1,17 +1,31 @@
 /* Registered models: versions with stages and aliases, and who was live when. */
-import { getJson } from "./api.js";
+import { getJson, lookAgain } from "./api.js";
 import { commandList } from "./commands.js";
-import { commandLine, el, emptyNote, fill } from "./dom.js";
+import { commandLine, el, emptyNote, fill, redraw } from "./dom.js";
 import { formatAgo, formatNumber, formatTime, plainText, plural } from "./format.js";
 import { linkTo, modelPath } from "./links.js";
 import { plainTable } from "./settings.js";
 
-export async function modelsPage(main) {
-  const { models } = await getJson("/api/models");
-  const rows = models.map((model) => [linkTo(modelPath(model.name), plainText(model.name)), versionsCount(model), aliasBadges(model), plainText(model.description ?? ""), formatAgo(model.updated ?? model.created)]);
-  fill(main, el("div", { class: "page-head" }, el("h1", {}, "Models")), rows.length ? el("div", { class: "panel" }, plainTable(["model", "versions", "aliases", "description", "changed"], rows)) : emptyNote("No model is registered yet.", el("p", {}, "A sweep registers its winner where its file says register:, or by hand:"), commandLine("hpo register @latest --name NAME")));
+/* Shows an answer, and again whenever it is another one; what others changed has no time yet, but that of the question. */
+async function followAnswer(path, main, show) {
+  const textOf = (answer) => JSON.stringify(answer, (key, value) => (key === "at" ? undefined : value));
+  let known = "";
+  const look = async () => {
+    const answer = await getJson(path);
+    if (textOf(answer) === known) return;
+    known = textOf(answer);
+    redraw(main, () => show(answer));
+  };
+  await look();
+  return lookAgain(look);
+}
+
+export function modelsPage(main) {
   document.title = "Models · hpo";
-  return null;
+  return followAnswer("/api/models", main, ({ models }) => {
+    const rows = models.map((model) => [linkTo(modelPath(model.name), plainText(model.name)), versionsCount(model), aliasBadges(model), plainText(model.description ?? ""), formatAgo(model.updated ?? model.created)]);
+    fill(main, el("div", { class: "page-head" }, el("h1", {}, "Models")), rows.length ? el("div", { class: "panel" }, plainTable(["model", "versions", "aliases", "description", "changed"], rows)) : emptyNote("No model is registered yet.", el("p", {}, "A sweep registers its winner where its file says register:, or by hand:"), commandLine("hpo register @latest --name NAME")));
+  });
 }
 
 function versionsCount(model) {
@@ -24,16 +38,15 @@ function aliasBadges(model) {
   return el("span", {}, ...pairs.map(([alias, version]) => el("span", { class: "badge" }, plainText(version ? `${alias} → ${version}` : alias))));
 }
 
-export async function modelPage(main, name) {
-  const model = await getJson(`/api/models/${encodeURIComponent(name)}`);
-  const versions = model.versions ?? [];
-  fill(main,
-    el("div", { class: "page-head" }, el("nav", { class: "crumbs", "aria-label": "Path" }, linkTo("/models", "Models"), el("span", { "aria-hidden": "true" }, " / "), el("span", { "aria-current": "page" }, plainText(name))), el("h1", {}, plainText(name)), model.description ? el("p", { class: "quiet" }, plainText(model.description)) : null),
-    modelPanel("Versions", plainTable(["version", "aliases", "stage", "metrics", "from", "created"], versions.map(versionRow))),
-    modelPanel("Who was live when", historyList(model.history ?? [])),
-    model.commands ? modelPanel("Commands", commandList(model.commands)) : null);
+export function modelPage(main, name) {
   document.title = `${plainText(name)} · hpo`;
-  return null;
+  return followAnswer(`/api/models/${encodeURIComponent(name)}`, main, (model) => {
+    fill(main,
+      el("div", { class: "page-head" }, el("nav", { class: "crumbs", "aria-label": "Path" }, linkTo("/models", "Models"), el("span", { "aria-hidden": "true" }, " / "), el("span", { "aria-current": "page" }, plainText(name))), el("h1", {}, plainText(name)), model.description ? el("p", { class: "quiet" }, plainText(model.description)) : null),
+      modelPanel("Versions", plainTable(["version", "aliases", "stage", "metrics", "from", "created"], (model.versions ?? []).map(versionRow))),
+      modelPanel("Who was live when", historyList(model.history ?? [])),
+      model.commands ? modelPanel("Commands", commandList(model.commands)) : null);
+  });
 }
 
 function modelPanel(title, ...children) {

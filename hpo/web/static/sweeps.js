@@ -1,12 +1,10 @@
 /* All sweeps of the store; two or more that are chosen can be compared. */
-import { getJson } from "./api.js";
-import { commandLine, el, emptyNote, fill } from "./dom.js";
+import { getJson, lookAgain } from "./api.js";
+import { commandLine, el, emptyNote, fill, redraw } from "./dom.js";
 import { formatAgo, formatCount, formatNumber, formatSeconds, millisOf, plainText } from "./format.js";
 import { linkTo, modelPath, sweepName, sweepPath, trialPath } from "./links.js";
 import { goalsOf } from "./store.js";
 import { statusMark } from "./sweep.js";
-
-const LOOK_AGAIN = 4000;
 
 export async function sweepsPage(main) {
   const chosen = new Set();
@@ -30,12 +28,10 @@ export async function sweepsPage(main) {
   fill(main, el("div", { class: "page-head" }, el("h1", {}, "Sweeps"), place), el("div", { class: "filterbar" }, search, el("span", { class: "grow" }), compare), list);
   show();
   document.title = "Sweeps · hpo";
-  const timer = setInterval(async () => {
-    if (document.hidden || main.contains(document.activeElement) && document.activeElement.type === "checkbox") return;
-    const again = await getJson("/api/sweeps").catch(() => null);
-    if (again && JSON.stringify(again) !== JSON.stringify(answer)) { answer = again; show(); }
-  }, LOOK_AGAIN);
-  return () => clearInterval(timer);
+  return lookAgain(async () => {
+    const again = await getJson("/api/sweeps");
+    if (JSON.stringify(again) !== JSON.stringify(answer)) { answer = again; redraw(list, show); }
+  });
 }
 
 function markAmbiguous(sweeps) {

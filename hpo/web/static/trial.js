@@ -1,5 +1,5 @@
 /* One trial: what it ran with, what came of it, why it failed, what it printed. */
-import { getJson, getText } from "./api.js";
+import { getJson, getText, report } from "./api.js";
 import { chartAxis, createChart } from "./chart.js";
 import { commandList } from "./commands.js";
 import { el, emptyNote, factList, fill } from "./dom.js";
@@ -7,7 +7,7 @@ import { formatNumber, formatSeconds, formatSize, formatTime, formatValue, plain
 import { linkTo, modelPath, sweepPath, trialPath } from "./links.js";
 import { plainTable } from "./settings.js";
 import { statusMark } from "./sweep.js";
-import { emptyTrials, mergeTrials, numberOrder } from "./trials.js";
+import { COMPLETE, STATES, emptyTrials, levelsOf, mergeTrials, numberOrder } from "./trials.js";
 
 export async function trialPage(main, name, number) {
   const base = `/api/sweeps/${encodeURIComponent(name)}`;
@@ -17,10 +17,20 @@ export async function trialPage(main, name, number) {
   const row = trials.rowOf.get(Number(number));
   if (row === undefined) { fill(main, emptyNote(`There is no trial ${number} in ${plainText(sweep.name)}.`, el("p", {}, linkTo(sweepPath(sweep), "All its trials")))); return null; }
   const path = `/api/runs/${encodeURIComponent(trials.run[row])}`;
-  const run = await getJson(path);
+  const run = await getJson(path).catch((error) => { if (report) return briefRun(trials, row); throw error; });
   fill(main, trialHead(sweep, trials, row, run), ...trialParts(sweep, run, path));
   document.title = `#${number} of ${plainText(sweep.name)} · hpo`;
   return null;
+}
+
+/* What the columns say of a trial, for a report, which has all of a few trials only. */
+function briefRun(trials, row) {
+  const told = (group, read) => Object.fromEntries([...group].filter(([, column]) => !Number.isNaN(column.values[row])).map(([name, column]) => [name, read(name, column.values[row])]));
+  return {
+    id: trials.run[row], state: STATES[trials.state[row]], value: trials.state[row] === COMPLETE ? trials.value[row] : null, reason: trials.reason[row] || null,
+    started: trials.started[row], ended: trials.ended[row], seconds: trials.seconds[row], attempt: trials.attempt[row],
+    params: told(trials.params, (name, value) => levelsOf(trials, `p.${name}`)?.[value] ?? value), metrics: told(trials.metrics, (_, value) => value),
+  };
 }
 
 function trialHead(sweep, trials, row, run) {
@@ -29,7 +39,7 @@ function trialHead(sweep, trials, row, run) {
   const near = (step, words) => { const other = order[at + step]; return other === undefined ? null : linkTo(trialPath(sweep, trials.number[other]), words, { class: "button" }); };
   const value = run.value ?? trials.value[row];
   return el("div", { class: "page-head" },
-    el("nav", { class: "crumbs", "aria-label": "Path" }, linkTo("/", "Sweeps"), el("span", { "aria-hidden": "true" }, " / "), linkTo(sweepPath(sweep), plainText(sweep.name)), el("span", { "aria-hidden": "true" }, " / "), el("span", { "aria-current": "page" }, `#${trials.number[row]}`)),
+    el("nav", { class: "crumbs", "aria-label": "Path" }, report ? null : linkTo("/", "Sweeps"), report ? null : el("span", { "aria-hidden": "true" }, " / "), linkTo(sweepPath(sweep), plainText(sweep.name)), el("span", { "aria-hidden": "true" }, " / "), el("span", { "aria-current": "page" }, `#${trials.number[row]}`)),
     el("div", { class: "title-row" }, el("h1", {}, `Trial ${trials.number[row]}`), statusMark(run.state ?? run.status), el("span", { class: "grow" }), near(-1, "← earlier"), near(1, "later →")),
     el("p", { class: "headline" }, Number.isFinite(value) ? `${plainText(sweep.metric ?? "value")} ${formatNumber(value, 6)}` : "", run.reason ? el("span", { class: "bad" }, plainText(run.reason)) : null));
 }
@@ -42,7 +52,7 @@ function trialParts(sweep, run, path) {
       trialCard("Metrics", metricsOf(run))),
     pointsCard(run),
     trialCard("Facts", factList([["Started", formatTime(run.started)], ["Ended", formatTime(run.ended)], ["Duration", formatSeconds(run.seconds)], ["Attempt", run.attempt], ["Seed", run.seed], ["Run", run.id]])),
-    logCard(path), artifactsCard(run), childrenCard(run),
+    report ? null : logCard(path), artifactsCard(run), childrenCard(run),
     run.commands ? trialCard("Commands", commandList(run.commands)) : null,
     tagsCard(run),
   ].filter(Boolean);
@@ -93,7 +103,7 @@ function logCard(path) {
 function artifactsCard(run) {
   const files = run.artifacts ?? [];
   if (!files.length) return null;
-  return trialCard("Files", plainTable(["file", "size"], files.map(({ id, name, size }) => [el("a", { href: `/api/artifacts/${encodeURIComponent(id)}`, download: true }, plainText(name)), formatSize(size)]), [1]));
+  return trialCard("Files", plainTable(["file", "size"], files.map(({ id, name, size }) => [report ? plainText(name) : el("a", { href: `/api/artifacts/${encodeURIComponent(id)}`, download: true }, plainText(name)), formatSize(size)]), [1]));
 }
 
 function childrenCard(run) {
