@@ -182,7 +182,7 @@ def test_a_wrong_key_would_be_found() -> None:
     kubernetes_validate = pytest.importorskip("kubernetes_validate")
     [job] = [document for document in documents(FOLDER / "one-pod.yaml") if document["kind"] == "Job"]
     wrong = copy.deepcopy(job)
-    wrong["spec"]["podFailurePolicy"]["rules"][0]["acton"] = "Ignore"  # type: ignore[index]
+    wrong["spec"]["podFailurePolicy"]["rules"][0]["acton"] = "Ignore"
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(wrong, VERSIONS[-1], strict=True)
 
