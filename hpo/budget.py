@@ -82,9 +82,11 @@ class Judge:
             return Stop.N_TRIALS
         if budget.patience is not None and self._since_best >= budget.patience:
             return Stop.PATIENCE
-        if budget.timeout is not None and seconds >= budget.timeout:
-            return Stop.TIMEOUT
-        return None
+        return Stop.TIMEOUT if self.is_late(seconds) else None
+
+    def is_late(self, seconds: float) -> bool:
+        """Whether the time is over; the one rule that looks at nothing else."""
+        return self._budget.timeout is not None and seconds >= self._budget.timeout
 
     def _reached_target(self) -> bool:
         target = self._budget.target

@@ -46,6 +46,11 @@ class Duplicates:
         self._ended: dict[int, Earlier] = {}
         self._known: dict[str, Earlier] = {}
 
+    @property
+    def reuses(self) -> bool:
+        """Whether trials are taken over from earlier ones."""
+        return self._rule == REUSE
+
     def fresh(self, number: int, params: Params, redraw: Redraw) -> Params:
         """The point to run where `params` were asked for; the same where they are new, or there is no other."""
         if self._rule != RESAMPLE or _key(params) not in self._asked:

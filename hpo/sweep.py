@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -35,6 +36,10 @@ TICK = 0.2
 
 SLOW_ASK = 0.002
 """Seconds of an ask from which on results are put on record before the next one and not together with it."""
+
+
+HELD_UP = 0.02
+"""Seconds after which trials that were asked for start before more of them are."""
 
 
 AT_ONCE = 100
@@ -84,6 +89,8 @@ class Sweep:
         self._ended: list[tuple[Trial, Outcome, Progress]] = []
         self._changes: list[Change] = []
         self._ask_seconds = 0.0
+        self._ahead: deque[Trial] = deque()  # asked for before there is a slot
+        self._is_broken_off = False  # there may be more to start at once
         self._again: list[Trial] = []
         self._interrupted: list[Trial] = []
         self._next = 0
@@ -150,6 +157,7 @@ class Sweep:
 
     def _run(self, watcher: Watcher) -> Stop:
         while True:
+            self._is_broken_off = False
             stop = None if self._interruption.asked else self._fill_slots()
             self._commit(watcher)
             if self._interruption.over or (self._interruption.asked and not self._open):
@@ -158,20 +166,29 @@ class Sweep:
                 if stop is None:  # all trials there could be were taken over, and there may be more of them
                     continue
                 return stop
+            timeout = 0 if self._is_broken_off or self._ask_ahead() else TICK
             with self._interruption.waiting():
-                outcomes = self._executor.wait(TICK, self._answer)
+                outcomes = self._executor.wait(timeout, self._answer)
             self._take(outcomes)
-            if self._ask_seconds > SLOW_ASK:  # what has ended should not wait for it
+            if self._ask_seconds > SLOW_ASK and not self._ahead:  # what has ended should not wait for it
                 self._commit(watcher)
 
     def _fill_slots(self) -> Stop | None:
-        """Finds a trial for every free slot, as far as window and budget allow; why not, where the budget does not."""
+        """Finds a trial for every free slot, as far as window and budget allow; why not, where the budget does not.
+
+        Where asking takes time, those that were asked for start before the others are.
+        """
+        began = self._clock()
         while len(self._open) + len(self._starting) - len(self._ended) < self._executor.slots:
             if self._pruning.judges and self._ask_seconds > SLOW_ASK:  # trials wait for replies meanwhile
                 self._take(self._executor.wait(0, self._answer))
             if self._again and not self._may_run_again(self._again[0]):
                 return None
             trial = self._again.pop(0) if self._again else None
+            if trial is None and self._ahead:
+                if self._judge.is_late(self.progress().seconds):
+                    return Stop.TIMEOUT
+                trial = self._ahead.popleft()
             if trial is None:
                 if not self._window.admits(self._next):
                     return None
@@ -184,7 +201,29 @@ class Sweep:
                     return None
                 continue
             self._starting.append(self._models.place(trial))
+            if self._clock() - began > HELD_UP:
+                self._is_broken_off = True
+                return None
         return None
+
+    def _ask_ahead(self) -> bool:
+        """Asks for a trial before there is a slot for it, where that takes time; whether it did.
+
+        It is the very trial that would be asked for later, since the window says what it knows.
+        """
+        if self._ask_seconds < SLOW_ASK or len(self._ahead) >= self._executor.slots or not self._may_ask_ahead:
+            return False
+        if not self._window.admits(self._next) or self._judge.verdict(self._next, self.progress().seconds):
+            return False
+        trial = self._ask()
+        if trial is not None:
+            self._ahead.append(trial)
+        return trial is not None
+
+    @property
+    def _may_ask_ahead(self) -> bool:
+        is_the_same_later = self._plan.window is not None and not self._duplicates.reuses
+        return is_the_same_later and not self._interruption.asked
 
     def _may_run_again(self, trial: Trial) -> bool:
         """Whether all that a pruner has to know to judge it is told; the first in order always may, in time."""

@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from hpo.plan import Plan
 from hpo.progress import Progress
 from hpo.samplers.names import make_sampler
 from hpo.space import FloatRange, Parameter, Params, Space
-from hpo.trial import Goal, Outcome, State, Trial
+from hpo.sweep import SLOW_ASK
+from hpo.trial import Goal, Outcome, Result, State, Trial
 from hpo.watcher import Silence
 from trackers.records import Status
 
@@ -135,6 +137,54 @@ def test_where_nobody_learns_a_long_trial_holds_up_no_other(bench: Bench) -> Non
 
     assert bench.drive(plan, sampler, objective, backend="threading", slots=2) is Stop.N_TRIALS
     assert [state for _, state, _ in facts(bench)] == ["COMPLETE"] * 8
+
+
+class SlowSampler:
+    """Takes its time; notes which trial it was asked for knowing how many."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int]] = []
+        self.told = 0
+        self.third = threading.Event()
+
+    def ask(self, numbers: range) -> list[Params]:
+        time.sleep(2 * SLOW_ASK)
+        self.asked.append((numbers[0], self.told))
+        if numbers[0] == 2:
+            self.third.set()
+        return [{"x": 0.5}]
+
+    def redraw(self, number: int, attempt: int) -> None:
+        return None
+
+    def tell(self, trial: Trial, result: Result) -> None:
+        self.told += 1
+
+
+def test_trials_are_asked_for_while_others_run_and_know_what_they_would_know_later(bench: Bench) -> None:
+    sampler = SlowSampler()
+
+    def objective(params: Params, trial: TrialContext) -> float:
+        if not sampler.third.wait(60):
+            raise TimeoutError("trial 2 was not asked for")
+        return 0.0
+
+    plan = Plan("loss", Goal.MINIMIZE, 7, 3, Budget(9, max_failures=1))
+    assert bench.drive(plan, sampler, objective, backend="threading", slots=2) is Stop.N_TRIALS
+    assert sampler.asked == [(number, max(0, number - 2)) for number in range(9)]
+
+
+def test_the_time_of_a_sweep_ends_for_trials_that_are_asked_for_already(bench: Bench) -> None:
+    sampler = SlowSampler()
+
+    def objective(params: Params, trial: TrialContext) -> float:
+        sampler.third.wait(60)
+        time.sleep(0.3)
+        return 0.0
+
+    plan = Plan("loss", Goal.MINIMIZE, 7, 3, Budget(9, timeout=0.2))
+    assert bench.drive(plan, sampler, objective, backend="threading", slots=2) is Stop.TIMEOUT
+    assert len(sampler.asked) > len(bench.trials()) == 2
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
