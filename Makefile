@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := pyproject.toml uv.lock scripts/bootstrap.py
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test test-all check bench soak help clean
+.PHONY: demo test test-all check bench bench-check soak help clean
 
 demo: .venv/.installed ## run the demo sweep: search, rank, register (default)
 	$(BIN)/hpo run configs/breast-cancer.yaml
@@ -20,10 +20,11 @@ check: .venv/.installed-dev ## format, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: .venv/.installed-bench ## measure against peers, side by side
-	$(BIN)/python scripts/bench/overhead.py
-	$(BIN)/python scripts/bench/query.py
-	$(BIN)/python scripts/bench/growth.py --trials 3000
+bench: .venv/.installed-bench ## measure against peers, side by side (ARGS="--only start --repeat 5", --full, --write)
+	$(BIN)/python scripts/bench/everyone.py $(ARGS)
+
+bench-check: .venv/.installed-bench ## a few ratios against those on record, exit 1 if worse; needs a quiet machine
+	$(BIN)/python scripts/bench/everyone.py --check $(ARGS)
 
 soak: .venv/.installed-dev ## 10,000 trials, killed and undisturbed: total, memory, throughput
 	$(BIN)/python scripts/soak.py

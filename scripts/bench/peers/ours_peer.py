@@ -1,0 +1,127 @@
+"""Ours, in the project's own environment: the same works as the peers' files, through the public functions."""
+
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(1, str(Path(__file__).resolve().parents[3]))
+from asked import Growth, Request, answer, on_disk, resident, steady, timed
+
+OVERHEAD = """
+name: overhead
+metric: {{name: loss}}
+objective: {{python: "bench_objective:objective"}}
+parameters:
+  a: {{type: float, low: 0, high: 1}}
+  b: {{type: float, low: 1e-5, high: 1, log: true}}
+  c: {{type: int, low: 1, high: 100}}
+  d: [x, y, z]
+  e: [true, false]
+engine: {{name: optuna, sampler: random, seed: {seed}}}
+budget: {{n_trials: {trials}}}
+parallel: {{n_jobs: {jobs}, backend: {backend}}}
+tracker: {{uri: "{uri}", artifacts: mlruns, log_models: none}}
+"""
+OVERHEAD_OBJECTIVE = """
+def objective(params, trial):
+    return {"loss": params["a"] + params["b"], "other": params["c"] * 2.0}
+"""
+GROWTH = """
+name: growth
+metric: {{name: loss}}
+objective: {{python: "bench_objective:objective"}}
+parameters:
+  x: {{type: float, low: -5, high: 5}}
+  rate: {{type: float, low: 1e-5, high: 1, log: true}}
+  kind: [a, b, c]
+  depth: {{type: int, low: 1, high: 32}}
+engine: {{name: {engine}, sampler: {sampler}, seed: {seed}}}
+budget: {{n_trials: {trials}, timeout: {limit:.0f}s}}
+parallel: {{n_jobs: 1, backend: serial}}
+tracker: {{uri: "{uri}", artifacts: mlruns, log_models: none}}
+"""
+GROWTH_OBJECTIVE = """
+import math
+
+def objective(params, trial):
+    waves = math.sin(3 * params["x"]) + (math.log10(params["rate"]) + 3) ** 2
+    return waves + (params["x"] - 1) ** 2 / 5 + {"a": 0, "b": 0.5, "c": 1}[params["kind"]] + params["depth"] / 32
+"""
+
+
+class Watching:
+    """A watcher of a sweep that calls a function after every trial."""
+
+    def __init__(self, ended: object) -> None:
+        self.ended = ended
+
+    def started(self, progress: object) -> None:
+        pass
+
+    def waiting(self, progress: object) -> None:
+        pass
+
+    def trial_ended(self, trial: object, outcome: object, progress: object) -> None:
+        self.ended()
+
+
+def run_sweep(text: str, objective: str, ended: object) -> None:
+    from hpo import run
+
+    Path("bench_objective.py").write_text(objective)
+    Path("sweep.yaml").write_text(text)
+    run(Path("sweep.yaml"), watcher=Watching(ended))
+
+
+def uri_of(side: str) -> str:
+    return "memory://" if side == "memory" else "sqlite:///tracking.db"
+
+
+def overhead(request: Request) -> dict[str, object]:
+    times: list[float] = []
+    jobs = request["jobs"]
+    text = OVERHEAD.format(
+        seed=request["seed"], trials=request["trials"], jobs=jobs, backend="loky" if jobs > 1 else "serial",
+        uri=uri_of(request["side"]),
+    )  # fmt: skip
+    run_sweep(text, OVERHEAD_OBJECTIVE, lambda: times.append(time.perf_counter()))
+    return {**steady(times), "bytes": on_disk(Path()), "resident": resident()}
+
+
+def growth(request: Request) -> dict[str, object]:
+    noted = Growth()
+    text = GROWTH.format(
+        engine=request.get("engine", "optuna"), sampler=request["sampler"], seed=request["seed"],
+        trials=request["trials"], limit=request["limit"], uri=uri_of(request["side"]),
+    )  # fmt: skip
+    run_sweep(text, GROWTH_OBJECTIVE, noted.tick)
+    return noted.answer()
+
+
+def fill(request: Request) -> dict[str, object]:
+    sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
+    from query import make
+
+    return {"sweep": make(Path("mlflow.db"), request["trials"])}
+
+
+def ask(request: Request) -> dict[str, object]:
+    from hpo import ranking
+    from hpo.trial import Goal
+    from trackers.opening import open_store
+    from trackers.records import Order, Query
+
+    tracker = open_store(f"sqlite:///{request['database']}", read_only=True).tracker
+    sweep = request["sweep"]
+    questions = {
+        "best": lambda: [run.metrics["loss"] for run in ranking.best(tracker, sweep, "loss", Goal.MINIMIZE, limit=10)],
+        "list": lambda: len(tracker.find(Query(parent=sweep, order=(Order("number", descending=True),), limit=100))),
+        "filter": lambda: len(
+            tracker.find(Query(parent=sweep, where="params.depth = 9 and metrics.loss < 0.5", limit=100))
+        ),
+    }
+    return timed(questions[request["question"]], repeat=request["repeat"], limit=request["limit"])
+
+
+if __name__ == "__main__":
+    answer({"overhead": overhead, "growth": growth, "fill": fill, "ask": ask})
