@@ -392,6 +392,18 @@ def test_sweeps_do_not_wait_for_each_other(store: Store, postgres_uri: str) -> N
     }
 
 
+def test_who_ends_does_not_wait_for_statistics_that_somebody_else_makes(postgres: Any, postgres_uri: str) -> None:
+    database = postgres_uri.rpartition("/")[2].partition("?")[0]
+    with postgres.connect(database) as looking, postgres.connect(database) as asking:
+        looking.execute("BEGIN")
+        looking.execute("LOCK TABLE runs IN SHARE UPDATE EXCLUSIVE MODE")  # as ANALYZE does, also the server's own
+        with open_store(postgres_uri, artifacts="/m") as store:
+            store.wait_at_most(0.2)
+            store.tracker.record([sweep()])
+        known = dict(asking.execute("SELECT relname, reltuples FROM pg_class WHERE relname IN ('runs', 'tags')"))
+    assert known["runs"] < 0 < known["tags"]
+
+
 def test_a_driver_that_freezes_within_a_transaction_lets_others_go_on(
     store: Store, postgres_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

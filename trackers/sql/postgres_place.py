@@ -169,8 +169,11 @@ class PostgresPlace:
         return None
 
     def tidy(self, connection: sa.Connection) -> None:
-        """Lets the query planner look at the tables we fill; the server does so by itself, but a minute later."""
-        connection.exec_driver_sql("ANALYZE runs, tags, params, latest_metrics, metrics, hpo_trials")
+        """Lets the query planner look at the tables we fill; the server does so by itself, but a minute later.
+
+        A table that somebody else, or the server, looks at just now is left to them.
+        """
+        connection.exec_driver_sql("ANALYZE (SKIP_LOCKED) runs, tags, params, latest_metrics, metrics, hpo_trials")
 
     def close(self) -> None:
         """Closes what no reader took over."""
