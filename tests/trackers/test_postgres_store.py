@@ -393,7 +393,7 @@ def test_sweeps_do_not_wait_for_each_other(store: Store, postgres_uri: str) -> N
 
 
 def test_who_ends_does_not_wait_for_statistics_that_somebody_else_makes(postgres: Any, postgres_uri: str) -> None:
-    database = postgres_uri.rpartition("/")[2].partition("?")[0]
+    database = postgres_uri.partition("?")[0].rpartition("/")[2]
     with postgres.connect(database) as looking, postgres.connect(database) as asking:
         looking.execute("BEGIN")
         looking.execute("LOCK TABLE runs IN SHARE UPDATE EXCLUSIVE MODE")  # as ANALYZE does, also the server's own
