@@ -24,7 +24,6 @@ from hpo.web.hub import Hub
 from hpo.web.watched import Watched
 from trackers.errors import NotFound
 from trackers.opening import Store
-from trackers.records import Run
 
 PREFIX = "/api/sweeps/"
 MOST_READERS = 1000
@@ -81,11 +80,11 @@ class SweepRoutes:
         return StreamingResponse(_held(stream), media_type="text/event-stream", headers=headers)
 
     async def _importance(self, request: Request, watched: Watched) -> Response:
-        def make(parent: Run) -> object:
-            table = watched.table
-            return importance_fields(table.valued(), recorded_space(parent), watched.metric, table.goal)
+        def take() -> Callable[[], object]:
+            valued, space = watched.table.valued(), recorded_space(watched.parent)
+            return lambda: importance_fields(valued, space, watched.metric, watched.table.goal)
 
-        return send(request, await watched.derived("importance", make))
+        return send(request, await watched.derived("importance", take))
 
     async def _curves(self, request: Request, watched: Watched) -> Response:
         numbers, metric = request.query_params.get("numbers", ""), request.query_params.get("metric")
@@ -93,17 +92,18 @@ class SweepRoutes:
         top = min(int(given), MOST_TRIALS) if re.fullmatch(r"[0-9]{1,6}", given) else 20
         wanted = {int(number) for number in numbers.split(",")} if _NUMBERS.fullmatch(numbers) else None
 
-        def make(parent: Run) -> object:
+        def take() -> Callable[[], object]:
             heads = watched.table.top(top) if wanted is None else watched.table.numbered(wanted)
-            return curves(self.store.tracker, parent, heads, metric=watched.metric, asked=metric)
+            return lambda: curves(self.store.tracker, watched.parent, heads, metric=watched.metric, asked=metric)
 
-        return send(request, await watched.derived(f"curves {top} {numbers} {metric}", make))
+        return send(request, await watched.derived(f"curves {top} {numbers} {metric}", take))
 
     async def _front(self, request: Request, watched: Watched) -> Response:
-        def make(parent: Run) -> object:
-            return front_fields(watched.table.rows(), watched.table.goals, references_of(parent))
+        def take() -> Callable[[], object]:
+            rows, references = watched.table.rows(), references_of(watched.parent)
+            return lambda: front_fields(rows, watched.table.goals, references)
 
-        return send(request, await watched.derived("front", make))
+        return send(request, await watched.derived("front", take))
 
 
 def raw_path(scope: Scope) -> str:

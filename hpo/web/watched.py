@@ -65,6 +65,7 @@ class Watched:
     readers: int = 0
     pieces: Pieces = field(default_factory=Pieces)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _deriving: asyncio.Lock = field(default_factory=asyncio.Lock)
     _mark: str = ""
     _looked_at: float = float("-inf")
     _pause: float = 0.0
@@ -121,22 +122,22 @@ class Watched:
                 self._since[since, revision] = await anyio.to_thread.run_sync(self._columns, since)
             return revision, self._since[since, revision]
 
-    async def derived(self, name: str, make: Callable[[Run], object]) -> Body:
-        """Something worked out of the trials, kept until they change; two who ask at once wait for one answer."""
+    async def derived(self, name: str, take: Callable[[], Callable[[], object]]) -> Body:
+        """Something worked out of the trials, kept until they change; two who ask at once wait for one answer.
+
+        `take` takes what it needs of the trials while nobody reads them anew, and gives what works it out: that may
+        last, and holds up no look.
+        """
         seen = await self.recent()
-        async with self._lock:
+        async with self._deriving:
             known = self._more.get(name)
             if known is None or (known.revision != seen.revision and time.monotonic() >= known.good_until):
                 if len(self._more) >= _KEPT:
                     self._more.clear()
-                known = self._more[name] = await anyio.to_thread.run_sync(self._made, name, make)
+                async with self._lock:
+                    make, revision = await anyio.to_thread.run_sync(take), self.table.revision
+                known = self._more[name] = await anyio.to_thread.run_sync(_made, name, revision, make)
             return known.body
-
-    def _made(self, name: str, make: Callable[[Run], object]) -> _Made:
-        began, revision = time.monotonic(), self.table.revision
-        body = Body(json_bytes(make(self.parent)), hashlib.sha256(f"{name} {revision}".encode()).hexdigest()[:16])
-        # what took long is not worked out anew for every trial of a sweep that runs
-        return _Made(revision, body, time.monotonic() + SHARE * (time.monotonic() - began))
 
     async def whole(self, make: Callable[[SweepPage], object]) -> Body:
         """All that is known of it; while many watch, made once a turn for all who open the page then."""
@@ -242,3 +243,10 @@ class Watched:
     def _columns(self, since: int | None) -> Body:
         data = self.table.whole() if since is None else self.table.since(since)
         return Body(json_bytes(data), f"trials-{data['revision']}-{since}")
+
+
+def _made(name: str, revision: int, make: Callable[[], object]) -> _Made:
+    began = time.monotonic()
+    body = Body(json_bytes(make()), hashlib.sha256(f"{name} {revision}".encode()).hexdigest()[:16])
+    # what took long is not worked out anew for every trial of a sweep that runs
+    return _Made(revision, body, time.monotonic() + SHARE * (time.monotonic() - began))

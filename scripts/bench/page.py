@@ -1,18 +1,21 @@
-"""The live page: how soon it answers, what it costs a driver, and how soon its first screen is there.
+"""The live page: how soon it answers, what it costs a driver, how soon its first screen and what is new are there.
 
-Three parts, each on stores of made-up trials (scripts/seeded_store.py), everything started anew and on this machine:
+Four parts, each on stores of made-up trials (scripts/seeded_store.py), everything started anew and on this machine:
 
 answers  `hpo ui` asked for all trials of a sweep, first and again; a look when nothing changed.
 driver   `hpo run` of 3,000 instant trials with no page, with one and with 200 readers of its events: trials a second.
 browser  from the start of the navigation until rows and history are drawn, in a real Chromium, of `hpo ui`, of `mlflow
          server` on a copy of the same database, and of optuna-dashboard on the same trials in a journal file; and from
          the last move of a brush until the count of trials follows. A peer that is not installed is left out, said so.
+live     `hpo run` of 40 trials of a quarter of a second, followed in a real Chromium: from the end of a trial, as it
+         stands on record, until its row is in the page.
 
-Usage: python scripts/bench/page.py [answers] [driver] [browser] [--trials 1000 10000 100000] [--repeat 3]
+Usage: python scripts/bench/page.py [answers] [driver] [browser] [live] [--trials 1000 10000 100000] [--repeat 3]
 """
 
 import argparse
 import contextlib
+import gzip
 import http.client
 import importlib.util
 import json
@@ -45,6 +48,10 @@ engine: {sampler: random, seed: 1}
 budget: {n_trials: 3000}
 parallel: {n_jobs: 1, backend: serial}
 """
+SLOW = {
+    "trials": 40,
+    "objective": "import time\n\n\ndef objective(params, trial):\n    time.sleep(0.25)\n    return params['x']\n",
+}
 OBJECTIVE = "def objective(params, trial):\n    return (params['x'] - 0.3) ** 2\n"
 
 
@@ -255,6 +262,59 @@ _WATCH = """() => {
 }"""
 
 
+def live(repeat: int) -> None:
+    from page_browser import browser as chromium
+
+    print(f"live: from the end of a trial on record until its row is in the page, {SLOW['trials']} trials a run")
+    with chromium() as started:
+        waited = [seconds for _ in range(repeat) for seconds in followed(started)]
+    cuts = statistics.quantiles(waited, n=20)
+    print(f"  {len(waited)} trials: median {statistics.median(waited):.2f} s, 95 % within {cuts[-1]:.2f} s, ", end="")
+    print(f"the slowest {max(waited):.2f} s")
+
+
+def followed(started) -> list[float]:
+    """For each trial that ended while the page was open, the seconds until its row said so."""
+    with tempfile.TemporaryDirectory(prefix="hpo-bench-") as scratch:
+        folder = Path(scratch)
+        (folder / "sweep.yaml").write_text(SWEEP.replace(f"n_trials: {TRIALS}", f"n_trials: {SLOW['trials']}"))
+        (folder / "instant.py").write_text(SLOW["objective"])
+        uri = seeded(folder, 10)
+        command = [str(BIN / "hpo"), "run", "sweep.yaml", "-q", "--tracker", uri]
+        with page(uri) as running:
+            driver = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+            context = started.new_context(viewport={"width": 1280, "height": 900})
+            looked = context.new_page()
+            looked.goto(running.login)
+            while True:
+                with contextlib.suppress(AssertionError):
+                    running.ask("/api/sweeps/driven")
+                    break
+                time.sleep(0.05)
+            looked.goto(f"{running.base}/sweeps/driven")
+            looked.wait_for_selector(".grid tbody tr[data-number]", timeout=120_000)
+            looked.evaluate(_NOTE_ROWS)
+            driver.wait()
+            looked.wait_for_selector(f'.grid tr[data-number="{SLOW["trials"] - 1}"] .state-complete', timeout=60_000)
+            seen = looked.evaluate("window.rows")
+            context.close()
+            told = json.loads(gzip.decompress(running.ask("/api/sweeps/driven/trials")))
+    ended = dict(zip(told["number"], told["ended"], strict=True))
+    return [(at - ended[int(number)]) / 1000 for number, at in seen.items()]
+
+
+_NOTE_ROWS = """() => {
+  const ended = () => [...document.querySelectorAll(".grid tr[data-number]:has(.state-complete)")];
+  const known = new Set(ended().map((row) => row.dataset.number));
+  window.rows = {};
+  new MutationObserver(() => {
+    for (const { dataset: { number } } of ended()) {
+      if (!known.has(number)) { known.add(number); window.rows[number] = Date.now(); }
+    }
+  }).observe(document.querySelector(".grid tbody"), { childList: true, subtree: true });
+}"""
+
+
 def first_screen(started, address: str, drawn: str) -> float:
     context = started.new_context(viewport={"width": 1280, "height": 900})
     looked = context.new_page()
@@ -370,17 +430,19 @@ def timed(call: Callable[[], object]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=["answers", "driver", "browser", []], default=[])
+    parser.add_argument("parts", nargs="*", choices=["answers", "driver", "browser", "live", []], default=[])
     parser.add_argument("--trials", nargs="+", type=int, default=[1000, 10_000, 100_000])
     parser.add_argument("--repeat", type=int, default=3)
     given = parser.parse_args()
-    parts = given.parts or ["answers", "driver", "browser"]
+    parts = given.parts or ["answers", "driver", "browser", "live"]
     if "answers" in parts:
         answers(given.trials, given.repeat)
     if "driver" in parts:
         driver(given.repeat)
     if "browser" in parts:
         browser(given.trials, given.repeat)
+    if "live" in parts:
+        live(given.repeat)
 
 
 if __name__ == "__main__":

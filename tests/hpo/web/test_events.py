@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -222,6 +223,32 @@ def test_pages_that_are_opened_while_many_watch_read_once_for_all(live, monkeypa
 
     asyncio.run(watch())
     assert reads == []
+
+
+def test_what_takes_long_to_work_out_holds_up_nothing_new(live, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, site = live
+    may_end = threading.Event()
+
+    def slow(*_: object) -> object:
+        assert may_end.wait(20)
+        return {"slow": True}
+
+    monkeypatch.setattr("hpo.web.sweep_routes.importance_fields", slow)
+
+    async def watch() -> None:
+        async with reading(site) as reader:
+            await reader.next("sweep")
+            asked = asyncio.create_task(site.answer(f"/api/sweeps/{SWEEP}/importance"))
+            await asyncio.to_thread(store.tracker.record, trial(2))
+            assert (await reader.next("trials"))["number"] == [2]
+            assert not asked.done()
+            may_end.set()
+            assert (await asked).json == {"slow": True}
+
+    try:
+        asyncio.run(watch())
+    finally:
+        may_end.set()
 
 
 def test_a_browser_is_told_in_gzip_as_it_comes(live) -> None:
