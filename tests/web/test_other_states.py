@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from trackers.opening import open_store
-from trackers.records import Point, RunEnded, RunStarted, Status
+from trackers.records import Point, RunEnded, RunStarted, Status, TrialFacts
 
 TOO_WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
   [...document.querySelectorAll("body *")].map((node) => [node, node.getBoundingClientRect().right])
@@ -95,6 +95,29 @@ def test_a_server_that_went_away_is_named_and_what_was_shown_stays(seeded, servi
     expect(page.locator(".count")).to_have_text("120 trials")
     page.get_by_role("link", name="Models").click()
     expect(page.locator(".empty")).to_contain_text("The server does not answer.")
+
+
+@pytest.mark.slow
+def test_a_server_that_comes_back_is_followed_again_from_where_it_was(tmp_path, seeding, serving_by_hand, visit):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    with seeding.open_store(uri, artifacts=str(tmp_path / "mlruns")) as store:
+        parent = seeding.seed_sweep(store, "digits", 20, seed=3, ended=False)
+        server = serving_by_hand(uri)
+        address = server.__enter__()
+        page = visit(address, "/sweeps/digits?p.dropout=0..0.6", faults=True)
+        expect(page.locator(".count")).to_have_text("20 trials")
+        page.evaluate("window.same = true")
+        server.__exit__()
+        expect(page.locator(".connection")).to_have_text("reconnecting …", timeout=15_000)
+        facts = TrialFacts(20, {"dropout": 0.1}, "COMPLETE", value=-5.0)
+        begun = RunStarted("f" * 32, "late", "digits", seeding.START, parent, trial=TrialFacts(20, {"dropout": 0.1}))
+        store.tracker.record([begun, RunEnded("f" * 32, Status.FINISHED, seeding.START + 9, trial=facts)])
+        with serving_by_hand(uri, port=int(address.rpartition(":")[2])):
+            expect(page.locator(".count")).to_have_text("21 trials", timeout=30_000)
+            expect(page.locator(".best-value")).to_contain_text("-5")
+            expect(page.locator(".connection")).to_have_text("live")
+            assert page.locator(".chip").inner_text() == "dropout: 0 to 0.6"
+            assert page.evaluate("window.same")
 
 
 @pytest.mark.slow

@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from trackers.records import RunEnded, RunStarted, Status, TrialFacts
+
 ROWS = ".grid tbody tr[data-number]"
 
 
@@ -142,3 +144,56 @@ def test_every_tab_draws(visit, seeded_page):
         re.compile(r"\d+ trials on the front of minimize loss, minimize latency")
     )
     page.wait_for_selector("#tab-pane canvas")
+
+
+@pytest.mark.slow
+def test_what_decides_is_said_of_the_first_metric_whichever_is_looked_at(visit, seeded_page):
+    page = visit(seeded_page, "/sweeps/trade-off")
+    expect(page.locator(".panel-importance h2")).to_have_text("What matters to loss")
+    page.get_by_label("Metric").select_option("latency")
+    expect(page.locator(".panel-history h2")).to_have_text("latency by trial")
+    expect(page.locator(".panel-importance h2")).to_have_text("What matters to loss")
+    expect(page.locator(".tile").nth(2)).to_contain_text("of loss")
+    page.goto(f"{seeded_page}/sweeps/digits")
+    expect(page.locator(".panel-importance h2")).to_have_text("What matters")
+
+
+@pytest.mark.slow
+def test_the_best_tile_says_how_many_trials_were_no_better_since(visit, seeded_page):
+    page = visit(seeded_page, "/sweeps/digits")
+    told = page.evaluate("fetch('/api/sweeps/digits/trials').then((answer) => answer.json())")
+    ended = [
+        (value, number)
+        for number, value, state in zip(told["number"], told["value"], told["state"], strict=True)
+        if value is not None and told["states"][state] == "COMPLETE"
+    ]
+    best = min(ended)[1]
+    since = sum(number > best for _, number in ended)
+    words = "the newest trial" if since == 0 else f"no better in {since} trial"
+    expect(page.locator(".best-value")).to_contain_text(f"#{best}")
+    expect(page.locator(".tile").nth(1)).to_contain_text(words)
+
+
+@pytest.mark.slow
+def test_compare_counts_all_trials_of_each_sweep(visit, seeded_page):
+    page = visit(seeded_page, "/compare?s=digits&s=digits-random")
+    rows = page.get_by_role("region", name="Summary").locator("tbody tr")
+    expect(rows).to_have_text([re.compile(r"^digits[-\d.e]+120"), re.compile(r"^digits-random[-\d.e]+60")])
+
+
+@pytest.mark.slow
+def test_the_log_box_is_offered_only_where_all_values_are_above_0(tmp_path, seeding, serve, visit):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    with seeding.open_store(uri, artifacts=str(tmp_path / "mlruns")) as store:
+        parent = seeding.seed_sweep(store, "digits", 20, seed=3, ended=False)
+        page = visit(serve(uri), "/sweeps/digits")
+        box = page.locator(".panel-history").get_by_label("log")
+        expect(box).to_be_enabled()
+        facts = TrialFacts(20, {"dropout": 0.1}, "COMPLETE", value=0.0)
+        begun = RunStarted("f" * 32, "late", "digits", seeding.START, parent, trial=TrialFacts(20, {"dropout": 0.1}))
+        store.tracker.record([begun, RunEnded("f" * 32, Status.FINISHED, seeding.START + 9, trial=facts)])
+        expect(box).to_be_disabled(timeout=20_000)
+        page.goto(f"{page.url.partition('?')[0]}?log=1")
+        expect(page.locator(".panel-history .note")).to_contain_text("not all values are above 0")
+        box.uncheck()
+        expect(box).to_be_disabled()
