@@ -3,7 +3,6 @@
 import getpass
 import logging
 import os
-import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,9 +11,9 @@ from pathlib import Path
 
 from hpo.budget import Stop
 from hpo.cli.run_summary import version_object
-from hpo.cli.signals import watched
 from hpo.config.schema import SweepConfig
 from hpo.errors import ConfigError, HpoError, NothingFound, TooManyFailures
+from hpo.flows.guarded import guarded
 from hpo.flows.naming import name_from, named_overrides
 from hpo.flows.run_log import Log, RunLog, forwarded, say
 from hpo.interruption import Interruption
@@ -22,7 +21,6 @@ from hpo.meaning import config_meant
 from hpo.objectives.python_objective import function_named
 from hpo.result import SweepResult
 from hpo.search import run
-from hpo.watcher import Watcher
 from hpo.winner import REGISTERED_TAG
 from trackers.opening import open_store
 from trackers.records import ModelVersion
@@ -87,7 +85,7 @@ def search(request: Request, log: Log) -> Summary:
     """Runs the sweep, or goes on with it; nothing is registered.
 
     Raises what `hpo.run` raises, and what the exit codes 1, 3 and 130 of `hpo run` say: NothingFound, TooManyFailures,
-    SweepStopped. A signal that came meanwhile ended the sweep with care and is then sent once more, for the flow.
+    SweepStopped. An exception that a signal raises here is raised once the sweep has ended with care.
     """
     result = _driven(request, log, registers=False)
     if Stop.FAILURES in (result.stop, result.stopped_before):
@@ -155,24 +153,20 @@ def folders_of(files: Sequence[str]) -> list[str]:
 def _driven(request: Request, log: Log, *, registers: bool) -> SweepResult:
     config, interruption = request.checked(), Interruption()
     metric, *others = config.goals
-    watcher: Watcher = RunLog(log, config.name, metric, others)
-    result = None
-    with watched(interruption) as signals, forwarded(log):
-        try:
-            result = run(
-                request.file,
-                overrides=request.overrides,
-                tracker=request.tracker,
-                register=registers,
-                watcher=watcher,
-                interruption=interruption,
-            )
-        except KeyboardInterrupt:  # it was broken off, or nothing was running yet
-            if not signals.first:
-                raise
-    if signals.first:
-        signal.raise_signal(signals.first)  # who runs the flow is to know, now that nothing is left RUNNING
-    if result is None or result.stop is Stop.INTERRUPTED:
+
+    def drive() -> SweepResult:
+        return run(
+            request.file,
+            overrides=request.overrides,
+            tracker=request.tracker,
+            register=registers,
+            watcher=RunLog(log, config.name, metric, others),
+            interruption=interruption,
+        )
+
+    with forwarded(log):
+        result = guarded(drive, interruption)
+    if result.stop is Stop.INTERRUPTED:
         raise SweepStopped(
             f"sweep {config.name} was asked to stop; nothing on record is lost, run it again to go on with it"
         )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hpo.errors import ConfigError, NothingFound, ObjectiveError, SweepOwned, TooManyFailures
+from hpo.errors import ClusterUnavailable, ConfigError, NothingFound, ObjectiveError, SweepOwned, TooManyFailures
 from hpo.flows.passing import is_passing
 from hpo.flows.steps import NotRegistered, SweepStopped
 from trackers.errors import NotAStore, NotPermitted, StoreBusy, StoreFull, StoreUnavailable, Superseded
@@ -15,6 +15,7 @@ from trackers.errors import NotAStore, NotPermitted, StoreBusy, StoreFull, Store
         StoreBusy("busy"),
         StoreFull("full", "/"),
         SweepOwned("mine"),
+        ClusterUnavailable("no host"),
         ConnectionResetError("reset"),
         TimeoutError("late"),
     ],

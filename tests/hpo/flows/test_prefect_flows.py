@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).resolve().parents[3]
 SWEEP = """
 name: {name}
 metric: {{name: loss}}
@@ -177,6 +178,18 @@ def test_a_flow_that_is_terminated_leaves_nothing_running(prefect: "Prefect", fo
     assert answer(folder)["trials"] == {"COMPLETE": 4}
 
 
+def test_a_sweep_that_somebody_stops_is_a_cancelled_run(prefect: "Prefect", folder: Path) -> None:
+    code = CALL.replace("{call}", 'pipeline_flow(["first.yaml"], ["parallel.backend=threading"])')
+    flow = prefect.start(folder, sys.executable, "-c", code, OF_FLOW="sleep")
+    sys.modules["flows_conftest"].wait_for(lambda: (folder / "once").exists() or flow.poll() is not None)
+    assert prefect.run(folder, "hpo", "stop", "first") == 0, output(folder)
+    assert flow.wait(240) == 1, output(folder)
+    assert load("first", tracker=store(folder)).counts() == {"COMPLETE": 2, "WAITING": 1}
+    top = top_run(prefect, "pipeline")
+    assert top["state_type"] == "CANCELLED"
+    assert [run["state_type"] for run in prefect.runs("flow_runs", flow_run=top["id"])] == ["CANCELLED"]
+
+
 def test_a_deployment_runs_on_a_worker_and_its_crashed_run_goes_on(prefect: "Prefect", folder: Path) -> None:
     assert prefect.run(folder, "prefect", "work-pool", "create", "--type", "process", "pool") == 0, output(folder)
     deploy = f"""
@@ -198,3 +211,28 @@ def test_a_deployment_runs_on_a_worker_and_its_crashed_run_goes_on(prefect: "Pre
     state = prefect.ask("flow_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})[0]
     assert state["state_type"] == "COMPLETED", output(folder)
     assert load("first", tracker=store(folder)).counts() == {"COMPLETE": 4}
+
+
+def test_a_run_of_the_documented_project_that_is_cancelled_on_its_worker_leaves_nothing_running(
+    prefect: "Prefect", folder: Path
+) -> None:
+    project = (ROOT / "docs" / "examples" / "prefect.yaml").read_text()
+    (folder / "prefect.yaml").write_text(project.replace("/srv/sweeps", str(folder)))
+    assert prefect.run(folder, "prefect", "work-pool", "create", "--type", "process", "sweeps") == 0, output(folder)
+    assert prefect.run(folder, "prefect", "--no-prompt", "deploy", "--all") == 0, output(folder)
+    (deployment,) = prefect.ask("deployments/filter", {"work_pools": {"name": {"any_": ["sweeps"]}}})
+    assert deployment["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
+    changed = {**deployment["parameters"], "overrides": ["parallel.backend=threading"]}
+    run = prefect.ask(f"deployments/{deployment['id']}/create_flow_run", {"parameters": changed})["id"]
+    prefect.start(folder, "prefect", "worker", "start", "--pool", "sweeps", OF_FLOW="sleep")
+    wait_for = sys.modules["flows_conftest"].wait_for
+
+    def state() -> str:
+        return str(prefect.ask("flow_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})[0]["state_type"])
+
+    wait_for(lambda: (folder / "once").exists() or state() not in ("SCHEDULED", "PENDING", "RUNNING"))
+    assert state() == "RUNNING", output(folder)
+    prefect.ask(f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}, "force": True})
+    wait_for(lambda: state() not in ("RUNNING", "CANCELLING"))
+    assert state() == "CANCELLED", output(folder)
+    assert load("@latest", tracker=store(folder)).counts() == {"COMPLETE": 2, "WAITING": 1}

@@ -13,6 +13,7 @@ from hpo import load
 from hpo.errors import ConfigError, NothingFound, ObjectiveError, TooManyFailures
 from hpo.flows import steps
 from hpo.flows.steps import NotRegistered, Request, SweepStopped
+from hpo.interruption import Interruption
 from trackers.opening import open_store
 
 SWEEP = """
@@ -43,6 +44,14 @@ def prepare(path, text):
 """
 LOG = logging.getLogger("of_a_flow")
 SEARCH_PATH = list(sys.path)
+
+
+class Terminated(BaseException):
+    """What a scheduler raises where the main thread is."""
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
 
 
 @pytest.fixture(autouse=True)
@@ -105,21 +114,27 @@ def test_a_sweep_without_a_result_is_an_error(request_: Request, monkeypatch: py
         steps.search(changed(request_, "name=other", "budget.max_failures=9"), LOG)
 
 
-def test_a_signal_ends_the_sweep_with_care_and_then_the_flow(
+def test_an_exception_that_a_signal_raises_ends_the_sweep_with_care_first(
     request_: Request, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OF_FLOWS", "end")
-    came: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        with pytest.raises(SweepStopped, match="run it again"):
+        with pytest.raises(Terminated):
             steps.search(request_, LOG)
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert came == [signal.SIGTERM]
-    assert "RUNNING" not in load("parabola", tracker=request_.tracker).counts()
+    assert load("parabola", tracker=request_.tracker).counts() == {"COMPLETE": 2}
     monkeypatch.delenv("OF_FLOWS")
     assert steps.search(request_, LOG)["trials"] == {"COMPLETE": 3}
+
+
+def test_a_sweep_that_somebody_stops_says_so(request_: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = Interruption()
+    stopped.ask(10.0)
+    monkeypatch.setattr(steps, "Interruption", lambda: stopped)
+    with pytest.raises(SweepStopped, match="run it again"):
+        steps.search(request_, LOG)
 
 
 def test_what_cannot_be_run_is_said_before_anything_is(request_: Request, tmp_path: Path) -> None:
