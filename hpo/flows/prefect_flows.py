@@ -109,6 +109,7 @@ def _sweep(
     """
     again = {"retries": retries, "retry_delay_seconds": retry_delay}
     request = Request(file, overrides or (), tracker)
+    steps.warn_of_password(tracker, _log())
     config = steps.check(request, registers=require_register or promote_to is not None)
     key = artifact_key(config.name)
     request, sweep = steps.named(request, config, name, _scheduled())

@@ -17,6 +17,7 @@ from hpo.flows.guarded import guarded
 from hpo.flows.naming import name_from, named_overrides
 from hpo.flows.run_log import Log, RunLog, forwarded, say
 from hpo.interruption import Interruption
+from hpo.masking import hide_patterns
 from hpo.meaning import config_meant
 from hpo.objectives.python_objective import function_named
 from hpo.result import SweepResult
@@ -65,6 +66,16 @@ def check(request: Request, *, registers: bool = False) -> SweepConfig:
             f"{request.file} has no register: section, so nothing can be registered or promoted; nothing was run"
         )
     return config
+
+
+def warn_of_password(tracker: str | None, log: Log) -> None:
+    """Says what becomes of a store's address that holds a password."""
+    if tracker is not None and hide_patterns(tracker) != tracker:
+        say(
+            log,
+            logging.WARNING,
+            "the password in `tracker` is kept and shown by Prefect; give it in HPO_TRACKER instead",
+        )
 
 
 def named(request: Request, config: SweepConfig, template: str | None, when: datetime) -> tuple[Request, str]:

@@ -56,11 +56,13 @@ pathlib.Path("answer.json").write_text(json.dumps({call}))
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A project with two sweeps."""
+    """A project with two sweeps, the second one in processes."""
     project = tmp_path / "project"
     project.mkdir()
     for name in ("first", "second"):
         (project / f"{name}.yaml").write_text(SWEEP.format(name=name))
+    in_processes = (project / "second.yaml").read_text().replace("{backend: serial}", "{n_jobs: 2}")
+    (project / "second.yaml").write_text(in_processes)
     (project / "parabola.py").write_text(CODE)
     return project
 

@@ -168,3 +168,14 @@ def test_no_password_goes_to_the_log_of_a_flow(request_: Request, caplog: pytest
         logging.getLogger("trackers").warning("away: postgresql://me:%s@db/x", "hunter22")
     (line,) = [record.getMessage() for record in caplog.records]
     assert line == "away: postgresql://me:***@db/x"
+
+
+@pytest.mark.parametrize(
+    ("tracker", "said"), [("postgresql://me:hunter22@db/x", 1), ("postgresql://me@db/x", 0), (None, 0)]
+)
+def test_a_password_among_the_parameters_is_warned_of(
+    tracker: str | None, said: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    steps.warn_of_password(tracker, LOG)
+    assert len(caplog.records) == said
+    assert "hunter22" not in caplog.text
