@@ -635,7 +635,9 @@ def test_trials_run_side_by_side(backend: str, make: Make, tmp_path: Path) -> No
         until((tmp_path / f"here{1 - trial.number}").exists)
         return 0.0
 
-    outcomes = run(make(backend, objective), trial(0), trial(1))
+    executor = make(backend, objective)
+    until(lambda: executor.slots == 2)
+    outcomes = run(executor, trial(0), trial(1))
 
     assert {outcome.state for outcome in outcomes.values()} == {State.COMPLETE}
 

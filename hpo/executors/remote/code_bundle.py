@@ -38,7 +38,8 @@ def pack(search_path: Sequence[str]) -> bytes:
 
 
 def unpack(bundle: bytes, folder: Path) -> list[str]:
-    """Unpacks a bundle into an empty folder; the folders for the search path, in their order."""
+    """Unpacks a bundle into a new folder; the folders for the search path, in their order."""
+    folder.mkdir()
     with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
         archive.extractall(folder)
     return [str(root) for root in sorted(folder.iterdir(), key=lambda root: int(root.name))]

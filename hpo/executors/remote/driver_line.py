@@ -165,9 +165,9 @@ class DriverLine:
         setup = setup or await asyncio.to_thread(self._hosts.setup_for, identity, sees)
         if self._is_over or isinstance(setup, str):
             text = setup if isinstance(setup, str) else "the driver has no more use for it"
-            wire.write(encoded("refused", text=text))
             if not self._is_over:
                 self._hosts.turned_away(text)
+            wire.write(encoded("refused", text=text))
             await wire.drained()
             return
         host = Host(identity, self._sender(wire))

@@ -43,12 +43,12 @@ class Keeper:
         """Whether there is no pilot, and none will be placed any more."""
         return not (self._placed or self._missing)
 
-    def close(self, seconds: float) -> None:
-        """Places no more, and gives the pilots so many seconds to end, which were told to."""
+    def close(self, seconds: float, told: int) -> None:
+        """Places no more, and gives the pilots that were told to end so many seconds to do it."""
         self._over.set()
         self._thread.join()
-        deadline = time.monotonic() + seconds
-        while self._placed > 0 and not self.problem and time.monotonic() < deadline:
+        deadline, others = time.monotonic() + seconds, self._placed - told
+        while self._placed > max(others, 0) and not self.problem and time.monotonic() < deadline:
             self._look(self._count_off)
             time.sleep(0.02)
 

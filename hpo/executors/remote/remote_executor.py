@@ -176,8 +176,12 @@ class RemoteExecutor:
             log.warning("trials travel to the cluster signed, but not encrypted, over %s port %d", towards, line.port)
         errand = json.dumps(Errand(towards, line.port, key, RECONNECT).facts)
         self._keeper = Keeper(placement, errand, self._most, self.turned_away)
-        self._ends.callback(self._keeper.close, LAST_SECONDS)
-        self._ends.callback(line.say_it_is_over)
+        self._ends.callback(self._end_hosts, line)
+
+    def _end_hosts(self, line: DriverLine) -> None:
+        told = self._crew.ready
+        line.say_it_is_over()
+        self._keeper.close(LAST_SECONDS, told)
 
     def _probe(self, probe: Probe) -> dict[str, str]:
         self._ends.callback(probe.remove)

@@ -197,8 +197,8 @@ def _offer(
         work, limits = _work(setup, code, scratch), Limits(**setup["limits"])  # type: ignore[arg-type]  # as sent
         share = Share(**setup["share"])  # type: ignore[arg-type]  # as sent
         executor = ProcessExecutor(work, slots=1, limits=limits, devices=[as_found(share, os.environ)])
-    except HpoError as error:
-        text = str(error)
+    except Exception as error:
+        text = str(error) if isinstance(error, HpoError) else f"no worker can be started: {failure_line(error)}"
         line.send("ready", problem=f"on host {me.host}: {text}{_REMEDY}" if is_elsewhere else text)
         _await_the_end(inbox)
         return REFUSED, text
