@@ -34,7 +34,8 @@ def as_far_as_it_fits(parallel: Parallel) -> Parallel:
 
 
 def _is_dealt_here(parallel: Parallel) -> bool:
-    return parallel.backend == "loky" and bool(parallel.asks_for_device)
+    is_here = parallel.backend == "loky" or (parallel.backend == "ray" and parallel.address is None)
+    return is_here and bool(parallel.asks_for_device)
 
 
 def _machine(parallel: Parallel) -> Machine:

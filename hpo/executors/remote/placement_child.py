@@ -1,15 +1,17 @@
 """What runs in the process of a placement: makes it, and does what its driver's lines say, until they end.
 
-    driver -> this   {"kind": "module:class", "settings": {..}}, once;  {"errand": .., "count": 2}, when it likes
-    this -> driver   {"say": "made", "address": .., "why": ..} or {"say": "failed", "kind": .., "text": ..}, once;
-                     {"say": "ended", "kind": .., "text": ..} for each pilot;
-                     {"say": "gone", "text": ..} before it ends because the cluster is out of reach
+driver -> this   {"kind": "module:class", "settings": {..}, "folder": ..}, once;
+                 {"errand": .., "count": 2}, when it likes
+this -> driver   {"say": "made", "address": .., "why": ..} or {"say": "failed", "kind": .., "text": ..}, once;
+                 {"say": "ended", "kind": .., "text": ..} for each pilot;
+                 {"say": "gone", "text": ..} before it ends because the cluster is out of reach
 """
 
 import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 from contextlib import suppress
 from importlib import import_module
@@ -34,6 +36,7 @@ def main() -> None:
     answers = _own_stdout()
     orders: _Orders = SimpleQueue()
     order = json.loads(sys.stdin.buffer.readline())
+    tempfile.tempdir = order["folder"]  # not in the environment, which trials may inherit
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
     placement = _made(order, answers)
     if placement is not None:

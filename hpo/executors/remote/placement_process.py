@@ -16,8 +16,11 @@ from typing import IO
 from hpo.errors import ClusterUnavailable, ConfigError
 from hpo.executors.remote.placement import LOST, PilotReport, Placement
 
-CONNECT = 120.0
-"""Seconds within which a cluster has to be made, or found."""
+MAKING = 120.0
+"""Seconds within which a local cluster has to be made."""
+
+FINDING = 30.0
+"""Seconds within which one that is there has to answer."""
 
 LAST_SECONDS = 15.0
 """Seconds for letting a cluster go, and for ending one that was made; then its process is killed."""
@@ -36,20 +39,24 @@ _Said = Mapping[str, object]
 class PlacementProcess:
     """Whatever becomes of the process: its pilots are lost then, and the next `place` starts another one.
 
-    `kind` is module:class of a Placement, made there with `settings` (plain JSON values) by name. `search_path` comes
-    first when modules are imported there. What the library prints goes into a file, whose end is told where it dies.
+    `kind` is module:class of a Placement, made there with `settings` (plain JSON values) by name, within `seconds`.
+    `search_path` comes first when modules are imported there. What the library prints goes into a file, whose end is
+    told where it dies; that and its temporary files go when this is closed.
     """
 
-    def __init__(self, kind: str, settings: Mapping[str, object], search_path: Sequence[str] = ()) -> None:
+    def __init__(
+        self, kind: str, settings: Mapping[str, object], search_path: Sequence[str] = (), *, seconds: float = FINDING
+    ) -> None:
+        self._seconds = seconds
         self._path = [*search_path, *(entry for entry in sys.path if entry not in search_path)]
-        self._order = {"kind": kind, "settings": dict(settings)}
-        self._log = tempfile.TemporaryDirectory(prefix="hpo-cluster-")
+        self._folder = tempfile.TemporaryDirectory(prefix="hpo-")
+        self._order = {"kind": kind, "settings": dict(settings), "folder": self._folder.name}
         self._child: _Child | None = None
         self._lost: list[PilotReport] = []
         try:
             self._child = self._start()
         except BaseException:
-            self._log.cleanup()
+            self._folder.cleanup()
             raise
 
     @property
@@ -80,10 +87,10 @@ class PlacementProcess:
         if self._child is not None:
             self._child.close()
             self._child = None
-        self._log.cleanup()
+        self._folder.cleanup()
 
     def _start(self) -> "_Child":
-        return _Child(self._path, self._order, Path(self._log.name) / "cluster.log")
+        return _Child(self._path, self._order, Path(self._folder.name) / "cluster.log", self._seconds)
 
     def _bury(self) -> None:
         if self._child is not None and self._child.is_dead:
@@ -94,7 +101,7 @@ class PlacementProcess:
 
 
 class _Child:
-    def __init__(self, path: Sequence[str], order: Mapping[str, object], log: Path) -> None:
+    def __init__(self, path: Sequence[str], order: Mapping[str, object], log: Path, seconds: float) -> None:
         self.out = 0
         self._log = log
         self._said: SimpleQueue[_Said | None] = SimpleQueue()
@@ -110,11 +117,12 @@ class _Child:
                 stderr=file,
                 start_new_session=True,  # a Ctrl-C is the driver's business
             )
-        threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
+        self._listener.start()
         try:
             self._send(path)
             self._send(order)
-            self._wait_until_made()
+            self._wait_until_made(seconds)
         except BaseException:
             self.close()
             raise
@@ -139,9 +147,13 @@ class _Child:
         try:
             self._process.wait(LAST_SECONDS)
         except subprocess.TimeoutExpired:
-            with suppress(OSError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            self._kill()
+        self._listener.join(LAST_SECONDS)
+
+    def _kill(self) -> None:
+        with suppress(OSError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def _send(self, what: object) -> None:
         try:
@@ -151,11 +163,12 @@ class _Child:
         except OSError as error:
             raise ClusterUnavailable(f"the process that holds the cluster ended: {self._last_words()}") from error
 
-    def _wait_until_made(self) -> None:
+    def _wait_until_made(self, seconds: float) -> None:
         try:
-            said = self._said.get(timeout=CONNECT)
+            said = self._said.get(timeout=seconds)
         except Empty:
-            raise ClusterUnavailable(f"there is no cluster after {CONNECT:.0f} s: {self._last_words()}") from None
+            self._kill()
+            raise ClusterUnavailable(f"there is no cluster after {seconds:.0f} s: {self._last_words()}") from None
         if said is None:
             raise ClusterUnavailable(f"the process that holds the cluster ended: {self._last_words()}")
         if said["say"] == "failed":
@@ -172,8 +185,11 @@ class _Child:
             self._ended.append(PilotReport(str(said["kind"]), str(said["text"])))
 
     def _listen(self, answers: IO[bytes] | None) -> None:
-        for line in answers or ():
-            self._said.put(json.loads(line))
+        if answers is None:
+            raise RuntimeError("no pipe")
+        with answers:
+            for line in answers:
+                self._said.put(json.loads(line))
         self._said.put(None)
 
     def _last_words(self) -> str:

@@ -4,6 +4,7 @@ import importlib
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from hpo.errors import ClusterUnavailable, ConfigError
 from hpo.executors.gpus import VISIBLE, visible_gpus
 from hpo.executors.remote.cluster import Cluster
 from hpo.executors.remote.placement import LOST, PilotReport, Placement
-from hpo.executors.remote.placement_process import PlacementProcess
+from hpo.executors.remote.placement_process import FINDING, MAKING, PlacementProcess
 from hpo.executors.remote.sent_pilot import sent_pilot
 from hpo.executors.remote.sockets import own_address_towards
 from hpo.failure_text import failure_line
@@ -21,6 +22,9 @@ from hpo.failure_text import failure_line
 CLIENT = "ray://"
 OBJECT_STORE = 80 * 2**20
 """Bytes: about the least Ray takes; pilots put nothing there."""
+
+LONGEST_FOLDER = 40
+"""Characters: Ray makes sockets there, whose paths may have 107, and adds 67 itself. Else its logs stay in /tmp/ray."""
 
 
 class RayPlacement:
@@ -31,12 +35,12 @@ class RayPlacement:
 
     def __init__(self, *, address: str | None, slots: int, cpus: int | None, gpus: float | None) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        self._secret = Path(tempfile.mkdtemp(prefix="hpo-ray-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="r"))
         self._pilots: list[Any] = []
         self._cpus, self._gpus = cpus or 1, gpus
         self._ray: Any = None
         if address is None:
-            _keep_to_this_machine(self._secret)
+            _keep_to_this_machine(self._folder)
         try:
             self._ray = importlib.import_module("ray")
             if address is None:
@@ -76,7 +80,7 @@ class RayPlacement:
         """Disconnects, by which Ray ends what runs; a local cluster ends with it."""
         if self._ray is not None:
             self._ray.shutdown()
-        shutil.rmtree(self._secret, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _make(self, slots: int) -> None:
         names = visible_gpus(os.environ).names if self._gpus else ()
@@ -90,21 +94,23 @@ class RayPlacement:
             include_dashboard=False,
             log_to_driver=False,
             logging_level="ERROR",
+            **({"_temp_dir": str(self._folder)} if len(str(self._folder)) <= LONGEST_FOLDER else {}),
         )
 
     def _find(self, address: str) -> None:
+        host, port = _parts(address)
         try:
+            if port:  # Ray itself takes minutes to find out that nobody listens
+                socket.create_connection((host, port), timeout=5.0).close()
             self._ray.init(address=address, log_to_driver=False, logging_level="ERROR")
         except Exception as error:  # each way of connecting has errors of its own
             raise ClusterUnavailable(f"no ray cluster at {address}: {failure_line(error)}") from error
 
     def _towards(self, address: str) -> str:
-        there = address.removeprefix(CLIENT)
-        if there == address:
-            there = str(self._ray.get_runtime_context().gcs_address)
-        host, _, port = there.rpartition(":")
+        there = address if _parts(address)[1] else str(self._ray.get_runtime_context().gcs_address)
+        host, port = _parts(there)
         try:
-            return own_address_towards(host or there, int(port) if host and port.isdigit() else 1)
+            return own_address_towards(host, port)
         except OSError as error:
             raise ClusterUnavailable(f"no way from here to the head of the ray cluster at {there}: {error}") from error
 
@@ -118,7 +124,14 @@ class RayPlacement:
 def ray_placement(cluster: Cluster, slots: int) -> Placement:
     """A Ray cluster, held by a process of its own."""
     asked = {"address": cluster.address, "slots": slots, "cpus": cluster.share.cpus, "gpus": cluster.share.gpus}
-    return PlacementProcess(f"{__name__}:{RayPlacement.__name__}", asked)
+    seconds = MAKING if cluster.address is None else FINDING
+    return PlacementProcess(f"{__name__}:{RayPlacement.__name__}", asked, seconds=seconds)
+
+
+def _parts(address: str) -> tuple[str, int]:
+    """Host and port; port 0 where there is none, as in `auto`."""
+    host, _, port = address.removeprefix(CLIENT).rpartition(":")
+    return (host.strip("[]"), int(port)) if host and port.isdigit() else (address, 0)
 
 
 def _keep_to_this_machine(folder: Path) -> None:

@@ -61,6 +61,9 @@ def test_one_job_for_as_many_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert slot_count(parallel("gpus_per_trial=0.5", *everything)) == 6
     assert slot_count(parallel("gpus_per_trial=0.25", *everything)) == 8
     assert slot_count(parallel("gpus_per_trial=1", "n_jobs=2")) == 2
+    assert slot_count(parallel("gpus_per_trial=1", "n_jobs=4", "backend=ray", "address=auto")) == 4
+    with pytest.raises(ConfigError, match=r"4 trials of 1 GPU need 4 GPUs, found 3"):
+        slot_count(parallel("gpus_per_trial=1", "n_jobs=4", "backend=ray"))
     with pytest.raises(ConfigError, match=r"4 trials of 1 GPU need 4 GPUs, found 3 .*; write n_jobs: 3"):
         slot_count(parallel("gpus_per_trial=1", "n_jobs=4"))
 
