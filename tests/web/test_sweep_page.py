@@ -197,3 +197,45 @@ def test_the_log_box_is_offered_only_where_all_values_are_above_0(tmp_path, seed
         expect(page.locator(".panel-history .note")).to_contain_text("not all values are above 0")
         box.uncheck()
         expect(box).to_be_disabled()
+
+
+@pytest.mark.slow
+def test_a_finger_on_an_axis_brushes_and_beside_it_scrolls(visit, seeded_page):
+    page = visit(seeded_page, "/sweeps/digits", has_touch=True, viewport={"width": 800, "height": 900})
+    page.locator(".panel-parallel").scroll_into_view_if_needed()
+    head = page.locator(".axis-head", has_text="dropout").bounding_box()
+    host = page.locator(".parallel").bounding_box()
+    touch = page.context.new_cdp_session(page)
+
+    def swipe(x: float) -> None:
+        ends = [host["y"] + 60 + step * 12 for step in range(9)]
+        touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": ends[0]}]})
+        for y in ends[1:]:
+            touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y}]})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    before = page.evaluate("scrollY")
+    swipe(head["x"] + head["width"] / 2)
+    expect(page.locator(".count")).to_have_text(re.compile(r"^\d+ of 120 trials$"))
+    expect(page.locator(".chip")).to_have_text(re.compile("^dropout: "))
+    assert page.evaluate("scrollY") >= before  # had the page followed the finger, it would be less
+    chip = page.locator(".chip").inner_text()
+    swipe(head["x"] + head["width"] / 2 + 40)
+    assert page.locator(".chip").all_inner_texts() == [chip]
+
+
+@pytest.mark.slow
+def test_a_filter_that_ends_at_0_is_drawn_on_a_log_axis_too(visit, seeded_page):
+    drawn = """() => { const over = document.querySelector(".parallel .over");
+      const data = over.getContext("2d").getImageData(0, 0, over.width, over.height).data;
+      return data.reduce((sum, each) => sum + each, 0); }"""
+    page = visit(seeded_page, "/sweeps/digits", faults=True)  # the browser warns of pictures that are read
+    page.wait_for_function(f"({drawn})() > 0")
+    plain = page.evaluate(drawn)
+    page.locator(".axis-head", has_text="learning_rate").click()
+    page.get_by_role("dialog").get_by_label("at least").fill("0")
+    page.get_by_role("dialog").get_by_label("at most").fill("0.01")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator(".chip")).to_have_text("learning_rate: 0 to 0.01")
+    expect(page.locator(".count")).to_have_text(re.compile(r"^\d+ of 120 trials$"))
+    page.wait_for_function(f"({drawn})() > {plain} + 10000")

@@ -4,6 +4,7 @@ import { el, emptyNote, fill, panel } from "./dom.js";
 import { openFilter } from "./filterbar.js";
 import { formatCount, plainText, plural } from "./format.js";
 import { fitCanvas, sizeOf, whenResized } from "./plane.js";
+import { edgeOf } from "./scales.js";
 import { SECOND, targetGoal, targetKey, valuedRows } from "./store.js";
 import { colours, onTheme, ramp } from "./theme.js";
 import { hideTip, showTip, trialTip } from "./tip.js";
@@ -46,7 +47,9 @@ export function parallelView(store) {
   over.addEventListener("pointerdown", (event) => beginBrush(view, event));
   over.addEventListener("pointermove", (event) => moveBrush(view, event));
   over.addEventListener("pointerup", () => endBrush(view));
+  over.addEventListener("pointercancel", () => { view.drag = null; });
   over.addEventListener("pointerleave", () => { hideTip(); if (!view.drag) store.hover(-1); });
+  over.addEventListener("touchstart", (event) => { if (event.touches.length === 1 && axisAt(view, placeIn(view, event.touches[0]).x)) event.preventDefault(); }, { passive: false }); // a finger on an axis brushes, beside it it scrolls
   return section;
 }
 
@@ -267,7 +270,7 @@ function drawParallelAxes(view, context) {
 
 function drawAxisBrush(view, context, axis, { bottom, fill: ground, edge }) {
   const span = bottom - TOP;
-  const place = (value, otherwise) => (value === undefined ? otherwise : TOP + (1 - Math.max(0, Math.min(1, axis.scale.at(value)))) * span);
+  const place = (value, otherwise) => (value === undefined ? otherwise : TOP + (1 - edgeOf(axis.scale, value)) * span);
   const boxes = [];
   if (axis.brush.inactive) boxes.push([view.height - 22, view.height - 6]);
   else if (axis.brush.levels) {
@@ -289,9 +292,13 @@ function placeIn(view, event) {
   return { x: event.clientX - box.left, y: event.clientY - box.top };
 }
 
+function axisAt(view, x) {
+  return view.axes.find((each) => Math.abs(each.x - x) < 18);
+}
+
 function beginBrush(view, event) {
   const { x, y } = placeIn(view, event);
-  const axis = view.axes.find((each) => Math.abs(each.x - x) < 18);
+  const axis = axisAt(view, x);
   if (!axis || event.button !== 0) return;
   view.drag = { key: axis.key, from: y, moved: false };
   if (axis.gaps && y > view.height - 24) { view.store.brush(axis.key, axis.brush?.inactive ? null : { inactive: true }); view.drag = null; return; }
@@ -301,7 +308,7 @@ function beginBrush(view, event) {
 function moveBrush(view, event) {
   const { x, y } = placeIn(view, event);
   if (!view.drag) {
-    view.over.style.cursor = view.axes.some((each) => Math.abs(each.x - x) < 18) ? "ns-resize" : "default";
+    view.over.style.cursor = axisAt(view, x) ? "ns-resize" : "default";
     hoverLine(view, event, x, y);
     return;
   }

@@ -1,5 +1,6 @@
 /* Points over two axes on a canvas: drag to brush either axis or both, click to choose a trial. Fast for 100,000 points. */
 import { el } from "./dom.js";
+import { edgeOf } from "./scales.js";
 import { colours } from "./theme.js";
 import { hideTip, showTip } from "./tip.js";
 import { COMPLETE, FAILED, PRUNED, RUNNING } from "./trials.js";
@@ -235,7 +236,7 @@ function drawOver(plane, canvas) {
   for (const [axis, place, across] of [[spec.x, xPlace, true], [spec.y, yPlace, false]]) {
     const range = axis.brush && rangeOf(axis);
     if (!range) continue;
-    const [one, other] = range.map((share) => place(plane, Math.max(0, Math.min(1, share))));
+    const [one, other] = range.map((share) => place(plane, share));
     if (across) context.fillRect(one, box.top, other - one, box.bottom - box.top);
     else context.fillRect(box.left, other, box.right - box.left, one - other);
   }
@@ -254,7 +255,7 @@ function rangeOf(axis) {
   const { brush, scale } = axis;
   if (brush.inactive) return null;
   if (brush.levels) return null;
-  return [brush.low === undefined ? 0 : scale.at(Math.max(brush.low, scale.log ? Number.MIN_VALUE : -Infinity)), brush.high === undefined ? 1 : scale.at(brush.high)];
+  return [brush.low === undefined ? 0 : edgeOf(scale, brush.low), brush.high === undefined ? 1 : edgeOf(scale, brush.high)];
 }
 
 function drawRubber(plane, context) {

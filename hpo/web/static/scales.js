@@ -26,6 +26,11 @@ export function levelScale(levels) {
   };
 }
 
+/* Where the end of a filter is drawn: at the edge where it lies beyond, as 0 does on a log axis. */
+export function edgeOf(scale, value) {
+  return scale.log && value <= 0 ? 0 : Math.max(0, Math.min(1, scale.at(value)));
+}
+
 export function padded(low, high, log, share = 0.04) {
   if (log && low > 0) {
     const room = (Math.log10(high) - Math.log10(low)) * share;
