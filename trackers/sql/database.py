@@ -124,10 +124,14 @@ class Database:
         self._watch: sa.PoolProxiedConnection | None = None
         self.generation = 0
         """Counts the looks at the layout; what was derived from an older one is stale."""
-        if not read_only:
-            with self._translated():
-                place.create(lambda connection: create_database(connection, artifacts))
-        place.check()
+        try:
+            if not read_only:
+                with self._translated():
+                    place.create(lambda connection: create_database(connection, artifacts))
+            place.check()
+        except BaseException:
+            place.close()
+            raise
         self._reader = place.reader()
         try:
             self.layout()
