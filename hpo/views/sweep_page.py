@@ -69,6 +69,8 @@ class SweepPage:
         """All that is known."""
         run, winner = self.run, winner_fields(store, self.run, self.chosen())
         ambiguous, driver = is_ambiguous(store, run), driver_of(store, run)
+        if driver and self.driver and driver.alive is None and driver.text == self.driver.text:
+            driver = self.driver  # who watched it may know more than one look tells
         registered = registered_by_sweep(store.registry.versions()).get(run.id, ())
         return {
             **sweep_row(run, counts=self.table.counts(), now=now, registered=registered),

@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import getpass
 import hashlib
 import logging
 import os
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from hpo.driver import login_name
 from hpo.errors import ConfigError
 from hpo.views.commands import Commands
 from hpo.web.application import application
@@ -74,7 +74,7 @@ def serve(store: Store, commands: Commands, serving: Serving, started: Callable[
             # with a token of the user's own, a browser stays logged in when the server starts again
             Sessions(hashlib.sha256(b"hpo ui session " + (serving.token.encode() or secrets.token_bytes(32))).digest()),
         )
-        app, hub = application(store, commands, access, user=getpass.getuser())
+        app, hub = application(store, commands, access, user=login_name())
         config = uvicorn.Config(
             app,
             http=Connection,

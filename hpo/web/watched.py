@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 import anyio.to_thread
 
 from hpo.errors import HpoError
+from hpo.views.driver_watch import DriverWatch
 from hpo.views.live_table import LiveTable
 from hpo.views.sweep_fields import DriverFields
-from hpo.views.sweep_list import driver_of, registered_by_sweep
+from hpo.views.sweep_list import registered_by_sweep
 from hpo.views.sweep_page import SweepPage
 from hpo.web.answers import Body, json_bytes
 from hpo.web.pieces import Pieces
@@ -82,6 +83,7 @@ class Watched:
 
     def __post_init__(self) -> None:
         self.table = LiveTable(self.store.watching, self.parent, first=self.first, metric=self.metric)
+        self._drivers = DriverWatch(self.store, self.parent)
 
     @property
     def page(self) -> SweepPage:
@@ -226,7 +228,7 @@ class Watched:
         is_due = time.monotonic() - self._driver_at >= DRIVER
         if self.parent.sweep is None or not is_due or not (may_be or self._seen is None):
             return False
-        before, self._driver = self._driver, driver_of(self.store, self.parent)
+        before, self._driver = self._driver, self._drivers.look()
         self._driver_at = time.monotonic()
         return self._driver != before
 

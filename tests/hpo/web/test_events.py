@@ -8,10 +8,12 @@ import threading
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hpo.driver import Driver
 from trackers.opening import open_store
 from trackers.records import NewVersion, Point, RunEnded, RunStarted, RunUpdated, Status, SweepFacts, TrialFacts
 
@@ -148,6 +150,29 @@ def test_a_driver_on_another_host_that_dies_is_told_by_the_clock_of_the_server(
         store.ownership.claim(SWEEP, elsewhere, taking_from=None)
         with open_store(store.uri, read_only=True) as read:
             asyncio.run(watch(make_site(store=read)))
+
+
+def test_a_driver_on_another_host_is_told_by_its_heartbeat_where_no_server_has_a_clock(
+    live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpo.web.watched.DRIVER", 0.01)
+    monkeypatch.setenv("HPO_LEASE", "3600")
+    store, site = live
+    fence = store.ownership.claim(SWEEP, replace(Driver.here(), host="elsewhere", machine="m").text, taking_from=None)
+
+    async def watch() -> None:
+        async with reading(site) as reader:
+            assert (await reader.next("sweep"))["driver"]["alive"] is None
+            await asyncio.to_thread(store.ownership.beat, fence)
+            assert (await reader.next("sweep"))["driver"]["alive"] is True
+            watched = await site.hub.get(SWEEP)
+            watched._drivers._lease._lease = 0.01  # as if the hour was over
+            assert (await reader.next("sweep"))["driver"]["alive"] is False
+            told = (await site.answer(f"/api/sweeps/{SWEEP}")).json
+            assert told["driver"]["alive"] is False
+            assert "resume" in {each["name"] for each in told["commands"]}
+
+    asyncio.run(watch())
 
 
 def test_who_watches_hears_when_the_rest_has_to_be_read_anew(live) -> None:
