@@ -44,10 +44,13 @@ from hpo.watcher import Silence, Watcher
 from hpo.winner import Finals
 from trackers.artifacts import ArtifactFolder, local_path
 from trackers.opening import Store
-from trackers.records import Change, Query, Run, RunEnded, RunUpdated, Status
+from trackers.records import Change, Order, Query, Run, RunEnded, RunUpdated, Status
 from trackers.tracker import Tracker
 
 log = logging.getLogger(__name__)
+
+RUNNING, FAILED = f"state = '{State.RUNNING}'", f"state = '{State.FAILED}'"
+"""Which trials of a history are meant."""
 
 
 def _nothing(_: str) -> None:
@@ -135,10 +138,14 @@ class Drive:
                 return self._ended(existing, None, claim)
             ArtifactFolder().check_writable(root_of(existing))
             if self.wishes.retry_failed:
-                tracker.record(retry_marks(self._history(existing)), claim.fence)
-            number = 1 + max((run.trial.number for run in self._history(existing) if run.trial), default=-1)
+                tracker.record(retry_marks(self._history(existing, FAILED)), claim.fence)
             parent, tags = self._parent(told_of(existing)).start(
-                tracker, existing.id, existing.name, fence=claim.fence, existing=existing, next_number=number
+                tracker,
+                existing.id,
+                existing.name,
+                fence=claim.fence,
+                existing=existing,
+                next_number=self._next(existing),
             )
             self._mirror(parent, claim)
             return self._ended(parent, self._search(parent, claim, tags, finished), claim)
@@ -172,9 +179,17 @@ class Drive:
         where = standing(existing, config=config, n_trials=n_trials, ended=ended_count(history))
         return where is Standing.UNFINISHED
 
-    def _history(self, parent: Run) -> Sequence[Run]:
-        """All trials, deleted ones too: they were asked for, and the samplers knew them."""
-        return self.store.tracker.find(Query(parent=parent.id, deleted=None))
+    def _history(self, parent: Run, where: str = "") -> Sequence[Run]:
+        """All trials, or those meant, deleted ones too: they were asked for, and the samplers knew them.
+
+        Reading all of them takes a minute and gigabytes where there are a million: ask for those that are needed.
+        """
+        return self.store.tracker.find(Query(parent=parent.id, deleted=None, where=where))
+
+    def _next(self, parent: Run) -> int:
+        """The number after the last trial's."""
+        last = Query(parent=parent.id, deleted=None, order=[Order("number", descending=True)], limit=1)
+        return 1 + max((run.trial.number for run in self.store.tracker.find(last) if run.trial), default=-1)
 
     def _history_with_reports(self, parent: Run) -> Sequence[Run]:
         """The history with what trials have reported, where pruner or sampler learn from it."""
@@ -186,7 +201,7 @@ class Drive:
 
     def _finished(self, existing: Run) -> Sequence[Outcome]:
         """How RUNNING trials ended whose worker wrote that down before their driver died: they are not run again."""
-        found = finished_of(self._records(existing), self._results(existing), self._history(existing))
+        found = finished_of(self._records(existing), self._results(existing), self._history(existing, RUNNING))
         if found:
             log.info("took over %d result%s that workers had written down", len(found), "s" if len(found) > 1 else "")
         return found
@@ -194,7 +209,7 @@ class Drive:
     def _reclaim(self, existing: Run, claim: Claim, finished: Sequence[Outcome]) -> None:
         """Leaves no trial RUNNING that its driver does not run any more, but those that have finished."""
         ended = {outcome.number for outcome in finished}
-        history = [run for run in self._history(existing) if run.trial and run.trial.number not in ended]
+        history = [run for run in self._history(existing, RUNNING) if run.trial and run.trial.number not in ended]
         changes = reclaimed(history, _now(), is_lost=claim.died)
         if not changes:
             return
