@@ -1,5 +1,6 @@
 """Who drives a sweep: this process as a text that others can check, and whether such a process still lives."""
 
+import getpass
 import hashlib
 import json
 import os
@@ -62,6 +63,17 @@ class Driver:
     def __str__(self) -> str:
         """As messages name it."""
         return f"pid {self.pid} on host {self.host}" + (f" since {self.since}" if self.since else "")
+
+
+def login_name() -> str:
+    """On whose behalf this process works: `$LOGNAME`, `$USER`, else the login of its user id.
+
+    A container may run under an id that has no name: then it is `uid-10001`.
+    """
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
 
 
 def life_of(driver: Driver) -> Life:

@@ -1,6 +1,5 @@
 """`hpo annotate`: edit description and tags of a version of a model, or note and tags of a sweep or trial."""
 
-import getpass
 import os
 from collections.abc import Sequence
 
@@ -38,6 +37,7 @@ def command(
     from hpo.annotating import Annotation, annotate_run, annotate_version
     from hpo.cli import output
     from hpo.cli.stores import require_store, store_name
+    from hpo.driver import login_name
     from hpo.mirrors.by_hand import send_model, send_sweeps
     from hpo.naming import find_run
     from trackers.opening import open_store
@@ -57,7 +57,7 @@ def command(
             output.message(f"annotated {run.name}; see: hpo show {what}")
             send_sweeps(store, [run.parent_id or run.id], os.environ)
         else:
-            found = annotate_version(store.registry, what, version, annotation, who=getpass.getuser(), why=why)
+            found = annotate_version(store.registry, what, version, annotation, who=login_name(), why=why)
             output.message(f"annotated version {found.version} of {what}; see: hpo models {what}")
             send_model(store, what, os.environ)
 

@@ -1,6 +1,5 @@
 """`hpo history`: every change of a registered model, or what was live on a day."""
 
-import getpass
 import logging
 import time
 
@@ -32,12 +31,13 @@ def command(
     from hpo.cli.history_view import event_object, events_table, live_object, live_table
     from hpo.cli.stores import open_to_read
     from hpo.cli.text import iso_time
+    from hpo.driver import login_name
     from hpo.model_history import Asked, History, places, selected
 
     asked = Asked.parse(on) if on is not None else None
     now = time.time_ns() // 1_000_000
     with open_to_read(shared) as store:
-        history = History.read(store.registry, name, now=now, seen_by=getpass.getuser())
+        history = History.read(store.registry, name, now=now, seen_by=login_name())
     if history.unnoted:
         log.warning(
             "%d change%s of %s made without hpo: seen now, and noted by the next change through hpo",

@@ -1,6 +1,5 @@
 """`hpo promote`: point an alias at a version of a model, or move the version to a stage."""
 
-import getpass
 import os
 
 import click
@@ -25,6 +24,7 @@ def command(shared: Shared, *, name: str, version: str, alias: str | None, stage
     from hpo.alias_moves import Moves
     from hpo.cli.move_view import show_moves
     from hpo.cli.stores import require_store
+    from hpo.driver import login_name
     from hpo.mirrors.by_hand import send_model
     from trackers.artifacts import ArtifactFolder
     from trackers.opening import open_store
@@ -34,7 +34,7 @@ def command(shared: Shared, *, name: str, version: str, alias: str | None, stage
     require_store(shared)
     done = []
     with open_store(shared.tracker) as store:
-        moves = Moves(store.tracker, store.registry, ArtifactFolder().verify, name, getpass.getuser(), why)
+        moves = Moves(store.tracker, store.registry, ArtifactFolder().verify, name, login_name(), why)
         if alias is not None:
             done.append(("alias", alias, moves.point(alias, version)))
         if stage is not None:

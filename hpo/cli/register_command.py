@@ -1,6 +1,5 @@
 """`hpo register`: register the winner of a sweep, as its file says, or the model of one trial."""
 
-import getpass
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -51,12 +50,13 @@ def command(
     """
     from hpo.by_hand import ByHand, has_gates
     from hpo.cli.stores import require_store
+    from hpo.driver import login_name
     from hpo.mirrors.by_hand import send_model, send_sweeps
     from hpo.naming import find_sweep
     from trackers.opening import open_store
 
     require_store(shared)
-    by_hand = ByHand(getpass.getuser(), name, alias, why)
+    by_hand = ByHand(login_name(), name, alias, why)
     with open_store(shared.tracker) as store:
         is_asked = "#" not in what and not (metric or goal or force)
         sweep = find_sweep(store.tracker, what) if is_asked else None

@@ -1,6 +1,5 @@
 """`hpo rollback`: point an alias at the version it pointed to before."""
 
-import getpass
 import os
 
 import click
@@ -24,12 +23,13 @@ def command(shared: Shared, *, name: str, alias: str, why: str, force: bool) -> 
     from hpo.alias_moves import Moves
     from hpo.cli.move_view import show_moves
     from hpo.cli.stores import require_store
+    from hpo.driver import login_name
     from hpo.mirrors.by_hand import send_model
     from trackers.artifacts import ArtifactFolder
     from trackers.opening import open_store
 
     require_store(shared)
     with open_store(shared.tracker) as store:
-        moves = Moves(store.tracker, store.registry, ArtifactFolder().verify, name, getpass.getuser(), why)
+        moves = Moves(store.tracker, store.registry, ArtifactFolder().verify, name, login_name(), why)
         show_moves(name, [("alias", alias, moves.roll_back(alias, force=force))], shared)
         send_model(store, name, os.environ)

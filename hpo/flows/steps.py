@@ -1,6 +1,5 @@
 """The steps of a flow as plain functions; each may be called again after whatever happened, and goes on from there."""
 
-import getpass
 import logging
 import os
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from hpo.budget import Stop
 from hpo.cli.run_summary import version_object
 from hpo.config.schema import SweepConfig
+from hpo.driver import login_name
 from hpo.errors import ConfigError, HpoError, NothingFound, TooManyFailures
 from hpo.flows.guarded import guarded
 from hpo.flows.naming import name_from, named_overrides
@@ -138,7 +138,7 @@ def promote(request: Request, name: str, version: int, alias: str, log: Log) -> 
     with forwarded(log), open_store(request.uri) as store:
         why = f"promoted by the flow of {request.file}"
         verify = ArtifactFolder().verify
-        moved = Moves(store.tracker, store.registry, verify, name, getpass.getuser(), why).point(alias, version)
+        moved = Moves(store.tracker, store.registry, verify, name, login_name(), why).point(alias, version)
         say(log, logging.INFO, f"{name}: {alias} points to version {moved.after}, before to {moved.before or 'none'}")
         send_model(store, name, os.environ)
 

@@ -1,12 +1,12 @@
 """The last step: the best trials of one sweep are scored on the test month, and the best of them is registered."""
 
-import getpass
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from hpo import ranking
+from hpo.driver import login_name
 from hpo.errors import ConfigError, NothingFound
 from hpo.naming import find_sweep
 from hpo.pipeline.prepared import PARTS, Prepared, open_prepared
@@ -67,7 +67,7 @@ def register(
         promotion = Promotion(
             winner.run,
             name,
-            getpass.getuser(),
+            login_name(),
             alias,
             why=f"best of {len(candidates)} by {metric} on {by}, sweep {parent.name}",
             tags={**prepared.digests("train", "validation", "test"), "hpo.picked_by": f"{metric} on {by}"},

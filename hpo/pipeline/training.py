@@ -1,9 +1,9 @@
 """The second step: one tracked model, to see what a search has to beat."""
 
-import getpass
 import uuid
 from pathlib import Path
 
+from hpo.driver import login_name
 from hpo.failure_text import failure_line
 from hpo.pipeline import taxi
 from hpo.pipeline.prepared import Prepared, open_prepared
@@ -41,7 +41,7 @@ def train(
         started=now(),
         params={**chosen, "seed": seed, "data": str(data)},
         tags={**code_tags("train"), **prepared.digests("train", "validation")},
-        user=getpass.getuser(),
+        user=login_name(),
         datasets=datasets(prepared, "train", "validation"),
     )
     with open_store(store_uri(tracker), artifacts=artifacts) as store:

@@ -1,6 +1,5 @@
 """Replays what a store has on record: one trial, or all trials of a sweep."""
 
-import getpass
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hpo.captures import Capture, capture_of
+from hpo.driver import login_name
 from hpo.errors import ConfigError, NothingFound
 from hpo.replaying.kept_files import found_here
 from hpo.replaying.project import CODE, DATA, edited, read_project
@@ -85,7 +85,7 @@ def _put_on_record(tracker: Tracker, parent: Run, done: Sequence[Replayed], fold
     """What cannot be recorded is said: the verdict itself is known, and worth more."""
     try:
         for each in done:
-            put_on_record(tracker, parent, each, user=getpass.getuser(), folder=folder)
+            put_on_record(tracker, parent, each, user=login_name(), folder=folder)
     except TrackerError as error:
         log.warning("the replay is not put on record: %s", error)
 

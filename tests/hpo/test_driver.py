@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from hpo.driver import Driver, Life, life_of
+from hpo.driver import Driver, Life, life_of, login_name
 
 
 @pytest.fixture
@@ -98,3 +98,13 @@ def test_the_wall_clock_has_no_part_in_it(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(time, "time", lambda now=now: now)
         assert life_of(before) is Life.ALIVE
         assert replace(Driver.here(), since="") == replace(before, since="")
+
+
+def test_whoever_has_no_name_is_called_by_the_user_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under an id which its system does not know."""
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 2_000_000_123)
+    assert login_name() == "uid-2000000123"
+    monkeypatch.setenv("LOGNAME", "ada")
+    assert login_name() == "ada"
