@@ -42,6 +42,9 @@ class MlflowInTrials:
 
         MLflow that was there before says nothing: many programs import it. Then the first trial that uses it does so.
         """
+        if _is_out_of_sight(self.uri):
+            _load_without_mlflow(self.uri, load)
+            return
         await_mlflow()
         was_imported = is_imported()
         load()
@@ -54,6 +57,10 @@ class MlflowInTrials:
 
     def around(self, trial: Trial, run: Callable[[], Outcome]) -> Outcome:
         """Runs the trial, and then closes what it left open; what MLflow logged comes into the outcome."""
+        if _is_out_of_sight(self.uri):
+            outcome = run()
+            lost = {_LOST_TAG: f"this host does not see {self.uri}"} if is_imported() else {}
+            return replace(outcome, tags={**outcome.tags, **lost}) if lost else outcome
         mine = Resumable(trial.run_id, self.uri)
         with of_trial(mine) as leave:
             outcome = run()
@@ -80,6 +87,21 @@ def mlflow_in_trials(uri: str) -> Surroundings | None:
     if scheme.startswith("postgres"):
         return MlflowInTrials(f"postgresql+psycopg:{rest}")
     return None
+
+
+def _is_out_of_sight(uri: str) -> bool:
+    """Whether the database is a file that is not here: on the host of a cluster, for one."""
+    return uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists()
+
+
+def _load_without_mlflow(uri: str, load: Callable[[], None]) -> None:
+    was_imported = is_imported()
+    load()
+    if is_imported() and not was_imported:
+        raise ObjectiveError(
+            f"the objective imports mlflow, but its host does not see {uri}: keep the sweep in a PostgreSQL database, "
+            "or run its trials on the driver's machine (parallel.backend: loky)"
+        )
 
 
 def _completed(outcome: Outcome, trial: Trial, uri: str) -> Outcome:
