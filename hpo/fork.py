@@ -2,12 +2,12 @@
 
 import json
 import math
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from hpo.constraints import INFEASIBLE_TAG, VIOLATION, Constraint, feasible, judged
 from hpo.constraints_on_record import constraints_in
+from hpo.run_ids import counted_ids
 from hpo.sampler import Sampler
 from hpo.space import Params, Space
 from hpo.trial import State
@@ -77,6 +77,7 @@ class Taking:
     now: int
     points_of: Callable[[str], Sequence[Point]]
     constraints: Sequence[Constraint] = ()
+    new_id: Callable[[], str] = field(default_factory=counted_ids)
 
     def changes(self, found: Reusable, seed_of: Callable[[int], int]) -> list[RunStarted | RunEnded]:
         """The changes that record them: those taken over ended, with value and metrics but no files or models."""
@@ -106,7 +107,7 @@ class Taking:
 
     def _started(self, trial: TrialFacts, started: int, tags: Mapping[str, str]) -> RunStarted:
         return RunStarted(
-            run_id=uuid.uuid4().hex,
+            run_id=self.new_id(),
             name=f"trial-{trial.number}",
             experiment=self.experiment,
             started=started,

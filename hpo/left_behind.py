@@ -2,7 +2,6 @@
 
 import os
 import time
-import uuid
 from collections.abc import Sequence
 
 from hpo.artifact_root import root_of
@@ -14,6 +13,7 @@ from hpo.parent_run import TRIAL_TAGS
 from hpo.progress import Progress, seconds_used
 from hpo.reclaim import reclaimed
 from hpo.result_place import results_of
+from hpo.run_ids import counted_ids
 from hpo.sweep_records import SweepRecords
 from hpo.trial import Goal, Outcome, State
 from trackers.opening import Store
@@ -30,7 +30,7 @@ def records_of(parent: Run, metric: str) -> SweepRecords:
         artifacts=root_of(parent),
         user=parent.user,
         clock=lambda: round(time.time() * 1000),
-        new_id=lambda: uuid.uuid4().hex,
+        new_id=counted_ids(),
         tags={name: parent.tags[name] for name in TRIAL_TAGS if name in parent.tags},
         constraints=constraints_on_record(parent.sweep),
     )

@@ -57,6 +57,7 @@ HPO_LAYERS = [
         "hpo.duplicates",
         "hpo.outdated_replicates",
         "hpo.plan",
+        "hpo.run_ids",
         "hpo.tally",
         "hpo.watcher",
         "hpo.sweep",
