@@ -10,6 +10,11 @@ from hpo.front_on_record import FrontOnRecord, values_of
 from hpo.trial import Goal
 from trackers.records import Run
 
+_DECADES = 1000
+"""So many times the smallest value the largest is where an axis is drawn by logarithms."""
+_FEW = 5
+_UNDER_TEXT = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+
 
 def plot(kind: str, runs: Sequence[Run], *, metric: str, goal: Goal) -> Figure:
     """The figure of that kind over the trials that have a value; EngineError for an unknown kind."""
@@ -59,23 +64,40 @@ def _parallel(figure: Figure, runs: Sequence[Run], metric: str, goal: Goal) -> N
         name: _heights([params[run.id].get(name) for run in runs]) for name in names
     }
     heights = _heights([_value(run) for run in runs])
-    # the best on top of the others: drawn last, in full colour
-    for run in sorted(runs, key=_value, reverse=goal is Goal.MINIMIZE):
+    # the best on top of the others: drawn last, in full colour, by rank, so that one bad value does not make all alike
+    ranked = sorted(runs, key=_value, reverse=goal is Goal.MINIMIZE)
+    for at, run in enumerate(ranked, start=1):
         line = [scales[name][params[run.id].get(name)] for name in names] + [heights[_value(run)]]
-        share = heights[_value(run)] if goal is Goal.MAXIMIZE else 1 - heights[_value(run)]
-        axes.plot(range(len(line)), line, color=(0.1, 0.3, 0.7), alpha=0.1 + 0.9 * share**2)
+        axes.plot(range(len(line)), line, color=(0.1, 0.3, 0.7), alpha=0.08 + 0.92 * (at / len(ranked)) ** 3)
+    for across, places in enumerate([*scales.values(), heights]):
+        for value, height in _marked(places):
+            axes.text(across, height, as_text(_short(value)), fontsize=7, ha="center", bbox=_UNDER_TEXT)
     axes.set_xticks(range(len(names) + 1), [as_text(name) for name in (*names, metric)], rotation=30, ha="right")
     axes.set_yticks([])
 
 
 def _heights(values: Sequence[object]) -> dict[object, float]:
-    """Each value's place from 0 to 1: numbers by size, others by their order of appearance, None below all."""
+    """Each value's place from 0 to 1: numbers by size (by its logarithm where they are decades apart), others by their
+    order of appearance, None below all."""
     given = list(dict.fromkeys(value for value in values if value is not None))
-    if given and all(isinstance(value, int | float) and not isinstance(value, bool) for value in given):
-        low, high = min(given), max(given)  # type: ignore[type-var]  # all are numbers
-        span = (high - low) or 1  # type: ignore[operator]
-        return {None: -0.05, **{value: (value - low) / span for value in given}}  # type: ignore[operator]
-    return {None: -0.05, **{value: place / max(len(given) - 1, 1) for place, value in enumerate(given)}}
+    numbers = [value for value in given if isinstance(value, int | float) and not isinstance(value, bool)]
+    if not given or len(numbers) < len(given):
+        return {None: -0.05, **{value: place / max(len(given) - 1, 1) for place, value in enumerate(given)}}
+    is_log = min(numbers) > 0 and max(numbers) / min(numbers) >= _DECADES
+    placed = {value: math.log10(value) if is_log else value for value in numbers}
+    low, span = min(placed.values()), (max(placed.values()) - min(placed.values())) or 1
+    return {None: -0.05, **{value: (place - low) / span for value, place in placed.items()}}
+
+
+def _marked(places: Mapping[object, float]) -> list[tuple[object, float]]:
+    """What is written beside an axis: all choices where there are few, else the two ends."""
+    known = [(value, height) for value, height in places.items() if value is not None and math.isfinite(height)]
+    known.sort(key=lambda each: each[1])
+    return known if len(known) <= _FEW else [known[0], known[-1]]
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)[:12]
 
 
 def _value(run: Run) -> float:

@@ -93,6 +93,8 @@ def _winner(store: Store, page: SweepPage) -> list[str]:
         lines += [f"Registered as {markdown(winner['model'])} version {winner['version']}{pointed}.", ""]
     elif winner["refused"]:
         lines += [f"Not registered: {markdown(winner['refused'])}.", ""]
+    else:
+        lines += ["Not registered.", ""]
     gates = winner["gates"] if isinstance(winner["gates"], list) else []
     for gate in gates:
         if isinstance(gate, Mapping):

@@ -117,6 +117,18 @@ def test_names_that_look_like_formulas_are_drawn_as_they_are(kind: str, tmp_path
     assert (tmp_path / "x.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_an_axis_over_decades_is_drawn_by_logarithms_and_says_its_ends() -> None:
+    runs = []
+    for number, (rate, kind) in enumerate(((1e-4, "$a"), (1e-2, "b"), (1.0, None))):
+        told = TrialFacts(number, {"rate": rate, "kind": kind}, "COMPLETE", value=float(number))
+        runs.append(Run(str(number), "a", "Default", Status.FINISHED, 1, 2, "", params=told.params, trial=told))
+    (axes,) = plot("parallel", runs, metric="loss", goal=Goal.MINIMIZE).axes
+    drawn = [list(line.get_ydata()) for line in axes.lines]  # the best one last
+    assert drawn == [[1.0, -0.05, 1.0], [pytest.approx(0.5), 1.0, 0.5], [0.0, 0.0, 0.0]]
+    assert axes.lines[-1].get_alpha() == 1.0
+    assert [text.get_text() for text in axes.texts] == ["0.0001", "0.01", "1", r"\$a", "b", "0", "1", "2"]
+
+
 def test_of_several_metrics_a_report_shows_the_front(tmp_path: Path) -> None:
     metrics = [{"name": "a", "goal": "minimize"}, {"name": "b", "goal": "maximize"}]
     facts = SweepFacts(json.dumps({"metrics": metrics}), "h", "a", "minimize", 1, 1, 3)
