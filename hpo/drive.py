@@ -1,6 +1,5 @@
 """Drives one sweep of an open store: take it up, search, and put on record what came of it."""
 
-import getpass
 import logging
 import os
 import shutil
@@ -16,6 +15,7 @@ from hpo.artifact_root import DroppedModels, check_artifacts, root_of
 from hpo.budget import Stop
 from hpo.build import Parts
 from hpo.config.conversion import constraints_of
+from hpo.driver import login_name
 from hpo.executors.result_folder import ResultFolder
 from hpo.fork import FORKED_FROM_TAG, Reusable, Taking, fork_message, reusable
 from hpo.interruption import Interruption
@@ -172,11 +172,11 @@ class Drive:
         return claimed(self.store.ownership, run_id, name, takeover=wishes.takeover, interruption=wishes.interruption)
 
     def _is_unfinished(self, existing: Run) -> bool:
-        history = self._history(existing)
-        if any(is_retried(run) or (self.wishes.retry_failed and has_failed(run)) for run in history):
+        failed = self._history(existing, FAILED)
+        if any(is_retried(run) or (self.wishes.retry_failed and has_failed(run)) for run in failed):
             return True
         config, n_trials = recorded(self.parts.config), self.parts.plan.budget.n_trials
-        where = standing(existing, config=config, n_trials=n_trials, ended=ended_count(history))
+        where = standing(existing, config=config, n_trials=n_trials, ended=lambda: ended_count(self._history(existing)))
         return where is Standing.UNFINISHED
 
     def _history(self, parent: Run, where: str = "") -> Sequence[Run]:
@@ -218,7 +218,7 @@ class Drive:
         log.info("reclaimed %d trial%s of %s", len(changes), "s" if len(changes) > 1 else "", whose)
 
     def _parent(self, told: Sequence[KnownTrial]) -> ParentRun:
-        return ParentRun(self.parts, self.path, self.folder, getpass.getuser(), _now(), told, self.origin)
+        return ParentRun(self.parts, self.path, self.folder, login_name(), _now(), told, self.origin)
 
     def _known(self) -> Sequence[Taken]:
         """What is taken of earlier sweeps, where the file asks for that; ConfigError where it cannot be."""
@@ -237,9 +237,7 @@ class Drive:
             kept = [run for run in self._history(old) if run.deleted is None]
             found = reusable(old, kept, recorded(config), space, sampler, plan.budget.n_trials)
         log.info("%s", fork_message(old.name, found))
-        taking = Taking(
-            run_id, config.experiment_name, getpass.getuser(), _now(), tracker.history, constraints_of(config)
-        )
+        taking = Taking(run_id, config.experiment_name, login_name(), _now(), tracker.history, constraints_of(config))
         forked = RunUpdated(run_id, tags={FORKED_FROM_TAG: old.id})
         return [forked, *taking.changes(found, lambda number: derive_seed(plan.seed, number))]
 
@@ -332,7 +330,7 @@ class Drive:
             parent,
             self._tracker(parent.id),
             self._records(parent),
-            getpass.getuser(),
+            login_name(),
             self.wishes.interruption,
             claim.fence,
             is_lost=claim.died,

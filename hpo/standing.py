@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
 from hpo.budget import Stop
@@ -49,15 +49,19 @@ def check_same(existing: Run, *, config: str, config_hash: str, datasets: Sequen
         )
 
 
-def standing(existing: Run, *, config: str, n_trials: int, ended: int) -> Standing:
-    """Unfinished or complete; so the same command in a terminal, a cron job or a CI step always converges."""
-    facts = existing.sweep
-    recorded = facts.n_trials or 0 if facts else 0
-    if existing.status in (Status.RUNNING, Status.KILLED, Status.SCHEDULED) or n_trials > max(ended, recorded):
+def standing(existing: Run, *, config: str, n_trials: int, ended: Callable[[], int]) -> Standing:
+    """Unfinished or complete; so the same command in a terminal, a cron job or a CI step always converges.
+
+    `ended` counts the trials that have; it is asked only where that matters, for it may have to read them all.
+    """
+    if existing.status in (Status.RUNNING, Status.KILLED, Status.SCHEDULED):
+        return Standing.UNFINISHED
+    facts, count = existing.sweep, ended()
+    if n_trials > max(count, facts.n_trials or 0 if facts else 0):
         return Standing.UNFINISHED
     before = json.loads(facts.config).get("budget") if facts else None
     stopped_by = existing.tags.get(STOPPED_TAG, Stop.N_TRIALS)
-    can_go_on = stopped_by not in (Stop.N_TRIALS, Stop.EXHAUSTED) and ended < n_trials
+    can_go_on = stopped_by not in (Stop.N_TRIALS, Stop.EXHAUSTED) and count < n_trials
     return Standing.UNFINISHED if can_go_on and before != json.loads(config).get("budget") else Standing.COMPLETE
 
 
