@@ -48,6 +48,9 @@ _beside("process_placement")
 _dask = _beside("dask_processes")
 dask_cluster = _dask.dask_cluster  # type: ignore[attr-defined]
 dask_processes = _dask.dask_processes  # type: ignore[attr-defined]
+_ray = _beside("ray_processes")
+ray_cluster = _ray.ray_cluster  # type: ignore[attr-defined]
+
 _object_stores = _beside("object_stores")
 s3_server = _object_stores.s3_server  # type: ignore[attr-defined]
 gs_server = _object_stores.gs_server  # type: ignore[attr-defined]

@@ -71,7 +71,7 @@ def make(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Make]:
         if backend == "dask":  # all tests share one cluster
             settings["cluster"] = Cluster(address=request.getfixturevalue("dask_cluster"))
         if backend == "ray":
-            pytest.importorskip("ray")
+            settings["cluster"] = Cluster(address=request.getfixturevalue("ray_cluster"))
         made.append(make_executor(backend, slots=slots, objective=objective, **settings | more))
         return made[-1]
 
@@ -340,12 +340,13 @@ def reporting(params: Mapping[str, object], trial: TrialContext) -> float:
 def test_a_trial_that_reports_asks_and_goes_on(backend: str, make: Make) -> None:
     judge, executor = Judge(), make(backend, reporting, asks=True)
 
-    for number in range(executor.slots):
+    slots = executor.slots  # of a cluster there may be more later
+    for number in range(slots):
         executor.submit(trial(number))
-    outcomes = outcomes_of(executor, judge, executor.slots)
+    outcomes = outcomes_of(executor, judge, slots)
 
     assert {outcome.state for outcome in outcomes.values()} == {State.COMPLETE}
-    assert judge.seen == {n: [(step, n + step / 10) for step in range(1, 6)] for n in range(executor.slots)}
+    assert judge.seen == {n: [(step, n + step / 10) for step in range(1, 6)] for n in range(slots)}
 
 
 @pytest.mark.parametrize("backend", EVERYDAY)

@@ -1,19 +1,17 @@
 """Trials on Ray: a local cluster of our own, and one of several nodes that are lost and found."""
 
 import os
-import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import cloudpickle
 import psutil
 import pytest
+from ray_processes import Nodes
 
 from hpo.errors import ClusterUnavailable
 from hpo.executor import Executor
@@ -29,59 +27,6 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot im
 
 PATIENCE = 120.0
 Make = Callable[..., Executor]
-
-
-class Nodes:
-    """A Ray cluster without CPUs of its own at first; see ray_nodes.py."""
-
-    def __init__(self) -> None:
-        self._folder = tempfile.mkdtemp(prefix="hpo-", dir="/tmp")  # sockets want it short
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("ray_nodes.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-            env={
-                **os.environ,
-                "RAY_TMPDIR": self._folder,
-                "RAY_USAGE_STATS_ENABLED": "0",
-                "RAY_gcs_rpc_server_reconnect_timeout_s": "3",
-            },
-        )
-        self.address = self._line()
-
-    def tell(self, words: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{words}\n")
-        self._process.stdin.flush()
-        assert self._line() == "done"
-
-    def kill(self) -> None:
-        """All of them at once, and all that they run."""
-        for process in psutil.Process(self._process.pid).children(recursive=True) if self.is_there else ():
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        self._process.kill()
-        self.close()
-
-    @property
-    def is_there(self) -> bool:
-        return self._process.poll() is None
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        with suppress(OSError):
-            self._process.stdin.close()
-        self._process.wait(PATIENCE)
-        self._process.stdout.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A Ray cluster of several nodes, as a process that does what its stdin says; started by test_ray.py.
+"""A Ray cluster of several nodes, as a process that does what its stdin says; started by ray_processes.py.
 
 add CPUS: one more node.   drop: kills the node that was added last.   head: kills the head.
 Each is answered by a line.
