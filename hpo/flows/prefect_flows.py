@@ -1,8 +1,9 @@
 """The flows and their tasks: the one file that knows Prefect."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 from pydantic import Field
 
@@ -24,6 +25,7 @@ try:
 except ImportError as error:
     raise EngineError("flows need Prefect; install it with: pip install 'tracked-hpo[prefect]'") from error
 
+File = Annotated[str, Field(description="The sweep file.")]
 Files = Annotated[list[str], Field(min_length=1, description="Sweep files, in the order they are to run in.")]
 Overrides = Annotated[list[str] | None, Field(description="Changes of the file, such as budget.n_trials=10.")]
 Tracker = Annotated[str | None, Field(description="The store; else as for `hpo run`. Prefect shows this to everybody.")]
@@ -43,6 +45,14 @@ def _is_retried(_task: object, _run: object, state: Any) -> bool:
 def _task(name: str, function: Callable[..., object]) -> Any:
     """A task whose result is kept nowhere: the store knows what was done, and a retry asks it."""
     return task(function, name=name, cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=_is_retried)
+
+
+def _flow(name: str, function: Callable[..., object], **options: object) -> Any:
+    """A flow whose page describes its parameters; Prefect reads that from docstrings of Google's kind alone."""
+    hints = get_type_hints(function, include_extras=True)
+    told = [f"    {key}: {hint.__metadata__[0].description}" for key, hint in hints.items() if key != "return"]
+    function.__doc__ = "\n".join([f"{inspect.getdoc(function)}\n", "Args:", *told])
+    return flow(function, name=name, persist_result=False, **options)
 
 
 def _log() -> Log:
@@ -94,7 +104,7 @@ report_task = _task("report", _report)
 
 
 def _sweep(
-    file: str,
+    file: File,
     overrides: Overrides = None,
     tracker: Tracker = None,
     name: Name = None,
@@ -132,7 +142,7 @@ def _sweep(
     return found
 
 
-sweep_flow = flow(_sweep, name="sweep", flow_run_name=_run_name, persist_result=False)
+sweep_flow = _flow("sweep", _sweep, flow_run_name=_run_name)
 
 
 def _pipeline(
@@ -167,4 +177,4 @@ def _pipeline(
         return Cancelled(message=str(stopped))
 
 
-pipeline_flow = flow(_pipeline, name="pipeline", persist_result=False)
+pipeline_flow = _flow("pipeline", _pipeline)

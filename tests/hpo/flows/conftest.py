@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE = 240.0
+PATIENCE = 600.0
 """Seconds; Prefect takes ten of them to start, a busy machine makes a minute of that."""
 
 SHIM = '''
@@ -65,7 +65,7 @@ class Prefect:
     def environment(self, **more: str) -> dict[str, str]:
         """No settings of whoever runs the tests, nothing sent to anybody."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "PYTHON"))}
-        api = {"PREFECT_API_URL": self.url} if self.url else {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "240"}
+        api = {"PREFECT_API_URL": self.url} if self.url else {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "600"}
         return {
             **kept,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[3]
+PATIENCE = 600.0
+"""Seconds."""
 SWEEP = """
 name: {name}
 metric: {{name: loss}}
@@ -121,7 +123,7 @@ def test_a_store_that_is_away_at_first_is_tried_again(prefect: "Prefect", folder
         wait_for(lambda: "will start 1.0 second(s) from now" in output(folder) or flow.poll() is not None)
         assert flow.poll() is None, output(folder)
         server.start()
-        assert flow.wait(240) == 0, output(folder)
+        assert flow.wait(PATIENCE) == 0, output(folder)
         assert load("first", tracker=uri).counts() == {"COMPLETE": 4}
     assert answer(folder)["registered"]["version"] == 1
     assert server.uri_with_password("x").split(":")[2].split("@")[0] not in output(folder)
@@ -136,6 +138,26 @@ def test_what_is_wrong_in_a_file_is_said_at_once_and_nothing_is_run(prefect: "Pr
     assert top["state_type"] == "FAILED"
     assert not prefect.runs("flow_runs", flow_run=top["id"])
     assert not (folder / "mlflow.db").exists()
+
+
+def test_parameters_are_checked_and_described_before_a_run_begins(prefect: "Prefect", folder: Path) -> None:
+    code = """
+        import json, pathlib
+        from hpo.flows import pipeline_flow, sweep_flow
+        wrong = [{"file": "a", "retries": -1}, {"file": "a", "overrides": "x=1"}, {"file": "a", "retry_delay": "soon"}]
+        refused = 0
+        for parameters in wrong:
+            try:
+                sweep_flow.validate_parameters(parameters)
+            except Exception as error:
+                refused += "retr" in str(error) or "overrides" in str(error)
+        described = pipeline_flow.parameters.model_dump()["properties"]["name"]["description"]
+        pathlib.Path("answer.json").write_text(json.dumps([refused, described]))
+    """
+    assert prefect.flow(folder, textwrap.dedent(code)) == 0, output(folder)
+    refused, described = answer(folder)
+    assert refused == 3
+    assert "{name}-{date}" in described
 
 
 def test_an_error_of_the_user_is_not_tried_again(prefect: "Prefect", folder: Path) -> None:
@@ -173,7 +195,7 @@ def test_a_flow_that_is_terminated_leaves_nothing_running(prefect: "Prefect", fo
     flow = prefect.start(folder, sys.executable, "-c", code, OF_FLOW="sleep")
     sys.modules["flows_conftest"].wait_for(lambda: (folder / "once").exists() or flow.poll() is not None)
     os.kill(flow.pid, signal.SIGTERM)
-    assert flow.wait(240) != 0, output(folder)
+    assert flow.wait(PATIENCE) != 0, output(folder)
     assert load("first", tracker=store(folder)).counts() == {"COMPLETE": 2, "WAITING": 1}
     assert top_run(prefect, "sweep")["state_type"] == "CRASHED"
     assert prefect.flow(folder, code, OF_FLOW="sleep") == 0, output(folder)
@@ -185,7 +207,7 @@ def test_a_sweep_that_somebody_stops_is_a_cancelled_run(prefect: "Prefect", fold
     flow = prefect.start(folder, sys.executable, "-c", code, OF_FLOW="sleep")
     sys.modules["flows_conftest"].wait_for(lambda: (folder / "once").exists() or flow.poll() is not None)
     assert prefect.run(folder, "hpo", "stop", "first") == 0, output(folder)
-    assert flow.wait(240) == 1, output(folder)
+    assert flow.wait(PATIENCE) == 1, output(folder)
     assert load("first", tracker=store(folder)).counts() == {"COMPLETE": 2, "WAITING": 1}
     top = top_run(prefect, "pipeline")
     assert top["state_type"] == "CANCELLED"
