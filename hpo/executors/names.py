@@ -98,7 +98,7 @@ def make_executor(
         scratch=scratch.absolute(),
         inner_threads=inner_threads,
         search_path=tuple(search_path),
-        results=results,
+        results=results.shared_by(slots) if results else None,
         asks=asks,
         surroundings=surroundings,
         others=others or {},

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from queue import SimpleQueue
 
 from hpo.attempt import failed
@@ -27,7 +26,7 @@ class ThreadExecutor:
     def __init__(self, work: Work, *, slots: int) -> None:
         self._open: OpenTrials[Outcome] = OpenTrials(slots)
         work.prepare()
-        self._work = replace(work, results=work.results.shared_by(slots) if work.results else None)
+        self._work = work
         self._threads = InnerThreads(work.inner_threads)
         self._submitted: SimpleQueue[tuple[int, Trial] | None] = SimpleQueue()
         self._wanted: set[int] = set()
