@@ -117,6 +117,8 @@ class OptunaSampler:
 
     def tell(self, trial: Trial, result: Result) -> None:
         """Takes in an ended trial; one without a finite value is told as failed."""
+        if self._kind == "qmc":  # learns nothing
+            return
         notes = self._notes_on(trial, result) if self._has_memory else {}
         self._told.add(self._axes, trial, result, notes)
         self._last_told = trial.number
