@@ -11,9 +11,9 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from hpo.errors import ClusterUnavailable, ConfigError
-from hpo.executors.remote import pilot
 from hpo.executors.remote.local_cluster import LocalDask
-from hpo.executors.remote.placement import LOST, REFUSED, PilotReport, Placement
+from hpo.executors.remote.placement import LOST, PilotReport, Placement
+from hpo.executors.remote.sent_pilot import sent_pilot
 from hpo.executors.remote.sockets import is_loopback, own_address_towards
 from hpo.failure_text import failure_line
 
@@ -82,11 +82,14 @@ class DaskPlacement:
             raise ClusterUnavailable(f"the dask scheduler at {self._address} is not reachable: {error}") from error
 
     def place(self, errand: str, count: int) -> None:
-        """Submits that many tasks, each of which may be run again elsewhere where its worker dies."""
+        """Submits that many tasks, each of which may be run again elsewhere where its worker dies.
+
+        What is sent is code by value: dask's workers end themselves where a function cannot be imported.
+        """
         client, key = self._connected(), f"hpo-pilot-{secrets.token_hex(8)}"
         with _translated(self._address):
             self._pilots += client.map(
-                pilot.run,
+                sent_pilot(),
                 [errand] * count,
                 key=[f"{key}-{n}" for n in range(count)],
                 pure=False,
@@ -140,11 +143,6 @@ class DaskPlacement:
 def _report(future: _Future) -> PilotReport:
     try:
         return PilotReport.parse(future.result(timeout=SECONDS))
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "hpo":
-            text = "a worker of the dask cluster cannot import hpo: install tracked-hpo where scheduler and workers run"
-            return PilotReport(REFUSED, text)
-        return PilotReport(LOST, failure_line(error))
     except BaseException as error:  # cancelled with its scheduler, or its workers died
         return PilotReport(LOST, failure_line(error))
 
