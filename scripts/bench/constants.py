@@ -6,7 +6,7 @@ samplers: CPU milliseconds to tell a trial and ask for the next, by how many wer
 seconds to send a trial, take its outcome, or answer a report, with worker processes and
 over the line to a local cluster; and bytes of each.
 
-Usage: python scripts/bench/constants.py [--only sqlite postgresql samplers loky dask] [--output FILE]
+Usage: python scripts/bench/constants.py [--only sqlite postgresql samplers pruners loky dask] [--output FILE]
 """
 
 import argparse
@@ -20,6 +20,7 @@ import statistics
 import sys
 import tempfile
 import time
+import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -36,6 +37,7 @@ from simulate import SPACE  # noqa: E402
 from simulated import METRIC  # noqa: E402
 
 from hpo.progress import Progress  # noqa: E402
+from hpo.pruners.names import make_pruner  # noqa: E402
 from hpo.sampler import Sampler  # noqa: E402
 from hpo.samplers.names import make_sampler  # noqa: E402
 from hpo.samplers.random_sampler import RandomSampler  # noqa: E402
@@ -112,6 +114,10 @@ def store(uri: str, folder: Path, repeat: int) -> dict[str, float]:
                     ends.append((batch, recorded(opened, [*made, trials.parent(trials.next)])))
         history = [seconds(lambda: opened.tracker.find(Query(parent="s" * 32, deleted=None))) for _ in range(3)]
         count = trials.next
+        tracemalloc.start()
+        kept = opened.tracker.find(Query(parent="s" * 32, deleted=None))
+        memory = tracemalloc.get_traced_memory()[0] / len(kept)
+        tracemalloc.stop()
     full = size_of(uri, folder)
     with open_store(uri, artifacts=f"{folder}/mlruns") as opened:
         for _ in range(8 * repeat):
@@ -130,6 +136,7 @@ def store(uri: str, folder: Path, repeat: int) -> dict[str, float]:
         "bytes_a_trial": bytes_a_trial,
         "bytes_a_point": more / len(with_points) / many,
         "read_a_trial": min(history) / count,
+        "memory_a_read_trial": memory,
     }
 
 
@@ -194,6 +201,26 @@ def samplers() -> dict[str, dict[str, float]]:
             told = size + 6
             of[str(size)] = min(turns[1:]) * 1000
         found[f"{engine} {name}"] = of
+    return found
+
+
+def pruners() -> dict[str, dict[str, float]]:
+    """CPU milliseconds to judge one report, by the number of trials told, each with 5 reports."""
+    rng = random.Random(1)
+    found: dict[str, dict[str, float]] = {}
+    for name in ("asha", "median"):
+        pruner, told, of = make_pruner(name, goal=Goal.MINIMIZE, seed=1, window=WINDOW, options={}), 0, {}
+        for size in (100, 1000, 10_000):
+            for number in range(told, size):
+                curve = {step: rng.random() for step in range(5)}
+                pruner.tell(Trial(number, {}, 0), Result(State.COMPLETE, curve[4], curve=curve))
+            told, trial, curve = size, Trial(size + WINDOW - 1, {}, 0), {}
+            taken = []
+            for step in range(5):
+                curve[step] = 0.0
+                taken.append(seconds(partial(pruner.should_prune, trial, dict(curve)), time.process_time))
+            of[str(size)] = statistics.mean(taken) * 1000
+        found[name] = of
     return found
 
 
@@ -263,9 +290,16 @@ def table(found: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
             yield f"{part:12} {name:18} {value if isinstance(value, str | dict) else format(value, '.6g')}"
 
 
+def rounded(found: object) -> object:
+    """With four digits: more of them say nothing."""
+    if isinstance(found, dict):
+        return {name: rounded(value) for name, value in found.items()}
+    return float(f"{found:.4g}") if isinstance(found, float) else found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = ["sqlite", "postgresql", "samplers", "loky", "dask"]
+    parts = ["sqlite", "postgresql", "samplers", "pruners", "loky", "dask"]
     parser.add_argument("--only", nargs="*", choices=parts, default=parts)
     parser.add_argument("--repeat", type=int, default=20)
     parser.add_argument("--output", type=Path, default=OUTPUT)
@@ -281,12 +315,13 @@ def main() -> None:
         "sqlite": lambda: stores("sqlite", options.repeat),
         "postgresql": lambda: stores("postgresql", options.repeat),
         "samplers": samplers,
+        "pruners": pruners,
     }
     for part in options.only:
         found[part] = made[part]()
         print(*table({part: found[part]}), sep="\n", flush=True)
     about = {"cores": os.cpu_count(), "python": platform.python_version(), "sync_of_the_disk": disk()}
-    options.output.write_text(json.dumps({"machine": about, "simulation": found}, indent=1) + "\n")
+    options.output.write_text(json.dumps(rounded({"machine": about, "simulation": found}), indent=1) + "\n")
 
 
 if __name__ == "__main__":
