@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib.util
-import inspect
 import json
 import os
 import signal
@@ -22,36 +21,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 600.0
 """Seconds; Prefect takes ten of them to start, a busy machine makes a minute of that."""
-
-SHIM = '''
-"""Prefect 3.8's server needs a FastAPI before 0.155, and its dependencies let newer ones be installed: those take
-neither min_items nor null for what has a default."""
-
-import functools
-
-import fastapi
-from fastapi.dependencies import utils
-from pydantic_core import PydanticUndefined
-
-_body, _validate = fastapi.Body, utils._validate_value_with_model_field
-
-
-@functools.wraps(_body)
-def _with_new_names(*args, **options):
-    for old, new in (("min_items", "min_length"), ("max_items", "max_length")):
-        if old in options:
-            options[new] = options.pop(old)
-    return _body(*args, **options)
-
-
-def _with_null_as_default(*, field, value, values, loc):
-    is_left_out = value is None and not field.field_info.is_required()
-    return _validate(field=field, value=PydanticUndefined if is_left_out else value, values=values, loc=loc)
-
-
-fastapi.Body = _with_new_names
-utils._validate_value_with_model_field = _with_null_as_default
-'''
 
 
 @dataclass
@@ -130,19 +99,11 @@ def wait_for(condition: Callable[[], object]) -> Any:
     return found
 
 
-def _new_home(folder: Path) -> Path:
-    import fastapi
-
-    if not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(fastapi.Body).parameters.values()):
-        (folder / "sitecustomize.py").write_text(SHIM)
-    return folder
-
-
 @pytest.fixture(scope="session")
 def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
     if importlib.util.find_spec("prefect") is None:
         pytest.skip("Prefect is not installed")
-    home = _new_home(tmp_path_factory.mktemp("prefect"))
+    home = tmp_path_factory.mktemp("prefect")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -179,6 +140,6 @@ def serverless(tmp_path: Path) -> Iterator[Prefect]:
         pytest.skip("Prefect is not installed")
     home = tmp_path / "prefect"
     home.mkdir()
-    mine = Prefect(_new_home(home))
+    mine = Prefect(home)
     yield mine
     mine.end()
