@@ -139,13 +139,19 @@ def overview(items: Sequence[Item]) -> str:
     """One table over all: ours against the strongest side that keeps its trials too, and the strongest of the rest."""
     rows = []
     for item in items:
-        for each in item.comparisons:
+        for each in _largest(item) if item.wide else item.comparisons:
             ours = each.values.get(each.base, ())
             if not ours:
                 continue
             what = f"{item.title}: {each.name}"
             rows.append([what, f"{number(statistics.median(ours))} {each.unit}", *_strongest(each)])
     return markdown(["what", "ours", "best peer that keeps its trials", "best of those that do not"], rows)
+
+
+def _largest(item: Item) -> list[Comparison]:
+    """Of the columns of a table, the last in which somebody else has a value."""
+    last = {each.unit: each for each in item.comparisons if rivals(each, limits=False) or rivals(each, limits=True)}
+    return list(last.values())
 
 
 def _strongest(comparison: Comparison) -> list[str]:

@@ -75,6 +75,11 @@ with mlflow.start_run(run_name="search"):
     predicted = model.predict(X_test)
     mlflow.log_params(best)
     mlflow.log_metrics({"best_roc_auc": -min(trials.losses()), "test_accuracy": accuracy_score(y_test, predicted)})
-    signature = infer_signature(X_train, predicted)
-    mlflow.sklearn.log_model(model, name="model", signature=signature, registered_model_name="breast-cancer")
+    mlflow.sklearn.log_model(
+        model,
+        name="model",
+        signature=infer_signature(X_train, predicted),
+        registered_model_name="breast-cancer",
+        serialization_format="cloudpickle",  # the default refuses forests
+    )
 print("best", -min(trials.losses()), best)

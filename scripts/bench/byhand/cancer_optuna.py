@@ -68,6 +68,11 @@ with mlflow.start_run(run_name="search") as parent:
     mlflow.log_metrics({"best_roc_auc": study.best_value, "test_accuracy": accuracy_score(y_test, predicted)})
     if hasattr(model, "predict_proba"):
         mlflow.log_metric("test_roc_auc", roc_auc_score(y_test, model.predict_proba(X_test)[:, 1]))
-    signature = infer_signature(X_train, predicted)
-    mlflow.sklearn.log_model(model, name="model", signature=signature, registered_model_name="breast-cancer")
+    mlflow.sklearn.log_model(
+        model,
+        name="model",
+        signature=infer_signature(X_train, predicted),
+        registered_model_name="breast-cancer",
+        serialization_format="cloudpickle",  # the default refuses forests
+    )
 print("best", study.best_value, study.best_params)

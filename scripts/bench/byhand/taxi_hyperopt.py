@@ -68,7 +68,7 @@ for run in runs:
         mlflow.log_params(params)
         mlflow.log_metric("val_rmse", sqrt(mean_squared_error(y_val, rf.predict(X_val))))
         mlflow.log_metric("test_rmse", sqrt(mean_squared_error(y_test, rf.predict(X_test))))
-        mlflow.sklearn.log_model(rf, name="model")
+        mlflow.sklearn.log_model(rf, name="model", serialization_format="cloudpickle")
 experiment = client.get_experiment_by_name("random-forest-best-models")
 best = client.search_runs(experiment.experiment_id, max_results=1, order_by=["metrics.test_rmse ASC"])[0]
 mlflow.register_model(f"runs:/{best.info.run_id}/model", "green-taxi-duration")

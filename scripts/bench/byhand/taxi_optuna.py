@@ -57,7 +57,7 @@ for trial in sorted(study.trials, key=lambda trial: trial.value)[:TOP]:
         test_rmse = sqrt(mean_squared_error(y_test, rf.predict(X_test)))
         mlflow.log_params(trial.params)
         mlflow.log_metrics({"val_rmse": trial.value, "test_rmse": test_rmse})
-        mlflow.sklearn.log_model(rf, name="model")
+        mlflow.sklearn.log_model(rf, name="model", serialization_format="cloudpickle")
     found.append((test_rmse, run.info.run_id))
 mlflow.register_model(f"runs:/{min(found)[1]}/model", "green-taxi-duration")
 print("best", min(found), study.best_params)

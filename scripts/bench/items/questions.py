@@ -26,8 +26,8 @@ TEXT = (
     "A side that takes more than {limit} s is not asked for more trials."
 )
 WHICH = {
-    "first": "the first in a process, when nothing is cached",
-    "later": "the median of the next calls, caches filled (Optuna then keeps all trials in memory)",
+    "first": "the first in a process that has imported its library, to open the store included",
+    "later": "the median of the next calls, caches filled; Optuna then has all trials in memory and reads no store",
 }
 
 

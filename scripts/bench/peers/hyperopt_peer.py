@@ -117,6 +117,7 @@ def ask(request: Request) -> dict[str, object]:
     import mlflow
     from asked import timed
 
+    opened = time.perf_counter()
     tracker = mlflow.MlflowClient(tracking_uri=f"sqlite:///{request['database']}")
     experiment = tracker.get_experiment_by_name("bench").experiment_id
     of_sweep = f"tags.mlflow.parentRunId = '{request['sweep']}'"
@@ -135,7 +136,7 @@ def ask(request: Request) -> dict[str, object]:
         return len(tracker.search_runs([experiment], wanted, max_results=100))
 
     question = {"best": best, "list": latest, "filter": filtered}[request["question"]]
-    return timed(question, repeat=request["repeat"], limit=request["limit"])
+    return timed(question, opened=opened, repeat=request["repeat"], limit=request["limit"])
 
 
 def first(request: Request) -> dict[str, object]:

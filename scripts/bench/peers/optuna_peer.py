@@ -137,6 +137,7 @@ def ask(request: Request) -> dict[str, object]:
     import optuna
     from optuna.trial import TrialState
 
+    opened = time.perf_counter()
     study = optuna.load_study(study_name="asked", storage=storage("sqlite"))
     if request["side"] == "dataframe":
         questions = {
@@ -153,7 +154,7 @@ def ask(request: Request) -> dict[str, object]:
                 [t for t in study.get_trials(deepcopy=False) if t.params["depth"] >= 8 and t.value < 0.5][:100]
             ),
         }
-    return timed(questions[request["question"]], repeat=request["repeat"], limit=request["limit"])
+    return timed(questions[request["question"]], opened=opened, repeat=request["repeat"], limit=request["limit"])
 
 
 def first(request: Request) -> dict[str, object]:

@@ -111,6 +111,7 @@ def ask(request: Request) -> dict[str, object]:
     from trackers.opening import open_store
     from trackers.records import Order, Query
 
+    opened = time.perf_counter()
     tracker = open_store(f"sqlite:///{request['database']}", read_only=True).tracker
     sweep = request["sweep"]
     questions = {
@@ -120,7 +121,7 @@ def ask(request: Request) -> dict[str, object]:
             tracker.find(Query(parent=sweep, where="params.depth = 9 and metrics.loss < 0.5", limit=100))
         ),
     }
-    return timed(questions[request["question"]], repeat=request["repeat"], limit=request["limit"])
+    return timed(questions[request["question"]], opened=opened, repeat=request["repeat"], limit=request["limit"])
 
 
 if __name__ == "__main__":
