@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hpo.budget import Stop
 from hpo.config.schema import Registration
 from hpo.decision import DECISION_TAG, Decision
-from hpo.errors import HpoError
+from hpo.errors import ClusterUnavailable, HpoError
 from hpo.winner import REGISTERED_TAG, Finals, settings_of
 from trackers.errors import StoreUnavailable, Superseded, TrackerError
 from trackers.records import ModelVersion, Run
@@ -58,7 +58,7 @@ def take(finals: Finals) -> LastStep:
     """Decides; a winner that cannot be registered does not undo the search."""
     try:
         version, decision = finals.decide()
-    except (StoreUnavailable, Superseded):
+    except (StoreUnavailable, ClusterUnavailable, Superseded):
         raise
     except (HpoError, TrackerError) as error:
         return LastStep(why_not=str(error))

@@ -171,6 +171,7 @@ class _Quiet:
     """As long as there is a placement, what dask's client logs of a lost scheduler is said by us."""
 
     def __init__(self) -> None:
+        import_module("distributed")  # which sets the level itself, once
         self._logger = logging.getLogger("distributed.client")
         self._before = self._logger.level
         self._logger.setLevel(logging.CRITICAL)
