@@ -8,6 +8,8 @@ from functools import cached_property
 GZIP_BEGINS = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 """The head of a stream in gzip: no name, no time (RFC 1952)."""
 _KEPT = 64
+_MOST_BYTES = 16 << 20
+"""All that is kept together: a piece may hold all trials of a sweep."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,16 @@ class Pieces:
 
     def __init__(self) -> None:
         self._made: dict[Hashable, Piece] = {}
+        self._bytes = 0
 
     def get(self, key: Hashable) -> Piece | None:
         """The piece of this key, if there is one."""
         return self._made.get(key)
 
     def keep(self, key: Hashable, piece: Piece) -> Piece:
-        """The piece, from now on that of this key; the oldest one goes."""
-        if len(self._made) >= _KEPT:
-            del self._made[next(iter(self._made))]
+        """The piece, from now on that of this key; the oldest ones go."""
         self._made[key] = piece
+        self._bytes += len(piece.plain)
+        while len(self._made) > 1 and (len(self._made) > _KEPT or self._bytes > _MOST_BYTES):
+            self._bytes -= len(self._made.pop(next(iter(self._made))).plain)
         return piece

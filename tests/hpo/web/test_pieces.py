@@ -25,3 +25,10 @@ def test_a_piece_is_packed_once_and_old_ones_go() -> None:
     assert pieces.get(0) is None
     assert pieces.get(999) is not None
     assert len(pieces._made) < 100
+
+
+def test_large_pieces_are_not_all_kept() -> None:
+    pieces = Pieces()
+    for key in range(8):
+        assert pieces.keep(key, Piece(bytes(9 << 20))).plain
+    assert [key for key in range(8) if pieces.get(key)] == [7]
