@@ -31,7 +31,7 @@ class JoblibPlacement:
         if register is not None:
             _call(register)
         try:
-            joblib.Parallel(n_jobs=1, backend=backend)
+            self._parallel(1)
         except Exception as error:
             raise ConfigError(
                 f"parallel.backend: joblib has no backend {backend!r} ({failure_line(error)}); name with "
@@ -81,15 +81,15 @@ class JoblibPlacement:
         return results
 
     def _parallel(self, count: int) -> Callable[[Iterable[Any]], Iterable[str]]:
-        settings: dict[str, Any] = {"n_jobs": count, "backend": self._backend, "batch_size": 1, "pre_dispatch": "all"}
-        try:
-            one_by_one: Callable[[Iterable[Any]], Iterable[str]] = joblib.Parallel(
-                **settings, return_as="generator_unordered"
-            )
-        except ValueError:  # such as ray's
-            all_at_once: Callable[[Iterable[Any]], Iterable[str]] = joblib.Parallel(**settings)
-            return all_at_once
-        return one_by_one
+        settings: dict[str, Any] = {"batch_size": 1, "pre_dispatch": "all"}
+        with joblib.parallel_config(backend=self._backend, n_jobs=count):  # it knows more backends than Parallel itself
+            try:
+                one_by_one: Callable[[Iterable[Any]], Iterable[str]]
+                one_by_one = joblib.Parallel(return_as="generator_unordered", **settings)
+            except ValueError:  # such as ray's
+                all_at_once: Callable[[Iterable[Any]], Iterable[str]] = joblib.Parallel(**settings)
+                return all_at_once
+            return one_by_one
 
 
 def joblib_placement(backend: str, cluster: Cluster, search_path: Sequence[str] = ()) -> Placement:
