@@ -235,6 +235,7 @@ def ours(started, running: Page) -> tuple[float, float]:
     looked.wait_for_selector(".grid tbody tr[data-number]", timeout=120_000)
     looked.wait_for_selector(".panel-history canvas", timeout=120_000)
     screen = looked.evaluate("new Promise((done) => requestAnimationFrame(() => done(performance.now())))")
+    looked.wait_for_selector(".panel-importance .bar-row", timeout=120_000)  # the last that moves what stands below it
     looked.wait_for_timeout(1500)
     head = looked.locator(".axis-head", has_text="dropout").bounding_box()
     host = looked.locator(".parallel").bounding_box()
@@ -255,7 +256,8 @@ _WATCH = """() => {
   const count = document.querySelector(".count");
   let moved = 0;
   document.addEventListener("pointermove", () => { moved ||= performance.now(); }, { capture: true, once: true });
-  window.brushed = new Promise((done) => {
+  window.brushed = new Promise((done, fail) => {
+    setTimeout(() => fail(new Error("nothing followed the brush for 30 s")), 30000);
     new MutationObserver(() => requestAnimationFrame(() => done(performance.now() - moved)))
       .observe(count, { childList: true, subtree: true, characterData: true });
   });
