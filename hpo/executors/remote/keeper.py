@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from hpo.errors import ClusterUnavailable
 from hpo.executors.remote.placement import ENDED, LOST, REFUSED, UNREACHABLE, PilotReport, Placement
+from hpo.failure_text import failure_line
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +55,15 @@ class Keeper:
 
     def _run(self) -> None:
         while not self._over.is_set():
-            self._look(self._take)
-            if self._missing and time.monotonic() >= self._next:
-                self._place()
+            try:
+                self._look(self._take)
+                if self._missing and time.monotonic() >= self._next:
+                    self._place()
+            except (
+                Exception
+            ) as error:  # a cluster's library has said what nobody foresaw: it may pass, or be waited for
+                self.problem = failure_line(error)
+                self._wait_longer()
             self._over.wait(LOOK)
 
     def _look(self, take: Callable[[Sequence[PilotReport]], None]) -> None:

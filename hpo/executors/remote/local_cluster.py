@@ -6,6 +6,7 @@ are encrypted where the package cryptography is installed, so that other users o
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from contextlib import suppress
 from importlib import import_module
 
 from hpo.errors import ClusterUnavailable
+from hpo.scratch import new_scratch
 
 _START = (
     "import sys, json; sys.path[:] = json.loads(sys.stdin.buffer.readline()); "
@@ -30,6 +32,7 @@ class LocalDask:
     """
 
     def __init__(self, workers: int) -> None:
+        self._folder = new_scratch()  # dask's own would stay behind
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", _START],
             stdin=subprocess.PIPE,
@@ -40,7 +43,8 @@ class LocalDask:
             raise RuntimeError("no pipes")
         try:
             path = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100  # '' is the current folder
-            self._process.stdin.write(f"{json.dumps(path)}\n{workers}\n".encode())
+            wanted = {"workers": workers, "folder": str(self._folder)}
+            self._process.stdin.write(f"{json.dumps(path)}\n{json.dumps(wanted)}\n".encode())
             self._process.stdin.flush()
             said = json.loads(self._process.stdout.readline())
         except (BrokenPipeError, ValueError) as error:
@@ -64,12 +68,14 @@ class LocalDask:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)  # its workers hold nothing that is worth a farewell
         self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def main() -> None:
     """The cluster's own process."""
     dask = import_module("distributed")
-    workers = int(sys.stdin.buffer.readline())
+    wanted = json.loads(sys.stdin.buffer.readline())
+    import_module("dask").config.set({"temporary-directory": wanted["folder"]})
     report = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     try:
@@ -77,7 +83,7 @@ def main() -> None:
     except ImportError:  # the package cryptography is not there
         security = None
     with dask.LocalCluster(
-        n_workers=workers,
+        n_workers=wanted["workers"],
         threads_per_worker=1,
         host="127.0.0.1",
         protocol="tls://" if security else "tcp://",

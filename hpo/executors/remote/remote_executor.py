@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 
 import cloudpickle  # type: ignore[import-untyped]  # it has no types
 
@@ -173,7 +173,7 @@ class RemoteExecutor:
         line = DriverLine(key, bind, self, probes)
         self._ends.callback(line.close)
         if not is_loopback(towards):
-            log.warning("trials travel to the cluster signed, but not encrypted, over %s port %d", towards, line.port)
+            _say_that_all_can_be_read(towards)
         errand = json.dumps(Errand(towards, line.port, key, RECONNECT).facts)
         self._keeper = Keeper(placement, errand, self._most, self.turned_away)
         self._ends.callback(self._end_hosts, line)
@@ -251,6 +251,12 @@ class RemoteExecutor:
     @cached_property
     def _bundle(self) -> bytes:
         return pack(self._work.search_path)
+
+
+@cache
+def _say_that_all_can_be_read(address: str) -> None:
+    """Once, also where a sweep has several executors."""
+    log.warning("trials travel over %s signed, but not encrypted: use a network that you trust", address)
 
 
 def _reply(host: Host, ticket: int, stop: bool | None) -> None:
