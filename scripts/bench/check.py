@@ -17,7 +17,6 @@ from items import overhead, starting
 from ratios import Guard, judge, verdicts_table
 from turns import ask, command
 
-PAIRS = 5
 GUARDS = (
     Guard("a trial, serial: Optuna + MLflowCallback", 0.35),
     Guard("a trial, two workers: Optuna + MLflowCallback", 0.35),
@@ -31,9 +30,9 @@ GUARDS = (
 LOOP = "import time; t = time.perf_counter(); sum(i * i % 7 for i in range(2_000_000)); print(time.perf_counter() - t)"
 
 
-def main(record: Path, *, record_them: bool = False) -> int:
+def main(record: Path, *, pairs: int, record_them: bool = False) -> int:
     """The exit code: 1 if a guard is worse than on record."""
-    measured = measure()
+    measured = measure(pairs)
     kept = json.loads(record.read_text()) if record.exists() else {}
     verdicts = judge(GUARDS, kept.get("check", {}), measured)
     print(verdicts_table(verdicts))
@@ -44,15 +43,15 @@ def main(record: Path, *, record_them: bool = False) -> int:
     return 1 if any(verdict.worse for verdict in verdicts) else 0
 
 
-def measure() -> Mapping[str, list[float]]:
+def measure(pairs: int) -> Mapping[str, list[float]]:
     found: dict[str, list[float]] = {guard.name: [] for guard in GUARDS}
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         starting.prepare(folder)
         sweep = str(ask("ours", "ours", "fill", limit=300, folder=folder, trials=20_000).answer["sweep"])
         shutil.copy(folder / "mlflow.db", folder / "copy.db")
-        for pair in range(PAIRS):
-            print(f"pair {pair + 1} of {PAIRS}", file=sys.stderr, flush=True)
+        for pair in range(pairs):
+            print(f"pair {pair + 1} of {pairs}", file=sys.stderr, flush=True)
             for key, ratio in _pair(folder, sweep).items():
                 found[key].append(ratio)
     return found

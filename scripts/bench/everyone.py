@@ -41,7 +41,7 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="tiny sizes: whether it runs; the figures mean little")
     parser.add_argument("--full", action="store_true", help="also what takes hours: 512 workers, a million trials")
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--repeat", type=int, help="rounds: 3, with --check 5 if not given")
     parser.add_argument("--write", action="store_true", help="keep the results, and write all kept ones into the page")
     parser.add_argument(
         "--check", action="store_true", help="compare a few ratios with those on record; exit 1 if worse"
@@ -51,8 +51,8 @@ def main() -> int:
     for peer in PEERS:
         install(peer)
     if options.check:
-        return check.main(RECORD, record_them=options.record)
-    measured = _measure(options.only, Scale(options.repeat, options.quick, options.full))
+        return check.main(RECORD, pairs=options.repeat or 5, record_them=options.record)
+    measured = _measure(options.only, Scale(options.repeat or 3, options.quick, options.full))
     print("\n\n".join(section(item) for item in measured))
     print(f"\n### All of it\n\n{overview(measured)}")
     if options.write:

@@ -23,9 +23,9 @@ HPO = ROOT / ".venv" / "bin" / "hpo"
 LIMIT = 1_200
 TEXT = (
     "The same search: as many trials, the same space, folds and metrics, the best judged on the test part and "
-    "registered; the scripts are in `scripts/bench/byhand`, written as in the tools' own guides. Seconds are those of the whole command, imports and "
-    "a new database included. Optuna has two threads, ours two processes; hyperopt runs one trial at a time. In the "
-    "taxi search its forests use both cores."
+    "registered; the scripts are in `scripts/bench/byhand`, written as in the tools' own guides. Seconds are those of "
+    "the whole command, imports and a new database included. Optuna has two threads, ours two processes; hyperopt runs "
+    "one trial at a time. In the taxi search its forests use both cores."
 )
 
 

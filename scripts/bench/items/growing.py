@@ -49,7 +49,7 @@ def _item(scale: Scale, sampler: str) -> Item:
             f"{count:,} trials",
             f"{sampler}: {unit}",
             higher_is_better=False,
-            values={name: [found[count][key] / by] for name, found in points.items() if count in found},
+            values={name: [found[count][key] / by] if count in found else [] for name, found in points.items()},
             limits=[side.name for side in SIDES if not side.keeps],
             missing={name: _missing(found, count, reached[name]) for name, found in points.items()},
         )
