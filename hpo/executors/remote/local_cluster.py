@@ -6,6 +6,7 @@ are encrypted where the package cryptography is installed, so that other users o
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,9 @@ _START = (
     "import sys, json; sys.path[:] = json.loads(sys.stdin.buffer.readline()); "
     "from hpo.executors.remote.local_cluster import main; main()"
 )
+
+SECONDS = 120.0
+"""Until the cluster has to be there; it takes 2 to 4 seconds where the machine is not busy."""
 
 _CREDENTIALS = {"ca_file": "ca_file", "client_cert": "cert", "client_key": "key"}
 
@@ -46,7 +50,8 @@ class LocalDask:
             wanted = {"workers": workers, "folder": str(self._folder)}
             self._process.stdin.write(f"{json.dumps(path)}\n{json.dumps(wanted)}\n".encode())
             self._process.stdin.flush()
-            said = json.loads(self._process.stdout.readline())
+            ready, _, _ = select.select([self._process.stdout], [], [], SECONDS)
+            said = json.loads(self._process.stdout.readline() if ready else b"")
         except (BrokenPipeError, ValueError) as error:
             self.close()
             raise ClusterUnavailable(
