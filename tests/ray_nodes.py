@@ -4,13 +4,18 @@ add CPUS: one more node.   drop: kills the node that was added last.   head: kil
 Each is answered by a line.
 """
 
+import socket
 import sys
 
 from ray.cluster_utils import Cluster
 
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+head = {"num_cpus": 0, "include_dashboard": False, "ray_client_server_port": port}
+cluster = Cluster(initialize_head=True, head_node_args=head)
 nodes = []
-print(cluster.address, flush=True)
+print(cluster.address, f"ray://127.0.0.1:{port}", flush=True)
 for line in sys.stdin:
     word, *more = line.split()
     match word:

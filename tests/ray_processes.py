@@ -34,7 +34,7 @@ class Nodes:
                 "RAY_gcs_rpc_server_reconnect_timeout_s": "3",
             },
         )
-        self.address = self._line()
+        self.address, self.client_address = self._line().split()
 
     def tell(self, words: str) -> None:
         assert self._process.stdin is not None

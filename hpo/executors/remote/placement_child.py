@@ -9,6 +9,7 @@ this -> driver   {"say": "made", "address": .., "why": ..} or {"say": "failed", 
 
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -28,13 +29,17 @@ LOOK = 0.2
 LAST_SECONDS = 10.0
 """Seconds for letting the cluster go."""
 
-_Orders = SimpleQueue[dict[str, object] | None]
+
+class _Orders(SimpleQueue[dict[str, object] | None]):
+    """What the driver wants; None, once there will be no more."""
+
+    is_over = False
 
 
 def main() -> None:
     """The whole life of the process."""
     answers = _own_stdout()
-    orders: _Orders = SimpleQueue()
+    orders = _Orders()
     order = json.loads(sys.stdin.buffer.readline())
     tempfile.tempdir = order["folder"]  # not in the environment, which trials may inherit
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
@@ -44,6 +49,8 @@ def main() -> None:
         _kill_myself_soon()
         with suppress(Exception):  # whatever stands in the way: the process ends, and all it holds
             placement.close()
+    if orders.is_over:  # a driver that was killed does not clean up
+        shutil.rmtree(order["folder"], ignore_errors=True)
     os._exit(0)  # no thread of a library may hold it up
 
 
@@ -94,6 +101,7 @@ def _listen(orders: _Orders) -> None:
     for line in sys.stdin.buffer:
         orders.put(json.loads(line))
     _kill_myself_soon()  # the driver is gone, or has done with this: also while a library does not answer
+    orders.is_over = True
     orders.put(None)
 
 

@@ -143,8 +143,9 @@ def test_a_local_cluster_deals_gpus_listens_on_loopback_alone_and_goes_when_clos
     short.rmdir()
 
 
-def test_more_slots_than_there_is_room_for_all_end(make: Make, nodes: Nodes, tmp_path: Path) -> None:
-    executor = make(lambda params, trial: 1.0, slots=5, cluster=Cluster(address=nodes.address))
+@pytest.mark.parametrize("kind", ["address", "client_address"])
+def test_more_slots_than_there_is_room_for_all_end(kind: str, make: Make, nodes: Nodes) -> None:
+    executor = make(lambda params, trial: 1.0, slots=5, cluster=Cluster(address=getattr(nodes, kind)))
     until(lambda: executor.slots == 2)
 
     outcomes: list[Outcome] = []
