@@ -117,7 +117,7 @@ def _slots_on_gpus(each: float, found: int, *, is_divided: bool) -> int:
 
 
 def _slots_on_one(each: float) -> int:
-    return int(1 / each + 1e-6)  # 1 / 0.1 may come out as 9.99..
+    return int(1 / each + 1e-6)  # 1 / (1 / 93) comes out as 92.99..
 
 
 def _needed_gpus(each: float, gpus: Gpus, slots: int) -> str:

@@ -120,7 +120,9 @@ def test_whole_gpus_go_to_one_slot_each_and_parts_are_spread() -> None:
     assert gpus_of(1, 2, found=Gpus(PARTS, "")) == PARTS
 
 
-@pytest.mark.parametrize(("part", "slots"), [(1 / 3, 3), (0.333, 3), (0.34, 2), (0.1, 10), (0.7, 1), (0.2, 5), (1, 1)])
+@pytest.mark.parametrize(
+    ("part", "slots"), [(1 / 93, 93), (1 / 3, 3), (0.333, 3), (0.34, 2), (0.1, 10), (0.7, 1), (0.2, 5), (1, 1)]
+)
 def test_a_part_never_spans_two_gpus(part: float, slots: int) -> None:
     assert most_slots(Share(gpus=part), machine(1)) == slots
     assert most_slots(Share(gpus=part), machine(3)) == 3 * slots
