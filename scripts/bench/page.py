@@ -237,6 +237,7 @@ def ours(started, running: Page) -> tuple[float, float]:
     screen = looked.evaluate("new Promise((done) => requestAnimationFrame(() => done(performance.now())))")
     looked.wait_for_selector(".panel-importance .bar-row", timeout=120_000)  # the last that moves what stands below it
     looked.wait_for_timeout(1500)
+    looked.locator(".panel-parallel").scroll_into_view_if_needed()
     head = looked.locator(".axis-head", has_text="dropout").bounding_box()
     host = looked.locator(".parallel").bounding_box()
     x, y = head["x"] + head["width"] / 2, host["y"] + 60
