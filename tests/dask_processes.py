@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 PATIENCE = 60.0
+FOLDER = "DASK_TEMPORARY_DIRECTORY"
 
 _SMALL = """
 import os, sys
@@ -28,9 +29,15 @@ with LocalCluster(
 
 
 @contextmanager
-def small_cluster() -> Iterator[str]:
+def small_cluster(folder: Path) -> Iterator[str]:
     """The address of a scheduler with four workers of one thread each, all in one process."""
-    process = subprocess.Popen([sys.executable, "-c", _SMALL], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SMALL],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, FOLDER: str(folder)},
+    )
     assert process.stdin is not None
     assert process.stdout is not None
     with process.stdin, process.stdout:
@@ -39,9 +46,9 @@ def small_cluster() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def dask_cluster() -> Iterator[str]:
+def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One cluster for all tests of this process that only want to use one."""
-    with small_cluster() as address:
+    with small_cluster(tmp_path_factory.mktemp("dask")) as address:
         yield address
 
 
@@ -93,7 +100,7 @@ class DaskProcesses:
         with log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "dask", kind, *arguments],
-                env={**os.environ, **(environment or {})},
+                env={**os.environ, FOLDER: str(self._folder), **(environment or {})},
                 stdout=log,
                 stderr=log,
                 cwd=cwd,
