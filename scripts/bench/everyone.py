@@ -78,7 +78,7 @@ def _keep(measured: Sequence[Item]) -> None:
     kept.update({item.key: item.as_json() for item in measured})
     record["versions"] = {peer: versions(peer) for peer in ["ours", *PEERS]}
     record["machine"] = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    RECORD.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+    RECORD.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def write_page() -> None:

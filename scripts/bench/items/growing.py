@@ -37,7 +37,7 @@ def measure(scale: Scale) -> list[Item]:
 
 
 def _item(scale: Scale, sampler: str) -> Item:
-    trials, limit = scale.pick(2_000, 100_000), scale.pick(5, 30, 3_600)
+    trials, limit = scale.pick(2_000, 100_000), scale.pick(5, 20, 3_600)
     points: dict[str, dict[int, dict[str, float]]] = {}
     reached: dict[str, str] = {}
     for side in SIDES:
