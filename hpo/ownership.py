@@ -12,7 +12,7 @@ from hpo.driver import Driver, Life, life_of
 from hpo.errors import SweepOwned
 from hpo.interruption import GRACE, Interruption
 from hpo.lease import BEATS, LeaseWatch, lease_seconds, life_of_holder
-from trackers.errors import AlreadyOwned, FencedOff, StoreUnavailable, Superseded, TrackerError
+from trackers.errors import AlreadyOwned, FencedOff, StoreBusy, StoreUnavailable, Superseded, TrackerError
 from trackers.ownership import Holder, Ownership
 from trackers.records import Fence
 
@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 LOOK = 1.0
 """Seconds between two looks at whether somebody asked the driver to stop, or took its sweep over."""
+
+FREED = 60.0
+"""Seconds to wait for what a dead driver had begun to write: a server finds out, and ends it, after 30."""
 
 _mine: set[str] = set()
 """Tokens that threads of this process hold: a holder with our pid and another token is an end that was never said."""
@@ -80,8 +83,20 @@ class Claimant:
             holder = self.ownership.holder(self.sweep_id)
             died = holder is not None and self._is_dead(holder, takeover=takeover)
             with contextlib.suppress(AlreadyOwned):  # somebody else was faster: look again at who it is
-                return self._take(holder, died=died)
+                return self._take_once_free(holder, died=died)
             takeover = False  # it was meant for the driver seen, not for one that began since
+
+    def _take_once_free(self, holder: Holder | None, *, died: bool) -> Claim:
+        """A host that died in the middle of a write still has its rows locked, as far as the server knows."""
+        end = self.clock() + FREED
+        while True:
+            try:
+                return self._take(holder, died=died)
+            except StoreBusy as error:
+                if holder is None or holder.age is None or self.clock() >= end:
+                    raise
+                log.info("%s: the driver before may have died in the middle of a write, which ends soon", error)
+                self.pause(LOOK)
 
     def _take(self, holder: Holder | None, *, died: bool) -> Claim:
         owner = Driver.here().text

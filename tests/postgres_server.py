@@ -222,7 +222,7 @@ class CuttingProxy:
                     is_cut = sender is client and b"COMMIT" in data and self._takes_cut()
                     receiver.sendall(data)
                     if is_cut:
-                        self._await_answer(server)
+                        self._await_answer(client, server)
                         with self._lock:
                             self.cut += 1
                         return
@@ -236,11 +236,24 @@ class CuttingProxy:
             self._cuts -= 1
             return self._cuts >= 0
 
-    def _await_answer(self, server: socket.socket) -> None:
-        """Until the server has said that it is done: what is lost is the answer alone."""
+    def _await_answer(self, client: socket.socket, server: socket.socket) -> None:
+        """Until the server has said that it is done: what is lost is the answer alone.
+
+        What the client sends behind its COMMIT goes on to the server, which may answer to that only.
+        """
         seen = b""
-        while b"COMMIT" not in seen and (data := server.recv(1 << 16)):
-            seen += data
+        with selectors.DefaultSelector() as both:
+            both.register(client, selectors.EVENT_READ)
+            both.register(server, selectors.EVENT_READ)
+            while b"COMMIT" not in seen:
+                for key, _ in both.select():
+                    data = key.fileobj.recv(1 << 16)  # type: ignore[union-attr]
+                    if not data:
+                        return
+                    if key.fileobj is server:
+                        seen += data
+                    else:
+                        server.sendall(data)
 
 
 @pytest.fixture(scope="session")

@@ -166,6 +166,22 @@ def test_a_host_that_dies_is_followed_from_another_one_after_a_lease(team: Team,
     assert team.on_record() == before
 
 
+def test_a_host_that_dies_in_the_middle_of_a_write_holds_its_sweep_for_half_a_minute_at_most(
+    team: Team, wait_for: Wait
+) -> None:
+    """F1, F12: the server has not heard that it is gone, and waits for its COMMIT."""
+    gate = team.folder.path / "gate"
+    ada = team.start("ada", "run", "sweep.yaml", HPO_FAILPOINT=f"store.before_commit:wait:{gate}:4")
+    wait_for(Path(f"{gate}.reached").exists)
+    team.hosts["ada"].cut()
+    kill_all_on(team, ada)
+    bob = team.start("bob", "resume", NAME)
+    assert bob.wait(120) == 0, bob.stderr
+    assert team.folder.states() == ["COMPLETE"] * COUNT
+    assert [trial.number for trial in team.folder.trials()] == list(range(COUNT))
+    assert not team.is_owned()
+
+
 def test_a_host_that_was_cut_off_and_comes_back_finds_its_sweep_taken_over(team: Team, wait_for: Wait) -> None:
     """F16: its driver and workers live all the time; what they finished meanwhile is refused."""
     team.folder.hold(2, 3)
@@ -258,3 +274,57 @@ def age_of(team: Team) -> float:
     with open_store(team.uri, read_only=True) as store:
         holder = store.ownership.holder(team.folder.sweep().id)
         return (holder.age or 0.0) if holder else 0.0
+
+
+@pytest.fixture
+def alone(new_host: Callable[[str], Any], sweep_folder: Any) -> Callable[..., Any]:
+    """`alone(host, verb, ..)`: `hpo VERB ..` on a host whose folder, with an SQLite store, all have."""
+    sweep_folder.write(parallel={"n_jobs": 2, "backend": "loky"})
+    hosts: dict[str, Any] = {}
+
+    def start(name: str, *words: str, boots: bool = False, **environment: str) -> Any:
+        if name not in hosts:
+            hosts[name] = new_host(name)
+        there = hosts[name]
+        if boots:
+            there.boot()
+        return sweep_folder.start(*words, environment={**there.environment, **environment}, inside=there.inside)
+
+    return start
+
+
+def test_a_machine_with_a_sqlite_store_that_was_started_anew_goes_on_at_once(
+    alone: Callable[..., Any], sweep_folder: Any, wait_for: Wait
+) -> None:
+    """F18."""
+    sweep_folder.hold(2, 3)
+    first = alone("ada", "run", "sweep.yaml", HPO_LEASE="3600")
+    wait_for(lambda: sweep_folder.held(2) and sweep_folder.held(3))
+    os.killpg(first.pid, signal.SIGKILL)
+    first.process.wait(60)
+    sweep_folder.release(2, 3)
+    again = alone("ada", "resume", NAME, boots=True, HPO_LEASE="3600")
+    assert again.wait() == 0, again.stderr
+    assert f"reclaimed 2 trials of dead driver pid {first.pid} on host ada" in again.stderr
+    assert [trial.attempt for trial in sweep_folder.trials()] == [1, 1, 2, 2, 1, 1]
+    assert sweep_folder.states() == ["COMPLETE"] * COUNT
+
+
+def test_a_container_with_a_sqlite_store_is_followed_by_another_one_after_a_lease(
+    alone: Callable[..., Any], sweep_folder: Any, wait_for: Wait
+) -> None:
+    """F1: names of hosts differ, so nobody can see whether the first one lives; its heart stands still."""
+    sweep_folder.hold(2, 3)
+    first = alone("ada", "run", "sweep.yaml", HPO_LEASE=LEASE)
+    wait_for(lambda: sweep_folder.held(2) and sweep_folder.held(3))
+    os.killpg(first.pid, signal.SIGSTOP)
+    second = alone("bob", "run", "sweep.yaml", HPO_LEASE=LEASE)
+    wait_for(lambda: sweep_folder.executions("start").get(3) == 2)
+    sweep_folder.release(2, 3)
+    assert second.wait() == 0, second.stderr
+    assert "watching for 3 s whether it lives" in second.stderr
+    before = sweep_folder.trials(), sweep_folder.sweep()
+    os.killpg(first.pid, signal.SIGCONT)
+    assert first.wait() == 6, first.stderr
+    assert (sweep_folder.trials(), sweep_folder.sweep()) == before
+    assert [trial.attempt for trial in sweep_folder.trials()] == [1, 1, 2, 2, 1, 1]

@@ -13,9 +13,10 @@ from hpo.driver import Driver
 from hpo.errors import SweepOwned
 from hpo.interruption import Interruption
 from hpo.ownership import Claimant, claimed
-from trackers.errors import Superseded
+from trackers.errors import StoreBusy, Superseded
 from trackers.opening import Store, open_store
-from trackers.records import RunStarted, SweepFacts
+from trackers.ownership import Holder
+from trackers.records import Fence, RunStarted, SweepFacts
 
 SWEEP = "5" * 32
 PARENT = RunStarted(SWEEP, "iris", "Default", 1, sweep=SweepFacts("{}", "c0ffee", "rmse", "minimize", 1, 1, 3))
@@ -123,6 +124,54 @@ def test_a_driver_elsewhere_that_beats_is_not_followed(store: Store, neighbour: 
     with pytest.raises(SweepOwned, match="on host elsewhere"):
         Claimant(store.ownership, SWEEP, "iris", 60, lambda: now[0], pause).claim(takeover=False)
     assert now[0] < 20
+
+
+class Locked:
+    """An ownership in which a dead driver's write, begun and never ended, keeps its row for a while."""
+
+    def __init__(self, store: Store, tries: int, age: float | None) -> None:
+        self._of, self._age, self.tries = store.ownership, age, tries
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._of, name)
+
+    def holder(self, sweep_id: str) -> Holder | None:
+        held = self._of.holder(sweep_id)
+        return held and replace(held, age=self._age)
+
+    def claim(self, sweep_id: str, owner: str, *, taking_from: str | None) -> Fence:
+        self.tries -= 1
+        if self.tries >= 0:
+            raise StoreBusy("a row is held")
+        return self._of.claim(sweep_id, owner, taking_from=taking_from)
+
+
+@pytest.fixture
+def seconds() -> Iterator[Callable[..., float]]:
+    """A clock on which each look takes ten seconds."""
+    ticks = iter(range(0, 10_000, 10))
+    return lambda *_: next(ticks)
+
+
+def test_what_a_dead_driver_had_begun_to_write_is_waited_for(store: Store, seconds: Callable[..., float]) -> None:
+    store.ownership.claim(SWEEP, Driver(7, "elsewhere").text, taking_from=None)
+    locked = Locked(store, tries=3, age=100.0)
+    claim = Claimant(locked, SWEEP, "iris", 60, seconds, lambda _: None).claim(takeover=False)
+    assert (claim.died, locked.tries) == (True, -1)
+
+
+def test_a_row_that_is_never_freed_is_not_waited_for_without_end(store: Store, seconds: Callable[..., float]) -> None:
+    store.ownership.claim(SWEEP, Driver(7, "elsewhere").text, taking_from=None)
+    with pytest.raises(StoreBusy):
+        Claimant(Locked(store, 1000, age=100.0), SWEEP, "iris", 60, seconds, lambda _: None).claim(takeover=False)
+
+
+def test_a_busy_store_without_a_server_that_frees_it_is_not_waited_for(
+    store: Store, seconds: Callable[..., float]
+) -> None:
+    store.ownership.claim(SWEEP, Driver(7, "elsewhere").text, taking_from=None)
+    with pytest.raises(StoreBusy):
+        Claimant(Locked(store, 1, age=None), SWEEP, "iris", 60, seconds, lambda _: None).claim(takeover=True)
 
 
 def test_a_takeover_asks_nobody_and_fences_the_first_driver_off(store: Store) -> None:

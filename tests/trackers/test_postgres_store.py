@@ -424,6 +424,27 @@ def test_a_driver_that_freezes_within_a_transaction_lets_others_go_on(
     assert store.tracker.find(Query(parent=SWEEP)) == []
 
 
+def test_a_driver_that_freezes_before_its_commit_lets_others_go_on(
+    store: Store, postgres_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All its statements are answered: psycopg may have said something since that stops the server's clock."""
+    store.tracker.record([sweep()])
+    fence = store.ownership.claim(SWEEP, "me", taking_from=None)
+    monkeypatch.setattr(postgres_place, "HELD_SECONDS", 0.2)
+
+    def freeze(place: str) -> None:
+        if place == "store.before_commit":
+            store.wait_at_most(5)
+            store.ownership.claim(SWEEP, "you", taking_from=fence.token)  # waits until the server ends the other
+
+    with open_store(postgres_uri, artifacts="/m") as frozen:
+        monkeypatch.setattr(postgres_place, "reach", freeze)
+        with pytest.raises(StoreUnavailable):
+            frozen.tracker.record([started(0)], fence)
+        monkeypatch.undo()
+    assert store.tracker.find(Query(parent=SWEEP)) == []
+
+
 def test_a_trial_costs_two_round_trips(behind_proxy: Store, proxy: Any) -> None:
     tracker = behind_proxy.tracker
     tracker.record([sweep()])
