@@ -4,8 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+from hpo.executors.remote.checked import checked
 from hpo.executors.remote.frames import BadFrame
 from hpo.executors.result_folder import outcome_from
+from hpo.failure_text import failure_line
+from hpo.plain import STEP_LIMIT
 from hpo.trial import Outcome, Question, Report, Trial
 
 Message = Mapping[str, object]
@@ -53,15 +56,15 @@ def question_from(trial: Trial, metric: str, reports: object) -> Question:
     return Question(trial.number, trial.attempt, [_report(metric, report) for report in reports])
 
 
-def outcome_of(message: Message, trial: Trial) -> Outcome:
-    """The outcome in a message; BadFrame where it is none of this trial."""
+def outcome_of(message: Message, trial: Trial, wanted: Sequence[str] = ()) -> Outcome:
+    """The outcome in a message; BadFrame where it is none of this trial, or COMPLETE without the `wanted` metrics."""
     try:
         facts = message["outcome"]
         if not isinstance(facts, dict):
             raise TypeError("no mapping")
-        outcome = outcome_from(facts)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadFrame("no outcome") from error
+        outcome = checked(outcome_from(facts), wanted)
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise BadFrame(f"no outcome: {failure_line(error)}") from error
     if (outcome.number, outcome.attempt) != (trial.number, trial.attempt):
         raise BadFrame("the outcome of another trial")
     return outcome
@@ -78,8 +81,8 @@ def number_in(message: Message, name: str) -> int:
 def _report(metric: str, given: Sequence[object]) -> Report:
     try:
         step, value, timestamp = given
-        if type(step) is int and type(value) in (int, float) and type(timestamp) is int:
+        if type(step) is int and type(value) in (int, float) and type(timestamp) is int and abs(step) <= STEP_LIMIT:
             return Report(metric, float(value), step, timestamp)  # type: ignore[arg-type]  # a number, as just seen
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise BadFrame("no report") from error
     raise BadFrame("no report")

@@ -146,7 +146,7 @@ class RemoteExecutor:
             case "outcome":
                 job = self._crew.job_of(host, number_in(message, "ticket"))
                 if job is not None:
-                    self._crew.done(host, job, outcome_of(message, job.trial))
+                    self._crew.done(host, job, outcome_of(message, job.trial, [self._work.metric, *self._work.others]))
             case other:
                 raise BadFrame(f"{str(other)[:50]!r} is nothing a host says")
 

@@ -1,13 +1,22 @@
 """The line's frames and messages: what is not signed, repeated, too long or no message is refused."""
 
 import math
+from dataclasses import asdict, replace
 
 import pytest
 
 from hpo.executors.remote.frames import LENGTH, SIGNATURE, BadFrame, Seal, length_of
 from hpo.executors.remote.handshake import Identity
-from hpo.executors.remote.messages import decoded, encoded, outcome_of, question_from, trial_facts, trial_from
-from hpo.trial import Outcome, State, Trial
+from hpo.executors.remote.messages import (
+    Message,
+    decoded,
+    encoded,
+    outcome_of,
+    question_from,
+    trial_facts,
+    trial_from,
+)
+from hpo.trial import InputFile, Outcome, Report, SavedFile, SavedModel, State, Trial
 
 KEY = b"k" * 32
 
@@ -72,7 +81,72 @@ def test_an_outcome_of_another_trial_is_refused() -> None:
             outcome_of(wrong, Trial(1, {}, 0))
 
 
-@pytest.mark.parametrize("reports", [None, [1], [[1, 2]], [["1", 2.0, 3]], [[1, "2", 3]], [[True, 2.0, 3]]])
+FULL = Outcome(
+    1, 1, State.COMPLETE, {"loss": 1, "other": math.nan}, [Report("loss", 1.0, 0, 5)], {"a": "b"},
+    [SavedFile("plots/a.png", 1, "00")], [SavedModel("m-1", "m", "models/m", "f")], started=1, seconds=0.5,
+    replicates=(Outcome(0, 1, State.FAILED, reason="exception", error="e"),), inputs=[InputFile("a", "b", "/c")],
+)  # fmt: skip
+
+
+def sent(outcome: Outcome, **facts: object) -> Message:
+    return decoded(encoded("outcome", outcome={**asdict(outcome), **facts}))
+
+
+def test_an_outcome_travels_as_it_is() -> None:
+    assert asdict(outcome_of(sent(replace(FULL, metrics={"loss": 1.0})), Trial(1, {}, 0), ["loss"])) == {
+        **asdict(replace(FULL, metrics={"loss": 1.0})),
+        **{name: tuple(asdict(FULL)[name]) for name in ("reports", "files", "models", "inputs")},
+    }
+
+
+FILE = {"path": "a", "size": 1, "sha256": ""}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"metrics": [1.0]}, {"metrics": {"loss": "1"}}, {"metrics": {"loss": None}}, {"metrics": {"loss": True}},
+        {"metrics": {"loss": math.nan}}, {"metrics": {}}, {"metrics": {"loss": 10**400}},
+        {"tags": {"a": 1}}, {"tags": None}, {"error": 5}, {"traceback": ["x"]}, {"reason": {}}, {"unknown": 1},
+        {"seconds": math.nan}, {"seconds": math.inf}, {"seconds": -1.0}, {"seconds": "1"}, {"seconds": 10**400},
+        {"started": -1}, {"started": 10**20}, {"started": 1.5},
+        {"state": "RUNNING"}, {"state": "WAITING"}, {"state": []},
+        {"reports": [{"metric": 1, "value": 1.0, "step": 0, "timestamp": 0}]},
+        {"reports": [{"metric": "a", "value": [1.0], "step": 0, "timestamp": 0}]}, {"reports": [1]},
+        {"files": [{**FILE, "path": "../a"}]}, {"files": [{**FILE, "path": "/etc/passwd"}]},
+        {"files": [{**FILE, "path": "a//b"}]}, {"files": [{**FILE, "size": "1"}]}, {"files": [{**FILE, "path": 1}]},
+        {"models": [{"model_id": "m", "name": "m", "path": "a/../..", "flavor": "f"}]},
+        {"inputs": [{"name": "a", "digest": 1, "path": "c"}]},
+        {"replicates": [asdict(FULL)]}, {"replicates": [{**asdict(Outcome(0, 1, State.FAILED)), "error": 5}]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_outcome_with_something_in_it_that_cannot_be_is_refused(facts: dict[str, object]) -> None:
+    with pytest.raises(BadFrame, match=r"^no outcome"):
+        outcome_of(sent(FULL, **facts), Trial(1, {}, 0), ["loss"])
+
+
+def test_an_outcome_within_an_outcome_within_an_outcome_is_refused() -> None:
+    deep: dict[str, object] = asdict(Outcome(1, 1, State.FAILED))
+    for _ in range(400):
+        deep = {**asdict(Outcome(1, 1, State.FAILED)), "replicates": [deep]}
+
+    with pytest.raises(BadFrame):
+        outcome_of({"outcome": deep}, Trial(1, {}, 0))
+
+
+def test_texts_that_no_store_takes_are_written_out() -> None:
+    outcome = outcome_of(sent(FULL, error="\ud800\0", traceback="x" * 200_000), Trial(1, {}, 0))
+
+    assert (outcome.error, len(outcome.traceback)) == ("\\ud800\\x00", 100_000)
+
+
+@pytest.mark.parametrize(
+    "reports",
+    [
+        None, [1], [[1, 2]], [["1", 2.0, 3]], [[1, "2", 3]], [[True, 2.0, 3]], [[1, 10**400, 3]], [[10**30, 1.0, 3]],
+    ],
+)  # fmt: skip
 def test_a_question_holds_numbers_or_is_refused(reports: object) -> None:
     with pytest.raises(BadFrame):
         question_from(Trial(1, {}, 0), "loss", reports)
