@@ -192,7 +192,7 @@ def _mlflow_callback(run: Run) -> Callable[..., None]:
 
 
 def ray_tune(run: Run, *, mlflow: bool = False) -> Sequence[Slept]:
-    """Actors that claim next to no CPU, one a worker, kept and reused from trial to trial: the least Tune can do."""
+    """Actors, one a worker, which Tune may reuse from trial to trial; Ray is told of as many CPUs, for they sleep."""
     import ray
     from ray import tune
 
@@ -219,7 +219,9 @@ def ray_tune(run: Run, *, mlflow: bool = False) -> Sequence[Slept]:
         from ray.air.integrations.mlflow import MLflowLoggerCallback
 
         callbacks.append(MLflowLoggerCallback(f"sqlite:///{run.folder}/mlflow.db", experiment_name="busy"))
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=tempfile.mkdtemp(prefix="ray"))
+    ray.init(
+        num_cpus=run.workers, include_dashboard=False, log_to_driver=False, _temp_dir=tempfile.mkdtemp(prefix="ray")
+    )
     counted = iter(range(run.trials))
     space = {
         "a": tune.uniform(0, 1), "b": tune.loguniform(1e-5, 1), "c": tune.randint(1, 101),
@@ -228,11 +230,9 @@ def ray_tune(run: Run, *, mlflow: bool = False) -> Sequence[Slept]:
     }  # fmt: skip
     try:
         results = tune.Tuner(
-            tune.with_resources(Sleeper, {"CPU": 0.001}),
+            tune.with_resources(Sleeper, {"CPU": 1}),
             param_space=space,
-            tune_config=tune.TuneConfig(
-                metric="loss", mode="min", num_samples=run.trials, max_concurrent_trials=run.workers, reuse_actors=True
-            ),
+            tune_config=tune.TuneConfig(metric="loss", mode="min", num_samples=run.trials, reuse_actors=True),
             run_config=tune.RunConfig(storage_path=str(run.folder / "ray"), verbose=0, callbacks=callbacks),
         ).fit()
         found = [result.metrics for result in results]
