@@ -43,8 +43,8 @@ def _one(outcome: Outcome) -> None:
         raise TypeError("no mapping")
     _all(outcome.metrics.values(), float)
     _all(outcome.tags.values(), str)
-    for kept in (*outcome.files, *outcome.models):
-        if any(part in ("", ".", "..") for part in kept.path.split("/")):
+    for path in [*(file.path for file in outcome.files), *(model.path for model in outcome.models)]:
+        if any(part in ("", ".", "..") for part in path.split("/")):
             raise ValueError("a file that lies elsewhere")
 
 

@@ -18,7 +18,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 def pack(search_path: Sequence[str]) -> bytes:
     """The Python files below these folders as a zip, one folder in it for each: equal for equal files.
 
-    Only what can be imported from there: hidden folders, virtual environments, folders whose name is no module's and
+    Only what can be imported from there: what is hidden, virtual environments, folders whose name is no module's and
     what links lead to is left out. ConfigError beyond the limit.
     """
     content, size = io.BytesIO(), 0
@@ -49,12 +49,17 @@ def _sources(root: Path) -> Iterator[Path]:
     for where, folders, files in os.walk(root):
         here = Path(where)
         folders[:] = sorted(name for name in folders if _may_hold_modules(here / name))
-        yield from (here / name for name in sorted(files) if name.endswith(".py") and _is_readable(here / name))
+        yield from (here / name for name in sorted(files) if _is_module(name) and _is_readable(here / name))
 
 
 def _may_hold_modules(folder: Path) -> bool:
     is_package = folder.name.isidentifier() and folder.name not in _NO_MODULES
     return is_package and not folder.is_symlink() and not (folder / "pyvenv.cfg").exists()
+
+
+def _is_module(name: str) -> bool:
+    """Whether it can be imported, somehow; what editors hide beside it cannot."""
+    return name.endswith(".py") and name.isprintable() and not name.startswith(".")
 
 
 def _is_readable(path: Path) -> bool:

@@ -41,11 +41,14 @@ class Crew:
         """How many hosts can take jobs, or have one."""
         return len(self._known)
 
-    def join(self, host: Host) -> None:
-        """A host is ready."""
+    def join(self, host: Host) -> bool:
+        """A host is ready; False where it was before: it has one slot, and takes one job at a time."""
         with self._lock:
+            if host in self._known:
+                return False
             self._known.add(host)
             self._is_free(host)
+            return True
 
     def leave(self, host: Host) -> bool:
         """A host is gone, and its job lost; whether it was ready."""

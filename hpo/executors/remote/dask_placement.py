@@ -159,7 +159,15 @@ def _translated(address: str) -> Iterator[None]:
 
 
 def _url(address: str) -> str:
-    return address if "://" in address else f"tcp://{address}"
+    url = address if "://" in address else f"tcp://{address}"
+    try:  # dask's client finds that out too, and then waits for itself when it is taken apart
+        import_module("distributed.comm.addressing").get_address_host_port(url, strict=True)
+    except ValueError as error:
+        raise ConfigError(
+            f"parallel.address: {address!r} is not where a dask scheduler is ({error}); "
+            "it is HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT"
+        ) from error
+    return url
 
 
 def _check_installed() -> None:

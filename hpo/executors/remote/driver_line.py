@@ -36,7 +36,10 @@ from hpo.executors.remote.sockets import attend
 log = logging.getLogger(__name__)
 
 STRANGERS = 64
-"""How many connections at once may have proved nothing yet; who comes then is turned away."""
+"""How many connections at once may have proved nothing yet; then the oldest makes room, for hosts need no time."""
+
+SETUPS = 8
+"""How many hosts at once are sent their setup: each has its own copy of it in memory until it is sent."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,8 @@ class DriverLine:
         self._hosts = hosts
         self._look = look
         self._me = Identity.here()
-        self._strangers = 0
+        self._strangers: dict[_Wire, None] = {}
+        self._setups = asyncio.Semaphore(SETUPS)
         self._is_over = False
         self._present: set[Host] = set()
         self._loop = asyncio.new_event_loop()
@@ -153,14 +157,16 @@ class DriverLine:
             writer.close()
 
     async def _talk(self, wire: "_Wire") -> None:
-        if self._strangers >= STRANGERS:
-            return
-        self._strangers += 1
+        if len(self._strangers) >= STRANGERS:
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.hang_up()
+        self._strangers[wire] = None
         try:
             async with asyncio.timeout(SECONDS):
                 identity, sees = await self._admitted(wire)
         finally:
-            self._strangers -= 1
+            self._strangers.pop(wire, None)
         setup: Setup | str = identity.misfit(self._me)
         setup = setup or await asyncio.to_thread(self._hosts.setup_for, identity, sees)
         if self._is_over or isinstance(setup, str):
@@ -173,11 +179,15 @@ class DriverLine:
         host = Host(identity, self._sender(wire))
         self._present.add(host)
         try:
-            for part in (encoded("setup", **setup.facts), setup.work, setup.bundle):
-                wire.write(part)
-                await wire.drained()
+            async with self._setups:
+                for part in (encoded("setup", **setup.facts), setup.work, setup.bundle):
+                    wire.write(part)
+                    await wire.drained()
             while True:
                 self._hosts.said(host, decoded(await wire.read(FROM_HOST_LIMIT)))
+        except BadFrame as error:
+            log.warning("host %s is given up, it says what no host may say: %s", host.name, error)
+            raise
         finally:
             self._present.discard(host)
             self._hosts.left(host)

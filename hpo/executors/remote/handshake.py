@@ -21,6 +21,9 @@ from pathlib import Path
 PROTOCOL = 1
 """Raised with every change of what is said after the handshake; the handshake itself stays."""
 
+LONGEST = 500
+"""Characters of each text by which a process says who it is; they go into messages and logs."""
+
 MAGIC = "hpo-slot"
 NONCE = 32
 SECONDS = 10.0
@@ -60,7 +63,8 @@ class Identity:
         except KeyError as error:
             raise ValueError(f"who speaks does not say its {error}") from error
         for name, kind in cls.__annotations__.items():
-            if type(getattr(made, name)) is not kind:
+            value = getattr(made, name)
+            if type(value) is not kind or (kind is str and not (value.isprintable() and len(value) <= LONGEST)):
                 raise ValueError(f"who speaks says a {name} that is none")
         return made
 

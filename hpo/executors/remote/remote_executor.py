@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
-from functools import cache, cached_property, partial
+from functools import cache, partial
 
 import cloudpickle  # type: ignore[import-untyped]  # it has no types
 
@@ -76,6 +76,7 @@ class RemoteExecutor:
         self._why_not = ""
         self._is_broken = False
         self._said_once: set[str] = set()
+        self._packing, self._bundle = threading.Lock(), b""
         self._none_since = time.monotonic()
         self._said = SAY_AGAIN
         self._ends = ExitStack()
@@ -129,7 +130,7 @@ class RemoteExecutor:
                 "tracker.artifacts to a folder that all hosts share, or to an object store (s3://..)"
             )
         try:
-            bundle = self._bundle if is_elsewhere else b""
+            bundle = self._code() if is_elsewhere else b""
         except (ConfigError, OSError) as error:
             return f"host {identity.host} does not see this machine's files, and {error}"
         shares = {"limits": asdict(self._limits), "share": asdict(self._cluster.share)}
@@ -205,7 +206,8 @@ class RemoteExecutor:
             self._is_broken = not self._is_started
             self.turned_away(problem)
             return
-        self._crew.join(host)
+        if not self._crew.join(host):
+            raise BadFrame("it was ready before")
         self._changed.set()
 
     def _asks(self, host: Host, message: Message) -> None:
@@ -248,9 +250,10 @@ class RemoteExecutor:
         problem = self._keeper.problem
         return f": {problem}" if problem else ": its workers are busy, or there are none yet"
 
-    @cached_property
-    def _bundle(self) -> bytes:
-        return pack(self._work.search_path)
+    def _code(self) -> bytes:
+        with self._packing:  # hosts come all at once
+            self._bundle = self._bundle or pack(self._work.search_path)
+            return self._bundle
 
 
 @cache

@@ -19,6 +19,10 @@ def sent_pilot() -> Callable[[str], str]:
         except ImportError as error:
             text = f"host {socket.gethostname()} cannot import hpo in {sys.executable} ({error}); install it there"
             return json.dumps({"kind": "refused", "text": text})
-        return run(errand)
+        try:
+            return run(errand)
+        except Exception as error:  # clusters log what fails with its arguments, and the driver's key is one
+            text = f"host {socket.gethostname()}: no slot host can be started: {type(error).__name__}: {error}"
+            return json.dumps({"kind": "lost", "text": text})
 
     return pilot

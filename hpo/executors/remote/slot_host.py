@@ -36,6 +36,9 @@ OVER, REFUSED, UNREACHABLE, LINE_LOST = 0, 3, 4, 5
 POLL = 0.05
 """Seconds after which a host with a running trial looks for messages."""
 
+REPORT_LIMIT = 10_000
+"""Characters of the last words for the pilot, which fit into a pipe whether it reads them or not."""
+
 LAST_SECONDS = 5.0
 """Seconds to clean up in when the driver or the pilot is gone; then this process kills itself."""
 
@@ -133,7 +136,7 @@ def main() -> None:
     report = _own_stdout()
     code, text = _host(Errand.of(json.loads(sys.stdin.buffer.readline())))
     with suppress(OSError):
-        report.write(text)
+        report.write(text[:REPORT_LIMIT])
         report.close()
     threading.Thread(target=_end_anyhow, args=(code,), daemon=True).start()
     sys.exit(code)
@@ -194,7 +197,7 @@ def _offer(
 ) -> tuple[int, str]:
     is_elsewhere = bool(setup["is_elsewhere"])
     try:
-        work, limits = _work(setup, code, scratch), Limits(**setup["limits"])  # type: ignore[arg-type]  # as sent
+        work, limits = work_here(setup, code, scratch), Limits(**setup["limits"])  # type: ignore[arg-type]  # as sent
         share = Share(**setup["share"])  # type: ignore[arg-type]  # as sent
         executor = ProcessExecutor(work, slots=1, limits=limits, devices=[as_found(share, os.environ)])
     except Exception as error:
@@ -210,18 +213,20 @@ def _offer(
     return OVER, ""
 
 
-def _work(setup: Message, code: tuple[bytes, bytes], scratch: Path) -> Work:
+def work_here(setup: Message, code: tuple[bytes, bytes], scratch: Path) -> Work:
     """The work as it can be done here."""
     pickled, bundle = code
     try:
         work: Work = pickle.loads(pickled)  # noqa: S301  # made by our driver, which has proved that it is
     except Exception as error:
         raise ObjectiveError(f"what trials need cannot be loaded: {failure_line(error)}") from error
-    folder = Path(str(setup["cwd"]))
-    os.chdir(folder if folder.is_dir() else scratch)
+    try:
+        os.chdir(str(setup["cwd"]))
+    except OSError:  # it is not here, or not for who we are here
+        os.chdir(scratch)
     if not setup["is_elsewhere"]:
         return replace(work, scratch=scratch)
-    seen_too = [folder for folder in work.search_path if Path(folder).is_dir()]
+    seen_too = [folder for folder in work.search_path if os.path.isdir(folder)]  # noqa: PTH112  # Path.is_dir may raise
     return replace(work, scratch=scratch, results=None, search_path=(*unpack(bundle, scratch / "code"), *seen_too))
 
 

@@ -13,7 +13,7 @@ from hpo.executors.remote.seen import Probe, sees
 def write(folder: Path, *names: str) -> None:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(f"# {name}")
+        (folder / name).write_text(f"# {name!a}")
 
 
 def names_below(folder: str) -> list[str]:
@@ -24,7 +24,7 @@ def test_modules_and_packages_travel_and_nothing_else(tmp_path: Path) -> None:
     root = tmp_path / "project"
     write(root, "train.py", "pkg/__init__.py", "pkg/sub/deep.py", "spaces/without_init.py")
     write(root, ".git/hook.py", "env/lib/x.py", "env/pyvenv.cfg", "no-module/x.py", "pkg/__pycache__/x.py", "data.csv")
-    write(root, "site-packages/x.py")
+    write(root, "site-packages/x.py", ".secrets.py", "half\udcffname.py")
     (root / "link.py").symlink_to(root / "train.py")
     (root / "linked").symlink_to(root / "pkg")
 

@@ -13,7 +13,7 @@ import pytest
 from hpo.errors import ConfigError
 from hpo.executors.remote import driver_line, host_end
 from hpo.executors.remote.driver_line import DriverLine, Host, Setup
-from hpo.executors.remote.frames import LENGTH, Seal, length_of
+from hpo.executors.remote.frames import LENGTH, BadFrame, Seal, length_of
 from hpo.executors.remote.handshake import NONCE, Identity, answer_to
 from hpo.executors.remote.host_end import Errand, HostEnd, Unreachable, connect
 from hpo.executors.remote.messages import Message, decoded, encoded
@@ -40,6 +40,8 @@ class Guests:
             self.hosts.append(host)
             self.heard.append(message)
             self.news.notify_all()
+        if message["say"] == "nonsense":
+            raise BadFrame("that is nonsense")
 
     def left(self, host: Host) -> None:
         with self.news:
@@ -150,16 +152,38 @@ def test_one_bad_frame_of_a_stranger_ends_the_connection(garbage: bytes, line: D
 def test_strangers_that_keep_silent_are_dropped_and_hold_nobody_up(
     line: DriverLine, guests: Guests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driver_line, "SECONDS", 0.5)
+    monkeypatch.setattr(driver_line, "SECONDS", 1.0)
+    with ExitStack() as silent:
+        connections = [silent.enter_context(stranger(line)) for _ in range(driver_line.STRANGERS)]
+        for connection in connections:
+            assert connection.recv(1)  # each has its challenge
+        with closing(host(line)) as end:  # at the first try, though nobody has left
+            assert end.receive()["say"] == "setup"
+        assert not any(b"proof" in until_hung_up(connection) for connection in connections)
+
+
+def test_the_oldest_of_too_many_strangers_makes_room(line: DriverLine) -> None:
     with ExitStack() as silent:
         connections = [silent.enter_context(stranger(line)) for _ in range(driver_line.STRANGERS)]
         for connection in connections:
             assert connection.recv(1)  # each has its challenge
         with stranger(line) as one_too_many:
-            assert one_too_many.recv(1) == b""
-        assert not any(b"proof" in until_hung_up(connection) for connection in connections)
-        with closing(host(line, patience=5.0)) as end:
-            assert end.receive()["say"] == "setup"
+            assert one_too_many.recv(1)
+            until_hung_up(connections[0])
+            connections[1].settimeout(0.0)
+            assert connections[1].recv(4096)  # the challenge's rest, and no end
+            with pytest.raises(BlockingIOError):
+                connections[1].recv(1)
+
+
+def test_a_host_that_says_what_none_may_say_is_given_up_and_named(
+    line: DriverLine, guests: Guests, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(host(line)) as end:
+        end.send("nonsense")
+        guests.wait(lambda: guests.gone)
+
+    assert f"host {ME.host} is given up, it says what no host may say: that is nonsense" in caplog.text
 
 
 def test_half_a_handshake_holds_nobody_up(line: DriverLine) -> None:

@@ -76,7 +76,8 @@ def test_an_outcome_of_another_trial_is_refused() -> None:
     assert outcome_of(message, Trial(1, {}, 0)) == Outcome(1, 1, State.COMPLETE)
     with pytest.raises(BadFrame, match="another trial"):
         outcome_of(message, Trial(1, {}, 0, attempt=2))
-    for wrong in ({}, {"outcome": []}, {"outcome": {"number": 1}}, {"outcome": {"state": "X"}}):
+    wrongs: list[Message] = [{}, {"outcome": []}, {"outcome": {"number": 1}}, {"outcome": {"state": "X"}}]
+    for wrong in wrongs:
         with pytest.raises(BadFrame, match="no outcome"):
             outcome_of(wrong, Trial(1, {}, 0))
 
@@ -164,7 +165,14 @@ def test_another_version_is_told_which_one_it_would_have_to_be() -> None:
     assert "line protocol" in host.misfit(Identity(2, "0.2", "3.12", "d", "n", 2))
 
 
-@pytest.mark.parametrize("facts", [{}, {**Identity.here().facts, "pid": "1"}, {**Identity.here().facts, "host": None}])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        *({**Identity.here().facts, **wrong} for wrong in ({"pid": "1"}, {"host": None}, {"hpo": "\x1b[2J"})),
+        {**Identity.here().facts, "host": "h" * 501},
+    ],
+)
 def test_who_does_not_say_who_it_is_is_refused(facts: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="who speaks"):
         Identity.of(facts)

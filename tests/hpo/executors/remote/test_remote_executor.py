@@ -1,11 +1,14 @@
 """Slots on hosts: what happens when hosts come and go, see other files, or cannot work; with pilots as processes."""
 
+import json
 import os
+import queue
 import re
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,11 +20,14 @@ from process_placement import ProcessPlacement
 
 from hpo.errors import ClusterUnavailable, ConfigError, ObjectiveError
 from hpo.executors.limits import Limits
-from hpo.executors.remote import keeper, pilot, remote_executor
+from hpo.executors.remote import keeper, pilot, remote_executor, slot_host
 from hpo.executors.remote.cluster import Cluster, listen_at
-from hpo.executors.remote.host_end import Errand
+from hpo.executors.remote.code_bundle import pack
+from hpo.executors.remote.handshake import Identity
+from hpo.executors.remote.host_end import Errand, connect
 from hpo.executors.remote.placement import LOST, REFUSED, UNREACHABLE, PilotReport
 from hpo.executors.remote.remote_executor import RemoteExecutor
+from hpo.executors.remote.sent_pilot import sent_pilot
 from hpo.executors.work import Work
 from hpo.objective import TrialContext
 from hpo.trial import Goal, Outcome, State, Trial
@@ -273,8 +279,6 @@ def test_a_host_that_cannot_reach_the_driver_says_so(monkeypatch: pytest.MonkeyP
 
 
 def _errand(address: str, port: int) -> str:
-    import json
-
     return json.dumps(Errand(address, port, b"k" * 32, 1.0).facts)
 
 
@@ -301,6 +305,7 @@ from process_placement import ProcessPlacement
 from hpo.executors.limits import Limits
 from hpo.executors.remote.cluster import Cluster
 from hpo.executors.remote.remote_executor import RemoteExecutor
+from hpo.executors.remote.sent_pilot import sent_pilot
 from hpo.executors.work import Work
 from hpo.trial import Goal, Trial
 import psutil
@@ -376,3 +381,79 @@ def test_a_pilot_that_is_lost_again_and_again_is_placed_ever_more_slowly(monkeyp
 
     assert placement.placed == [0, 1, 2, 4, 8, 16, 32]
     assert not keeping.has_given_up
+
+
+def test_what_goes_wrong_in_a_pilot_is_a_report_and_nothing_that_a_cluster_would_log_with_the_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_processes(errand: str) -> str:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(pilot, "run", no_processes)
+    report = PilotReport.parse(sent_pilot()('{"key": "00"}'))
+
+    assert report.kind == LOST
+    assert report.text.endswith(": no slot host can be started: OSError: no more processes")
+    assert "key" not in report.text
+
+
+def test_a_drivers_folder_that_a_host_may_not_look_at_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    scratch, out_of_reach = tmp_path / "scratch", "/" + 300 * "x"  # which is an error as one without permission is
+    scratch.mkdir()
+    work = Work(abs, "loss", Goal.MINIMIZE, None, tmp_path, search_path=[out_of_reach])  # type: ignore[arg-type]
+    setup = {"cwd": out_of_reach, "is_elsewhere": True}
+
+    there = slot_host.work_here(setup, (cloudpickle.dumps(work), pack([])), scratch)
+
+    assert (there.search_path, there.scratch, Path.cwd()) == ((), scratch, scratch)
+
+
+class OneHost:
+    """A cluster of nobody: who comes, comes by itself."""
+
+    address = "127.0.0.1"
+
+    def __init__(self) -> None:
+        self.errands: list[Errand] = []
+
+    def place(self, errand: str, count: int) -> None:
+        self.errands.append(Errand.of(json.loads(errand)))
+
+    def ended(self) -> list[PilotReport]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_host_that_offers_its_slot_twice_is_given_up(make: Make) -> None:
+    """Else it would be sent two trials at once, and the first would be waited for for ever."""
+    placement, said = OneHost(), queue.SimpleQueue[str]()
+
+    def pretend() -> None:
+        until(lambda: placement.errands)
+        me = Identity.here()
+        end, _ = connect(placement.errands[0], me)
+        end.send("hello", **me.facts, sees={"driver": True})
+        assert (end.receive()["say"], len(end.receive_bytes()) > 0, end.receive_bytes()) == ("setup", True, b"")
+        end.send("ready", problem="")
+        said.put(str(end.receive()["say"]))
+        end.send("ready", problem="")
+        try:
+            end.receive()
+        except (EOFError, OSError) as error:
+            said.put(type(error).__name__)
+        end.close()
+
+    host = threading.Thread(target=pretend)
+    host.start()
+    executor = make(lambda params, trial: 1.0, placement, slots=2)
+    executor.submit(Trial(0, {}, 0))
+    (lost,) = executor.wait(PATIENCE)
+    host.join()
+
+    assert (lost.reason, said.get()) == ("lost", "trial")
+    assert said.get() in ("EOFError", "ConnectionResetError")
