@@ -200,6 +200,7 @@ class DriverLine:
         of_host = nonce_of(answer)
         if not _is(answer.get("answer"), answer_to(self._key, of_driver, of_host)):
             raise BadFrame("it does not know the key")
+        self._strangers.pop(wire, None)
         wire.sign(*frame_keys(self._key, of_driver, of_host))
         wire.write(encoded("proof", proof=proof_to(self._key, of_driver, of_host), look=self._look, **self._me.facts))
         hello = decoded(await wire.read(HANDSHAKE_LIMIT), "hello")
