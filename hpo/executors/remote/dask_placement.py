@@ -63,6 +63,11 @@ class DaskPlacement:
         except BaseException:
             self.close()
             raise
+        if self._own is not None and not self._own.security:
+            log.warning(
+                "other users of this machine can run code in the local dask cluster; pip install cryptography, "
+                "which protects it, or use backend loky"
+            )
         if not is_loopback(self.address) and not self._address.startswith("tls://"):
             log.warning(
                 "the dask scheduler at %s is neither encrypted nor protected: who reaches it can run code there; "
@@ -154,8 +159,10 @@ def _translated(address: str) -> Iterator[None]:
     except (ConfigError, ClusterUnavailable):
         raise
     except Exception as error:  # dask raises OSError, TimeoutError, RuntimeError and ValueError for a line that broke
-        text = f"the dask scheduler at {address} is not reachable: {failure_line(error)}"
-        raise ClusterUnavailable(text) from error
+        raise ClusterUnavailable(
+            f"the dask scheduler at {address} is not reachable: {failure_line(error)} "
+            "(if it is elsewhere now: correct parallel.address, hpo run FILE)"
+        ) from error
 
 
 def _url(address: str) -> str:

@@ -54,7 +54,7 @@ class Setup:
 class Host:
     """One slot host, as the driver sees it. `send` may be called from any thread and never waits."""
 
-    def __init__(self, identity: Identity, send: Callable[[bytes | None], None]) -> None:
+    def __init__(self, identity: Identity, send: Callable[[bytes], None]) -> None:
         self.identity = identity
         self.name = identity.host
         self._send = send
@@ -62,10 +62,6 @@ class Host:
     def send(self, say: str, **facts: object) -> None:
         """Sends a message; where the line is broken nothing happens, and `Hosts.left` is called."""
         self._send(encoded(say, **facts))
-
-    def drop(self) -> None:
-        """Hangs up, once all is sent."""
-        self._send(None)
 
 
 class Hosts(Protocol):
@@ -208,10 +204,10 @@ class DriverLine:
         seen = {str(name): value is True for name, value in sees.items()} if isinstance(sees, dict) else {}
         return Identity.of(hello), seen
 
-    def _sender(self, wire: "_Wire") -> Callable[[bytes | None], None]:
-        def send(body: bytes | None) -> None:
+    def _sender(self, wire: "_Wire") -> Callable[[bytes], None]:
+        def send(body: bytes) -> None:
             with suppress(RuntimeError):  # the loop is closed: the driver has ended
-                self._loop.call_soon_threadsafe(*((wire.hang_up,) if body is None else (wire.write, body)))
+                self._loop.call_soon_threadsafe(wire.write, body)
 
         return send
 
