@@ -176,6 +176,6 @@ def test_a_choice_is_a_secret_by_a_clear_name_or_by_its_look_only() -> None:
      "sk-" * 500_000, "AKIA" * 300_000, "gh" * 500_000 + "_"],
 )  # fmt: skip
 def test_no_text_makes_the_search_for_secrets_slow(text: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     hide_patterns(text)
-    assert time.perf_counter() - began < 3
+    assert time.thread_time() - began < 10  # seconds of CPU; looking again from each place would take hours

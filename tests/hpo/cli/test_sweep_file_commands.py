@@ -65,7 +65,7 @@ def test_check_print_shows_yaml_that_reads_back() -> None:
         "version: 1",
     ]
     assert "budget: {n_trials: 50, max_failures: 10}" in done.stdout
-    assert "parallel: {n_jobs: 1, backend: loky, window: 1, inner_threads: 1}" in done.stdout
+    assert "parallel: {backend: loky, n_jobs: 1, window: 1, inner_threads: 1}" in done.stdout
     assert config_hash(read_sweep_text(done.stdout)) == config_hash(read_sweep("a.yaml"))
 
 

@@ -27,12 +27,14 @@ parallel: {backend: serial}
 register: {name: parabola, top: 1, when: "loss <= 100"}
 """
 CODE = """
-import os, signal
+import os, signal, sys, time
 def objective(params, trial):
     if os.environ.get("OF_FLOWS") == "fail":
         raise ValueError("as asked")
     if os.environ.get("OF_FLOWS") == "end" and trial.number == 1:
         os.kill(os.getpid(), signal.SIGTERM)
+        while not sys.modules["of_flows_ending"].asked:
+            time.sleep(0.001)
     if os.environ.get("OF_FLOWS") == "model":
         from sklearn.dummy import DummyRegressor
         trial.log_model(DummyRegressor(strategy="constant", constant=params["x"]).fit([[0.0]], [0.0]))
@@ -117,15 +119,18 @@ def test_a_sweep_without_a_result_is_an_error(request_: Request, monkeypatch: py
 def test_an_exception_that_a_signal_raises_ends_the_sweep_with_care_first(
     request_: Request, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OF_FLOWS", "end")
+    ending = Interruption()
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        with pytest.raises(Terminated):
-            steps.search(request_, LOG)
+        with monkeypatch.context() as patch:
+            patch.setenv("OF_FLOWS", "end")
+            patch.setattr(steps, "Interruption", lambda: ending)
+            patch.setitem(sys.modules, "of_flows_ending", ending)  # the trial runs until the sweep was asked to end
+            with pytest.raises(Terminated):
+                steps.search(request_, LOG)
     finally:
         signal.signal(signal.SIGTERM, before)
     assert load("parabola", tracker=request_.tracker).counts() == {"COMPLETE": 2}
-    monkeypatch.delenv("OF_FLOWS")
     assert steps.search(request_, LOG)["trials"] == {"COMPLETE": 3}
 
 
