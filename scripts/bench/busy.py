@@ -2,9 +2,10 @@
 
 A trial sleeps for a time drawn for its number, so that all sides do the same work: log-normal, 1 s in the mean, sigma
 0.7 (the longest of 10,000 takes 12 s). Every side runs in a process of its own, one at a time, with a fresh store on
-disk. The busy share is what was slept, over workers x the time from the first trial's start to the last one's: the
-tail, in which ever fewer trials are left, belongs to the budget and not to the side, and stands beside it. `gap` is how
-long a worker waits between two trials, `ask` how long the sampler took for one, where that can be seen.
+disk; peers in the environments that everyone.py makes, where they are there. The busy share is what was slept, over
+workers x the time from the first trial's start to the last one's: the tail, in which ever fewer trials are left,
+belongs to the budget and not to the side, and stands beside it. `gap` is how long a worker waits between two trials,
+`ask` how long the sampler took for one, where that can be seen.
 
 Usage: python scripts/bench/busy.py [--workers 8 64 512] [--each 20] [--only NAME ...] [--repeat 1] [--json FILE]
 """
@@ -27,6 +28,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+
+from environments import PEERS, python_of
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
@@ -321,7 +324,7 @@ def measure(side: str, workers: int, trials: int, mean: float) -> None:
 
 def measured(side: str, workers: int, trials: int, mean: float) -> Figures | str:
     """The figures of a side run in a process of its own, or why there are none."""
-    command = [sys.executable, __file__, "--measure", side, "--workers", str(workers), "--trials", str(trials)]
+    command = [str(_python(side)), __file__, "--measure", side, "--workers", str(workers), "--trials", str(trials)]
     limit = 60 + PATIENCE * mean * trials / workers
     if side.startswith("ray"):
         if workers > RAY_MOST:
@@ -338,6 +341,21 @@ def measured(side: str, workers: int, trials: int, mean: float) -> Figures | str
     except subprocess.CalledProcessError as error:
         return (error.stderr.strip().splitlines() or ["no word"])[-1][:100]
     return Figures(**json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def _python(side: str) -> Path:
+    """The interpreter of the peer that a side is named after, where it is installed; else this one."""
+    peer = side.split()[0]
+    return python_of(peer) if peer in PEERS and python_of(peer).exists() else Path(sys.executable)
+
+
+def chosen(words: Sequence[str] | None) -> list[str]:
+    """The sides that are meant: a whole name is that side alone, a part of names all that have it."""
+
+    def meant(name: str) -> bool:
+        return any(word == name if word in SIDES else word in name for word in words or [""])
+
+    return [name for name in SIDES if meant(name)]
 
 
 HEAD = "| side | workers | busy | with tail | trials/s | gap median | longest | ask | CPU per trial | memory |"
@@ -377,7 +395,7 @@ def main() -> None:
     if options.measure:
         measure(options.measure, options.workers[0], options.trials, options.mean)
         return
-    sides = [name for name in SIDES if not options.only or any(part in name for part in options.only)]
+    sides = chosen(options.only)
     kept = []
     print(f"{HEAD}\n|{'---|' * 10}", flush=True)
     for workers in options.workers:

@@ -108,8 +108,14 @@ def _cell(comparison: Comparison, side: str) -> str:
     if side == comparison.base:
         return number(statistics.median(values))
     ratios = ratios_of(comparison, side)
-    better = f" ({number(statistics.median(ratios))}x)" if ratios else ""
+    better = f" ({_ratio(ratios)})" if ratios else ""
     return f"{number(statistics.median(values))}{better}"
+
+
+def _ratio(ratios: Sequence[float]) -> str:
+    """The median, and from where to where where there are several."""
+    middle = f"{number(statistics.median(ratios))}x"
+    return middle if len(ratios) < 2 else f"{middle}, {number(min(ratios))} to {number(max(ratios))}"
 
 
 def section(item: Item) -> str:
