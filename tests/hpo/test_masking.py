@@ -168,6 +168,7 @@ def test_a_choice_is_a_secret_by_a_clear_name_or_by_its_look_only() -> None:
     assert not is_secret_choice("vect__token_pattern", r"\w+")
 
 
+@pytest.mark.everyday(count=5)
 @pytest.mark.parametrize(
     "text",
     ["://" + "a" * 2_000_000, "://a:" * 200_000 + "@ ", "-----BEGIN PRIVATE KEY-----" * 50_000, "?a" * 500_000 + "=",

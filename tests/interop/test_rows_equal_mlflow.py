@@ -182,12 +182,12 @@ def columns_of(uri: str, table: str, without: set[str]) -> list[str]:
     return [name for name in names if name not in without]
 
 
-@pytest.mark.parametrize("runs", [60, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [30, pytest.param(400, marks=pytest.mark.slow)])
 def test_random_runs_make_the_same_rows(mlflow: Any, tmp_path: Path, runs: int) -> None:
     make_the_same_rows(f"sqlite:///{tmp_path}/theirs.db", f"sqlite:///{tmp_path}/ours.db", runs, tmp_path / "mlruns")
 
 
-@pytest.mark.parametrize("runs", [30, pytest.param(120, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [12, pytest.param(120, marks=pytest.mark.slow)])
 def test_random_runs_make_the_same_rows_on_postgres(mlflow: Any, postgres: Any, tmp_path: Path, runs: int) -> None:
     theirs, ours = (postgres.uri(postgres.create()) for _ in range(2))
     make_the_same_rows(theirs, ours, runs, tmp_path / "mlruns")
