@@ -11,18 +11,22 @@ import joblib
 from hpo.errors import ConfigError
 from hpo.executors.remote.cluster import Cluster
 from hpo.executors.remote.placement import LOST, PilotReport, Placement
-from hpo.executors.remote.placement_process import PlacementProcess
+from hpo.executors.remote.placement_process import FINDING, MAKING, PlacementProcess
 from hpo.executors.remote.sent_pilot import sent_pilot
-from hpo.failure_text import failure_line
+from hpo.failure_text import failure_line, message_line
 
 ON_THIS_MACHINE = ("loky", "threading", "multiprocessing", "sequential")
+
+CALLED_APART = ("spark",)
+"""Backends that hand out results only all together, and to which calls of one task each cost nothing more."""
 
 
 class JoblibPlacement:
     """`backend` as joblib has it; `register` is module:function, called first.
 
     Pilots that are asked for together are one call of `joblib.Parallel`. Where the backend hands results out one by one
-    (loky, threading, dask) a lost pilot is known at once; else only when all of its call have ended.
+    (loky, threading, dask) a lost pilot is known at once; else only when all of its call have ended. Spark's are a call
+    each, since joblib gives up a whole call with the first task that fails.
     """
 
     def __init__(self, *, backend: str, register: str | None) -> None:
@@ -49,8 +53,10 @@ class JoblibPlacement:
         return "127.0.0.1"
 
     def place(self, errand: str, count: int) -> None:
-        """Runs so many pilots at once, in a thread since joblib waits for them."""
-        threading.Thread(target=self._run, args=(errand, count), daemon=True).start()
+        """Runs so many pilots at once, in threads since joblib waits for them."""
+        calls = [1] * count if self._backend in CALLED_APART else [count]
+        for size in calls:
+            threading.Thread(target=self._run, args=(errand, size), daemon=True).start()
 
     def ended(self) -> Sequence[PilotReport]:
         """The pilots of which joblib has told."""
@@ -71,7 +77,7 @@ class JoblibPlacement:
                 self._ended.put(PilotReport.parse(text))
                 left -= 1
         except Exception as error:
-            why = failure_line(error)
+            why = _reason(error)
         for _ in range(left):
             self._ended.put(PilotReport(LOST, why))
 
@@ -82,7 +88,12 @@ class JoblibPlacement:
 
     def _parallel(self, count: int) -> Callable[[Iterable[Any]], Iterable[str]]:
         settings: dict[str, Any] = {"batch_size": 1, "pre_dispatch": "all"}
-        with joblib.parallel_config(backend=self._backend, n_jobs=count):  # it knows more backends than Parallel itself
+        least = 1 if self._backend in ON_THIS_MACHINE else 2  # joblib asks no backend for one job, it does that here
+        n_jobs = max(count, least)
+        with joblib.parallel_config(
+            backend=self._backend, n_jobs=n_jobs
+        ):  # it knows more backends than Parallel itself
+            _raise_errors(joblib.parallel.get_active_backend()[0])
             try:
                 one_by_one: Callable[[Iterable[Any]], Iterable[str]]
                 one_by_one = joblib.Parallel(return_as="generator_unordered", **settings)
@@ -95,7 +106,30 @@ class JoblibPlacement:
 def joblib_placement(backend: str, cluster: Cluster, search_path: Sequence[str] = ()) -> Placement:
     """A backend of joblib, held by a process of its own; what `register` names is looked for in `search_path` first."""
     asked = {"backend": backend, "register": cluster.register}
-    return PlacementProcess(f"{__name__}:{JoblibPlacement.__name__}", asked, search_path)
+    seconds = FINDING if backend in ON_THIS_MACHINE else MAKING  # Spark starts a virtual machine, and perhaps a cluster
+    return PlacementProcess(f"{__name__}:{JoblibPlacement.__name__}", asked, search_path, seconds=seconds)
+
+
+def _raise_errors(backend: Any) -> None:
+    """Raises an error that the backend hands out like a result (Spark's), of which joblib says that it is no list."""
+    retrieve = backend.retrieve_result
+
+    def raising(out: object, timeout: float | None = None) -> object:
+        result = retrieve(out, timeout)
+        error = getattr(result, "exc", None)
+        if isinstance(error, BaseException):
+            raise error
+        return result
+
+    backend.retrieve_result = raising
+
+
+def _reason(error: Exception) -> str:
+    """In one line; the last one where the message is a traceback of the worker's."""
+    lines = str(error).strip().splitlines()
+    if any(line.startswith("Traceback (most recent call last)") for line in lines):
+        return message_line(Exception(lines[-1]))
+    return failure_line(error)
 
 
 def _call(register: str) -> None:

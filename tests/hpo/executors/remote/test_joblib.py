@@ -9,14 +9,16 @@ import cloudpickle
 import joblib
 import psutil
 import pytest
-from joblib._parallel_backends import LokyBackend
+from joblib._parallel_backends import LokyBackend, ThreadingBackend
 
 from hpo.errors import ConfigError
 from hpo.executor import Executor
 from hpo.executors.devices import Share
 from hpo.executors.names import make_executor
 from hpo.executors.remote.cluster import Cluster
-from hpo.executors.remote.joblib_placement import JoblibPlacement
+from hpo.executors.remote.joblib_placement import JoblibPlacement, joblib_placement
+from hpo.executors.remote.placement import ENDED, LOST, PilotReport
+from hpo.executors.remote.placement_process import FINDING, MAKING
 from hpo.objective import TrialContext
 from hpo.trial import Goal, Outcome, State, Trial
 
@@ -62,6 +64,16 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
+def reports_of(placement: JoblibPlacement, count: int) -> list[PilotReport]:
+    reports: list[PilotReport] = []
+    deadline = time.monotonic() + PATIENCE
+    while len(reports) < count:
+        assert time.monotonic() < deadline, "nothing happened in time"
+        reports += placement.ended()
+        time.sleep(0.01)
+    return reports
+
+
 def test_a_backend_that_joblib_does_not_know_is_named() -> None:
     with pytest.raises(ConfigError, match=r"joblib has no backend 'spork' .* name with parallel\.register what regist"):
         JoblibPlacement(backend="spork", register=None)
@@ -82,6 +94,79 @@ def test_only_the_user_knows_how_workers_of_other_backends_reach_the_driver(monk
 def test_joblib_deals_no_devices(make: Make) -> None:
     with pytest.raises(ConfigError, match="joblib cannot deal devices through its backend loky"):
         make("joblib:loky", share=Share(gpus=1))
+
+
+class Unraised(ThreadingBackend):  # type: ignore[misc]  # joblib has no types
+    """Hands out a task's error as if it were its result, as Spark's."""
+
+    supports_retrieve_callback = False
+
+
+def fail() -> Callable[[str], str]:
+    def pilot(errand: str) -> str:
+        raise RuntimeError("in the worker:\nTraceback (most recent call last):\n  ..\nModuleNotFoundError: no joblib\n")
+
+    return pilot
+
+
+def test_the_reason_why_a_task_failed_is_told_where_a_backend_hands_it_out_as_a_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(joblib.parallel.BACKENDS, "unraised", Unraised)
+    monkeypatch.setattr("hpo.executors.remote.joblib_placement.sent_pilot", fail)
+    placement = JoblibPlacement(backend="unraised", register=None)
+    placement.place("errand", 1)
+    assert reports_of(placement, 1) == [PilotReport(LOST, "ModuleNotFoundError: no joblib")]
+
+
+def short() -> Callable[[str], str]:
+    return lambda errand: PilotReport(ENDED).json
+
+
+class Elsewhere(ThreadingBackend):  # type: ignore[misc]  # joblib has no types
+    """Counts the calls of joblib that it is part of."""
+
+    calls = 0
+
+    def start_call(self) -> None:
+        type(self).calls += 1
+
+
+@pytest.mark.parametrize(("name", "calls"), [("elsewhere", 1), ("spark", 3)])
+def test_spark_has_a_call_for_each_pilot_so_that_one_that_fails_costs_no_other(
+    name: str, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(joblib.parallel.BACKENDS, name, Elsewhere)
+    monkeypatch.setattr(Elsewhere, "calls", 0)
+    monkeypatch.setattr("hpo.executors.remote.joblib_placement.sent_pilot", short)
+    placement = JoblibPlacement(backend=name, register=None)
+    placement.place("errand", 3)
+
+    assert len(reports_of(placement, 3)) == 3
+    assert Elsewhere.calls == calls
+
+
+def test_a_single_pilot_runs_in_the_backend_too_and_not_beside_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(joblib.parallel.BACKENDS, "elsewhere", Elsewhere)
+    monkeypatch.setattr(Elsewhere, "calls", 0)
+    monkeypatch.setattr("hpo.executors.remote.joblib_placement.sent_pilot", short)
+    placement = JoblibPlacement(backend="elsewhere", register=None)
+    placement.place("errand", 1)
+
+    assert len(reports_of(placement, 1)) == 1
+    assert Elsewhere.calls == 1
+
+
+def test_a_backend_of_the_users_has_longer_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = []
+    monkeypatch.setattr(
+        "hpo.executors.remote.joblib_placement.PlacementProcess",
+        lambda *_, **settings: seconds.append(settings["seconds"]),
+    )
+    for backend in ("loky", "spark"):
+        joblib_placement(backend, Cluster())
+
+    assert seconds == [FINDING, MAKING]
 
 
 @pytest.mark.slow
