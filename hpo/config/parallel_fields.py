@@ -63,6 +63,16 @@ class ClusterKeys(DeviceKeys):
                 raise broken(f"is for {of}, and backend is {self.backend}", key, on_key=True)
         return self
 
+    @model_validator(mode="after")
+    def _can_deal_devices(self) -> "ClusterKeys":
+        asked = self.asks_for_device
+        if asked and self.backend.startswith("joblib:"):
+            raise broken("joblib deals no devices to trials; write backend: loky, dask or ray", asked, on_key=True)
+        if asked and self.backend == "dask" and self.address is None:
+            way_out = "name a cluster by address, or write backend: loky or ray"
+            raise broken(f"a local dask cluster deals no devices to trials; {way_out}", asked, on_key=True)
+        return self
+
     @property
     def is_cluster(self) -> bool:
         """Whether trials may run on other machines."""

@@ -47,6 +47,14 @@ def test_backends_of_one_process_have_no_devices_to_deal(backend: str) -> None:
         parallel("cpus_per_trial=1", f"backend={backend}")
 
 
+def test_clusters_that_deal_no_devices_are_known_from_the_file() -> None:
+    with pytest.raises(ConfigError, match=r"parallel\.gpus_per_trial: joblib deals no devices .*; write backend: loky"):
+        parallel("gpus_per_trial=1", "backend=joblib:loky")
+    with pytest.raises(ConfigError, match=r"parallel\.cpus_per_trial: a local dask cluster .*; name a cluster by"):
+        parallel("cpus_per_trial=1", "backend=dask")
+    assert parallel("gpus_per_trial=1", "backend=dask", "address=tcp://scheduler:8786").gpus_per_trial == 1
+
+
 def test_devices_make_no_other_sweep() -> None:
     plain = read_sweep_text(TEXT, "sweep.yaml", [])
     shared = read_sweep_text(TEXT, "sweep.yaml", ["parallel.gpus_per_trial=0.5", "parallel.cpus_per_trial=2"])
