@@ -49,6 +49,7 @@ VIEWS = (
     View("curves", "/sweeps/digits", tab="Learning curves"),
     View("timeline", "/sweeps/digits", tab="Timeline"),
     View("contour", "/sweeps/digits", tab="Contour"),
+    View("distribution", "/sweeps/digits", tab="Distribution"),
     View("front", "/sweeps/trade-off", tab="Pareto front"),
     View("winner", "/sweeps/breast-cancer", tab="Winner"),
     View("trial", "/sweeps/digits/trials/{failed}", height=1000),
