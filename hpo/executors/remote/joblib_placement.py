@@ -2,13 +2,15 @@
 
 import importlib
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import joblib
 
-from hpo.errors import ConfigError
+from hpo.errors import ClusterUnavailable, ConfigError
 from hpo.executors.remote.cluster import Cluster
 from hpo.executors.remote.placement import LOST, PilotReport, Placement
 from hpo.executors.remote.placement_process import FINDING, MAKING, PlacementProcess
@@ -19,6 +21,12 @@ ON_THIS_MACHINE = ("loky", "threading", "multiprocessing", "sequential")
 
 CALLED_APART = ("spark",)
 """Backends that hand out results only all together, and to which calls of one task each cost nothing more."""
+
+QUICK = 20.0
+"""Seconds: a call of joblib that fails sooner than that may never have reached the backend."""
+
+TRIES = 3
+"""Pilots in a row that went so soon."""
 
 
 class JoblibPlacement:
@@ -31,7 +39,8 @@ class JoblibPlacement:
 
     def __init__(self, *, backend: str, register: str | None) -> None:
         self._backend = backend
-        self._ended: SimpleQueue[PilotReport] = SimpleQueue()
+        self._ended: SimpleQueue[tuple[PilotReport, bool]] = SimpleQueue()
+        self._out = self._failed = 0
         if register is not None:
             _call(register)
         try:
@@ -54,32 +63,41 @@ class JoblibPlacement:
 
     def place(self, errand: str, count: int) -> None:
         """Runs so many pilots at once, in threads since joblib waits for them."""
+        self._out += count
         calls = [1] * count if self._backend in CALLED_APART else [count]
         for size in calls:
             threading.Thread(target=self._run, args=(errand, size), daemon=True).start()
 
     def ended(self) -> Sequence[PilotReport]:
-        """The pilots of which joblib has told."""
-        reports = []
-        while True:
-            try:
-                reports.append(self._ended.get_nowait())
-            except Empty:
-                return reports
+        """The pilots of which joblib has told; ClusterUnavailable where it reaches nothing any more.
+
+        What `register` has connected (Spark's session) may be dead for good: another process registers anew.
+        """
+        reports: list[PilotReport] = []
+        with suppress(Empty):
+            while True:
+                report, has_failed_soon = self._ended.get_nowait()
+                self._failed = self._failed + 1 if has_failed_soon else 0
+                reports.append(report)
+        self._out -= len(reports)
+        if self._failed >= TRIES and not self._out and not reports:
+            raise ClusterUnavailable(f"joblib's {self._backend} runs nothing any more")
+        return reports
 
     def close(self) -> None:
         """Nothing to let go of: joblib's calls end with their pilots, or with this process."""
 
     def _run(self, errand: str, count: int) -> None:
+        began = time.monotonic()
         left, why = count, "joblib gave fewer results than it was asked for"
         try:
             for text in self._results(errand, count):
-                self._ended.put(PilotReport.parse(text))
+                self._ended.put((PilotReport.parse(text), False))
                 left -= 1
         except Exception as error:
             why = _reason(error)
         for _ in range(left):
-            self._ended.put(PilotReport(LOST, why))
+            self._ended.put((PilotReport(LOST, why), time.monotonic() - began < QUICK))
 
     def _results(self, errand: str, count: int) -> Iterable[str]:
         calls = (joblib.delayed(sent_pilot())(errand) for _ in range(count))

@@ -11,12 +11,12 @@ import psutil
 import pytest
 from joblib._parallel_backends import LokyBackend, ThreadingBackend
 
-from hpo.errors import ConfigError
+from hpo.errors import ClusterUnavailable, ConfigError
 from hpo.executor import Executor
 from hpo.executors.devices import Share
 from hpo.executors.names import make_executor
 from hpo.executors.remote.cluster import Cluster
-from hpo.executors.remote.joblib_placement import JoblibPlacement, joblib_placement
+from hpo.executors.remote.joblib_placement import TRIES, JoblibPlacement, joblib_placement
 from hpo.executors.remote.placement import ENDED, LOST, PilotReport
 from hpo.executors.remote.placement_process import FINDING, MAKING
 from hpo.objective import TrialContext
@@ -117,6 +117,19 @@ def test_the_reason_why_a_task_failed_is_told_where_a_backend_hands_it_out_as_a_
     placement = JoblibPlacement(backend="unraised", register=None)
     placement.place("errand", 1)
     assert reports_of(placement, 1) == [PilotReport(LOST, "ModuleNotFoundError: no joblib")]
+
+
+def test_a_backend_that_runs_nothing_any_more_is_registered_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spark's session is dead for good when its virtual machine is."""
+    monkeypatch.setitem(joblib.parallel.BACKENDS, "unraised", Unraised)
+    monkeypatch.setattr("hpo.executors.remote.joblib_placement.sent_pilot", fail)
+    placement = JoblibPlacement(backend="unraised", register=None)
+    for _ in range(TRIES):
+        placement.place("errand", 1)
+        reports_of(placement, 1)
+
+    with pytest.raises(ClusterUnavailable, match="joblib's unraised runs nothing any more"):
+        placement.ended()
 
 
 def short() -> Callable[[str], str]:
