@@ -57,7 +57,7 @@ def version_fields(tracker: Tracker, version: ModelVersion) -> dict[str, object]
         "sweep": parent.name if parent else version.tags.get(SWEEP_NAME_TAG),
         "sweep_id": parent.id if parent else version.tags.get(SWEEP_TAG),
         "trial": run.trial.number if run and run.trial else None,
-        "metrics": metrics_of(version, run),
+        "metrics": with_first(metrics_of(version, run), parent.sweep.metric if parent and parent.sweep else None),
         "gates": gates_of(version),
         "created": version.created,
         "user": version.user or None,
@@ -75,6 +75,12 @@ def metrics_of(version: ModelVersion, run: Run | None) -> dict[str, float | None
             with contextlib.suppress(ValueError):
                 found[key.removeprefix(METRIC_TAG)] = float(value)
     return finite_in(found)
+
+
+def with_first(metrics: Mapping[str, float | None], metric: str | None) -> dict[str, float | None]:
+    """The same, what the sweep was ranked by and its score on the test part first: lists show a few only."""
+    first = [metric, f"test_{metric}"] if metric else []
+    return {name: metrics[name] for name in dict.fromkeys([*first, *metrics]) if name in metrics}
 
 
 def gates_of(version: ModelVersion) -> list[object]:

@@ -25,7 +25,7 @@ export function edfView(store) {
 export function edfOption(curves, title) {
   const far = Math.max(...curves.map(([, sorted]) => calmEnd(sorted)));
   return {
-    xAxis: { type: "value", ...chartAxis(title), max: far },
+    xAxis: { type: "value", ...chartAxis(title), max: far, axisLabel: { ...chartAxis(title).axisLabel, showMaxLabel: false } },
     yAxis: { type: "value", min: 0, max: 1, ...chartAxis("share of trials", { nameGap: 46, scale: false }) },
     tooltip: { renderMode: "richText", trigger: "axis", formatter: (points) => points.map(({ seriesName, value }) => `${seriesName}: ${formatPercent(value[1])} at most ${formatNumber(value[0])}`).join("\n") },
     legend: { show: curves.length > 1, top: 0, type: "scroll" },

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hpo.views.model_fields import with_first
 from hpo.views.run_fields import artifact_id
 from trackers.opening import open_store
 from trackers.records import Artifact, Point, RunEnded, RunStarted, RunUpdated, Status, SweepFacts, TrialFacts
@@ -311,6 +312,12 @@ def test_models_tell_versions_and_who_was_live_when(site) -> None:
     assert (version["sweep"], version["trial"], version["metrics"]["auc"]) == ("iris", 1, 0.9)
     assert [(event["action"], event["who"]) for event in model["history"]] == [("register", "ana"), ("alias", "ana")]
     assert site.ask("/api/models/nobody").status == 404
+
+
+def test_the_metrics_of_a_version_begin_with_what_it_was_picked_by() -> None:
+    found = with_first({"accuracy": 0.9, "auc": 0.8, "fold_auc": 0.7, "test_auc": 0.6}, "auc")
+    assert list(found.items()) == [("auc", 0.8), ("test_auc", 0.6), ("accuracy", 0.9), ("fold_auc", 0.7)]
+    assert with_first({"loss": None}, None) == {"loss": None}
 
 
 def test_curves_are_those_of_the_best_or_of_the_trials_asked_for(site) -> None:
