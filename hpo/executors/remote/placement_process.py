@@ -19,7 +19,7 @@ from hpo.executors.remote.placement import LOST, PilotReport, Placement
 MAKING = 120.0
 """Seconds within which a local cluster has to be made."""
 
-FINDING = 30.0
+FINDING = 60.0
 """Seconds within which one that is there has to answer."""
 
 LAST_SECONDS = 15.0
