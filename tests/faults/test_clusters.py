@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -204,6 +206,23 @@ def test_a_cluster_may_be_smaller_than_n_jobs_and_grow(sweep_folder, start_drive
     dask_processes.start_worker()
     wait_for(lambda: sweep_folder.held(1))
     sweep_folder.release()
+
+    assert driver.wait() == 0, driver.stderr
+    assert_exact(sweep_folder, 6)
+
+
+@SLOW
+def test_trials_wait_for_a_worker_that_offers_their_gpus(sweep_folder, start_driver, wait_for, dask_processes) -> None:
+    dask_processes.start_worker()
+    there = f"import distributed; distributed.Client({dask_processes.address!r}, timeout=60).wait_for_workers(1, 60)"
+    subprocess.run([sys.executable, "-c", there], check=True)
+    sweep_folder.write(parallel=parallel(address=dask_processes.address, gpus_per_trial=0.5))
+    driver = start_driver()
+    wait_for(lambda: "a trial needs 0.5 of dask's resource GPU" in driver.stderr)
+    assert '--resources "GPU=1"' in driver.stderr
+    assert not sweep_folder.ledger()
+
+    dask_processes.start_worker({"CUDA_VISIBLE_DEVICES": "3"}, "--resources", "GPU=1", "--nthreads", "2")
 
     assert driver.wait() == 0, driver.stderr
     assert_exact(sweep_folder, 6)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
+from math import ceil
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -40,6 +41,8 @@ class _Client(Protocol):
 
     def map(self, *given: object, **more: object) -> list[_Future]: ...
 
+    def scheduler_info(self) -> dict[str, dict[str, dict[str, dict[str, float]]]]: ...
+
     def close(self, timeout: float) -> None: ...
 
 
@@ -59,7 +62,7 @@ class DaskPlacement:
         self._client: _Client | None = None
         self._quiet = _Quiet()
         try:
-            self._connected()
+            self._warn_of_resources(self._connected())
         except BaseException:
             self.close()
             raise
@@ -124,6 +127,19 @@ class DaskPlacement:
         if self._own is not None:
             self._own.close()
         self._quiet.over()
+
+    def _warn_of_resources(self, client: _Client) -> None:
+        """Says where none of the workers offers what a pilot needs; others that do may come."""
+        with _translated(self._address):
+            offers = [worker["resources"] for worker in client.scheduler_info()["workers"].values()]
+        for name, needed in (self._resources or {}).items():
+            most = max((offer.get(name, 0.0) for offer in offers), default=needed)
+            if most < needed:
+                log.warning(
+                    "parallel.%ss_per_trial: a trial needs %g of dask's resource %s, and of the workers at %s none "
+                    'offers more than %g; waiting for one that does: dask worker %s --resources "%s=%d"',
+                    name.lower(), needed, name, self._address, most, self._address, name, max(1, ceil(needed)),
+                )  # fmt: skip
 
     def _connected(self) -> _Client:
         if self._client is not None and self._client.status == "running":
