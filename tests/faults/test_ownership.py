@@ -17,7 +17,7 @@ from trackers.records import Query
 
 Wait = Callable[..., None]
 SLOW = pytest.mark.slow
-RACES = [8, *(pytest.param(count, marks=SLOW) for count in (2, 3, 8, 8))]
+RACES = [4, *(pytest.param(count, marks=SLOW) for count in (2, 3, 8, 8, 8))]
 
 
 def owner(folder: Path) -> dict[str, object]:

@@ -235,6 +235,7 @@ def test_a_killed_driver_is_followed_at_once_on_its_own_host(folder: Any, wait_f
     assert folder.executions() == ONCE
 
 
+@pytest.mark.slow
 def test_a_driver_that_is_dead_for_a_lease_is_followed_from_another_host_without_watching(
     folder: Any, wait_for: Wait
 ) -> None:
@@ -288,6 +289,7 @@ def test_a_living_driver_on_another_host_is_not_followed(folder: Any, wait_for: 
     is_whole(folder)
 
 
+@pytest.mark.slow
 def test_a_driver_that_was_frozen_and_taken_over_wakes_up_to_nothing(folder: Any, wait_for: Wait) -> None:
     """F16."""
     folder.hold(2)
@@ -337,6 +339,7 @@ def test_of_several_hosts_that_start_one_sweep_in_an_empty_database_exactly_one_
     is_whole(folder)
 
 
+@pytest.mark.slow
 def test_sweeps_of_several_hosts_run_into_one_database_at_once(shared: Callable[[str], Any], wait_for: Wait) -> None:
     """Each with numbers, budget and names of its own; none waits for the other."""
     folders = [shared(name) for name in ("ada", "bob")]

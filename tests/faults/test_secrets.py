@@ -123,6 +123,7 @@ def test_a_sweep_goes_on_with_the_secrets_of_its_file_even_when_they_are_new_one
     assert PLANTED.encode() not in recorded(folder)
 
 
+@pytest.mark.slow
 def test_resuming_takes_secrets_from_the_file_and_asks_for_it_where_it_is_gone(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

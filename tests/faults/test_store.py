@@ -372,6 +372,7 @@ def test_a_broken_store_is_named_and_left_untouched(
     assert len(sweep_folder.executions()) == 6
 
 
+@pytest.mark.slow
 def test_no_new_database_is_made_beside_the_log_of_one_that_is_gone(
     sweep_folder, start_driver, wait_for: Callable[..., None]
 ) -> None:
@@ -416,6 +417,7 @@ def test_a_log_that_was_taken_away_is_missed(sweep_folder, start_driver, wait_fo
     assert sweep_folder.states() == ["COMPLETE"] * 6
 
 
+@pytest.mark.slow
 def test_a_log_that_another_program_copied_back_is_not_missed(
     sweep_folder, start_driver, wait_for: Callable[..., None]
 ) -> None:

@@ -300,6 +300,7 @@ def as_pickle(store: Store, version: ModelVersion) -> None:
     store.tracker.record([gone, RunUpdated(run.id, artifacts=files, models=[model])])
 
 
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize(("fault", "said"), [("altered", "missing or altered"), ("foreign", "not in this store")])
 def test_a_champion_that_nothing_vouches_for_is_not_compared_with(folder: Path, fault: str, said: str) -> None:
     register = '{name: m, test: "gated:judge", better_than: champion}'
@@ -332,6 +333,7 @@ class Restless:
         return getattr(self._registry, name)
 
 
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize(("other", "wins"), [(0.05, False), (0.3, True)])
 def test_who_took_the_alias_meanwhile_is_compared_with_too(folder: Path, other: float, wins: bool) -> None:
     register = '{name: m, test: "gated:judge", better_than: champion}'

@@ -196,7 +196,7 @@ def upgrade_by_mlflow(uri: str) -> None:
     engine.dispose()
 
 
-@pytest.mark.everyday(count=2)
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize("revision", EACH)
 def test_a_sweep_is_written_read_ranked_and_registered(at: Callable[[str], Store], revision: str) -> None:
     store = at(revision)

@@ -56,7 +56,10 @@ def migrate(uri: str, revision: str) -> None:
     command.upgrade(_get_alembic_config(uri), revision)
 
 
-@pytest.mark.parametrize("revision", [OLDEST, pytest.param("1b5f0d9ad7c1", marks=pytest.mark.slow), "heads"])
+@pytest.mark.parametrize(
+    "revision",
+    [pytest.param(OLDEST, marks=pytest.mark.slow), pytest.param("1b5f0d9ad7c1", marks=pytest.mark.slow), "heads"],
+)
 def test_a_sweep_is_written_and_read_at_a_revision(
     mlflow: Any, empty_postgres_uri: str, tmp_path: Path, revision: str
 ) -> None:

@@ -155,6 +155,7 @@ def test_registering_again_gives_the_same_version_and_scores_nothing_twice(folde
         assert len(store.tracker.history(first.winner.run.id, "test_rmse")) == 1
 
 
+@pytest.mark.slow
 def test_validation_may_decide_instead_so_that_the_test_score_stays_honest(folder: Path) -> None:
     made = registered(folder, by="validation", alias=None)
     assert made.winner is made.candidates[0]
