@@ -11,8 +11,8 @@ from hpo.build_objective import is_paired, judge_of, measuring
 from hpo.config.conversion import constraints_of, space_of, start_of
 from hpo.config.schema import SweepConfig
 from hpo.config.secrets_in_file import secrets_of, without_secrets
+from hpo.config.window import learns, window_of
 from hpo.data_record import without_secrets_in
-from hpo.duplicates import REUSE
 from hpo.errors import ConfigError
 from hpo.executor import Executor
 from hpo.executors.limits import Limits
@@ -32,7 +32,7 @@ from hpo.pruner import Pruner
 from hpo.pruners.names import make_pruner
 from hpo.replication import Replication
 from hpo.sampler import Sampler
-from hpo.samplers.names import LEARN_NOTHING, make_sampler
+from hpo.samplers.names import make_sampler
 from hpo.samplers.started_sampler import StartedSampler
 from hpo.secret_keeping import SecretKeeping, SecretKeepingFiles
 from hpo.slots_here import share_of, slot_count
@@ -86,7 +86,7 @@ class Parts:
             metric=config.metric.name,
             goal=Goal(config.metric.goal),
             seed=config.engine.seed,
-            window=config.parallel.rolling_window,
+            window=window_of(config),
             budget=Budget(
                 n_trials=budget.n_trials,
                 timeout=budget.timeout,
@@ -95,13 +95,8 @@ class Parts:
                 target=config.metric.target,
             ),
             others=dict(list(config.goals.items())[1:]),
-            learns=self._learns,
+            learns=learns(config),
         )
-
-    @property
-    def _learns(self) -> bool:
-        config = self.config
-        return config.engine.sampler not in LEARN_NOTHING or config.pruner is not None or config.duplicates == REUSE
 
     @property
     def keep(self) -> int | None:

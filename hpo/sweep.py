@@ -9,6 +9,7 @@ from functools import partial
 from hpo.budget import Judge, Stop
 from hpo.duplicates import REPLICATE, REUSED_TAG, Duplicates, final_metrics, own_metrics
 from hpo.executor import Executor, FinishedResults
+from hpo.idle_slots import IdleSlots
 from hpo.interruption import Interruption
 from hpo.kept_models import ModelKeeping
 from hpo.losses import LossCount, Losses, lost_for_good
@@ -84,6 +85,8 @@ class Sweep:
         self._fence = fence
         self._clock = clock
         self._tally = Tally(plan, clock)
+        self._idle = IdleSlots(clock)
+        self._is_held = False  # by the window
         self._open: dict[int, Trial] = {}
         self._starting: list[Trial] = []  # these three are not on record yet
         self._ended: list[tuple[Trial, Outcome, Progress]] = []
@@ -148,17 +151,29 @@ class Sweep:
                 reach("sweep_end.before_commit")
                 self._record([self._records.sweep_ended(self.progress(), stop)])
                 reach("sweep_end.after_commit")
+                self._note_idle()
+                if advice := self._idle.advice(self._plan):
+                    log.warning("%s", advice)
             return stop
 
     def progress(self) -> Progress:
         """Where the sweep stands now."""
-        running = len(self._open) + len(self._starting) - len(self._ended)
-        return self._tally.progress(running=running, waiting=len(self._again))
+        return self._tally.progress(running=self._taken, waiting=len(self._again))
+
+    @property
+    def _taken(self) -> int:
+        """How many slots have a trial."""
+        return len(self._open) + len(self._starting) - len(self._ended)
+
+    def _note_idle(self) -> None:
+        slots = self._executor.slots
+        self._idle.note(idle=slots - self._taken if self._is_held else 0, slots=slots)
 
     def _run(self, watcher: Watcher) -> Stop:
         while True:
             self._is_broken_off = False
             stop = None if self._interruption.asked else self._fill_slots()
+            self._note_idle()
             self._commit(watcher)
             if self._interruption.over or (self._interruption.asked and not self._open):
                 return Stop.INTERRUPTED
@@ -179,7 +194,8 @@ class Sweep:
         Where asking takes time, those that were asked for start before the others are.
         """
         began = self._clock()
-        while len(self._open) + len(self._starting) - len(self._ended) < self._executor.slots:
+        self._is_held = False
+        while self._taken < self._executor.slots:
             if self._pruning.judges and self._ask_seconds > SLOW_ASK:  # trials wait for replies meanwhile
                 self._take(self._executor.wait(0, self._answer))
             if self._again and not self._may_run_again(self._again[0]):
@@ -191,6 +207,7 @@ class Sweep:
                 trial = self._ahead.popleft()
             if trial is None:
                 if not self._window.admits(self._next):
+                    self._is_held = self._next < self._plan.budget.n_trials
                     return None
                 stop = self._judge.verdict(self._next, self.progress().seconds)
                 trial = None if stop else self._ask()

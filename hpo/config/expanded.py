@@ -8,6 +8,7 @@ from hpo.config.fields import Section
 from hpo.config.schema import SweepConfig
 from hpo.config.secrets_in_file import without_secrets
 from hpo.config.source import resolve
+from hpo.config.window import is_wide
 from hpo.space import Value
 
 _WIDTH = 110
@@ -18,10 +19,13 @@ _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def as_yaml(config: SweepConfig) -> str:
-    """The whole configuration as YAML, secrets masked; reading it gives a sweep of the same meaning."""
+    """The whole configuration as YAML, secrets masked; reading it gives a sweep of the same meaning.
+
+    A wide window is left out as it was: written down it would be one that somebody asked for.
+    """
     config = without_secrets(config)
     document = _document(config)
-    window = config.parallel.rolling_window or "free"
+    window = None if is_wide(config) else config.parallel.rolling_window or "free"
     document["parallel"] = _document(config.parallel.model_copy(update={"window": window}))
     if config.objective.sklearn is not None:
         sklearn = config.objective.sklearn.model_copy(update={"scoring": list(config.scorers)})

@@ -131,8 +131,9 @@ class Parallel(ClusterKeys):
     n_jobs: Annotated[int, Field(ge=-1, le=10_000), WHOLE] = 1
     """How many trials run at once; -1: one for each core, up to the window; on a cluster as many as it has room for."""
     window: WindowSize | None = None
-    """Trial n knows the trials up to n - window; where left out 1 for one job, else 2 x n_jobs. The same window gives
-    the same trials for any number of jobs up to it. free: use all that has ended; busiest, but not repeatable."""
+    """Trial n knows the trials up to n - window; where left out 1 for one job, else 2 x n_jobs (8 x above 64 jobs where
+    nothing learns from trials). The same window gives the same trials for any number of jobs up to it. free: use all
+    that has ended; busiest, but not repeatable."""
     inner_threads: Annotated[int, Field(ge=1, le=10_000), WHOLE] = 1
     """Threads each trial's numerical libraries may use; where left out cpus_per_trial, else 1."""
 

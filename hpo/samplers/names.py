@@ -14,10 +14,6 @@ Make = Callable[[Space, str, int, Goal, int | None, Options], Sampler]
 MakeForSeveral = Callable[[Space, str, int, Sequence[Goal], int | None, Options], Sampler]
 
 
-LEARN_NOTHING = frozenset({"random", "grid"})
-"""Samplers to which the trials told make no difference."""
-
-
 def make_sampler(
     engine: str,
     name: str,
