@@ -48,7 +48,6 @@ HPO_LAYERS = [
         "hpo.budget",
         "hpo.window",
         "hpo.idle_slots",
-        "hpo.idle_slots",
         "hpo.progress",
         "hpo.kept_models",
         "hpo.constraints_on_record",
