@@ -155,6 +155,8 @@ TRACKER_LAYERS = [
     ("trackers.errors", "trackers.failpoints", "trackers.records", "trackers.upgraded"),
     ("trackers.tracker", "trackers.registry", "trackers.ownership", "trackers.outbox", "trackers.watching"),
     (
+        "trackers.memory_run",
+        "trackers.memory_search",
         "trackers.memory_tracker",
         "trackers.memory_registry",
         "trackers.memory_ownership",

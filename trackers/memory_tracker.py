@@ -4,24 +4,21 @@ It keeps nothing on disk and shares nothing between processes. Every rule is wri
 SQL tracker can be held to it.
 """
 
-import copy
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from trackers.checks import check_change, check_experiment
-from trackers.conditions import Condition, Key
 from trackers.errors import InvalidRecord, NameTaken, NotFound, Superseded
-from trackers.filters import parse_filter, parse_order
-from trackers.matching import matches, sort_value
-from trackers.memory_datasets import KnownDatasets, Used
+from trackers.memory_datasets import KnownDatasets
 from trackers.memory_ownership import MemoryOwnership
+from trackers.memory_run import KeptRun
+from trackers.memory_search import meant, page
 from trackers.records import (
     Artifact,
     Change,
     Fence,
-    LoggedModel,
     Point,
     Query,
     Run,
@@ -33,76 +30,21 @@ from trackers.records import (
     RunStarted,
     RunUpdated,
     Status,
-    SweepFacts,
     TrialFacts,
 )
 from trackers.rows import (
     ERASING_TAG,
-    NAME_TAG,
     PARENT_TAG,
     STATE_OF_STATUS,
-    MetricRow,
     artifact_uri,
     attempt_uri,
     below,
-    is_finite,
-    latest,
-    merged_params,
-    metric_row,
     plain_trial,
     run_tags,
     status_at_start,
     text_of,
 )
 from trackers.tracker import Tracker
-
-
-@dataclass
-class _Kept:
-    """A run as kept, changed in place by `record`."""
-
-    id: str
-    name: str
-    experiment: str
-    status: Status
-    started: int | None
-    ended: int | None
-    artifact_uri: str
-    user: str = ""
-    tags: dict[str, str] = field(default_factory=dict)
-    params: dict[str, str] = field(default_factory=dict)
-    metrics: dict[MetricRow, None] = field(default_factory=dict)
-    latest: dict[str, MetricRow] = field(default_factory=dict)
-    artifacts: dict[str, Artifact] = field(default_factory=dict)
-    models: dict[str, LoggedModel] = field(default_factory=dict)
-    datasets: Used = field(default_factory=dict)
-    trial: TrialFacts | None = None
-    sweep: SweepFacts | None = None
-    deleted: int | None = None
-
-    def as_run(self) -> Run:
-        return Run(
-            id=self.id,
-            name=self.name,
-            experiment=self.experiment,
-            status=self.status,
-            started=self.started,
-            ended=self.ended,
-            artifact_uri=self.artifact_uri,
-            parent_id=self.tags.get(PARENT_TAG),
-            params=merged_params(self.params, self.trial),
-            metrics={key: self.latest[key].number for key in sorted(self.latest)},
-            tags=dict(sorted(self.tags.items())),
-            user=self.user,
-            trial=self.trial,
-            sweep=self.sweep,
-            models=[
-                replace(model, uri=below(self.artifact_uri, model.path))
-                for model in sorted(self.models.values(), key=lambda model: (model.name, model.model_id))
-            ],
-            deleted=self.deleted,
-            datasets=[data for _, data in sorted(self.datasets.items())],
-        )
 
 
 class MemoryTracker:
@@ -113,7 +55,9 @@ class MemoryTracker:
         self._lock = threading.RLock()
         self._locations: dict[str, str] = {"Default": below(artifacts, "0")}
         self._ids: dict[str, str] = {"Default": "0"}
-        self._runs: dict[str, _Kept] = {}
+        self._runs: dict[str, KeptRun] = {}
+        self._by_number: dict[int, dict[str, None]] = {}
+        """The ids of all runs that ever were the trial of a number, those of runs that are gone too."""
         self._datasets = KnownDatasets()
         self.ownership = MemoryOwnership(self._lock)
         self.writes = 0
@@ -135,7 +79,7 @@ class MemoryTracker:
         with self._lock:
             if fence is not None:
                 self.ownership.check(fence)
-            before = {change.run_id: copy.deepcopy(self._runs.get(change.run_id)) for change in changes}
+            before = self._copies({change.run_id for change in changes})
             known = len(self._datasets)
             try:
                 for change in changes:
@@ -153,17 +97,9 @@ class MemoryTracker:
 
     def find(self, query: Query) -> Sequence[Run]:
         """The runs that answer the query, in its order."""
-        condition = parse_filter(query.where)
-        keys = [(parse_order(order), order.descending) for order in query.order]
         with self._lock:
-            parents = {kept.tags[PARENT_TAG] for kept in self._runs.values() if PARENT_TAG in kept.tags}
-            runs = [kept.as_run() for kept in self._runs.values()]
-        found = [run for run in runs if _answers(run, query, condition, parents)]
-        found.sort(key=lambda run: _default_order(run))
-        for key, descending in reversed(keys):
-            found = _sorted(found, key, descending=descending)
-        end = None if query.limit is None else query.offset + query.limit
-        found = found[query.offset : end]
+            runs = meant(self._runs, query)
+        found = page(runs, query)
         if not query.datasets:
             found = [replace(run, datasets=()) for run in found]
         if query.points_of is None:
@@ -193,12 +129,16 @@ class MemoryTracker:
                     counted[parent][kept.trial.state if kept.trial else STATE_OF_STATUS[kept.status]] += 1
         return {parent: dict(counts) for parent, counts in counted.items()}
 
-    def _kept(self, run_id: str) -> _Kept:
+    def _kept(self, run_id: str) -> KeptRun:
         if run_id not in self._runs:
             raise NotFound(f"no run {run_id!r} in this memory")
         return self._runs[run_id]
 
-    def _put_back(self, before: Mapping[str, _Kept | None]) -> None:
+    def _copies(self, ids: Iterable[str]) -> Mapping[str, KeptRun | None]:
+        """The runs as they are now; None for those that are not there."""
+        return {run_id: kept.copy() if (kept := self._runs.get(run_id)) else None for run_id in ids}
+
+    def _put_back(self, before: Mapping[str, KeptRun | None]) -> None:
         for run_id, kept in before.items():
             if kept is None:
                 self._runs.pop(run_id, None)
@@ -226,13 +166,14 @@ class MemoryTracker:
         uri = artifact_uri(self._locations[change.experiment], change.run_id, attempt)
         kept = self._runs.get(change.run_id)
         if kept is None:
-            kept = _Kept(change.run_id, "", change.experiment, Status.RUNNING, None, None, uri)
+            kept = KeptRun(change.run_id, "", change.experiment, Status.RUNNING, None, None, uri)
             self._runs[change.run_id] = kept
         if change.trial is not None:
             self._check_attempt(change, change.trial, kept.trial)
             if kept.trial is not None and attempt > max(kept.trial.attempt, 1):
-                _clear_earlier(kept, attempt_uri(kept.artifact_uri, attempt))
+                kept.clear_earlier(attempt_uri(kept.artifact_uri, attempt))
             kept.trial = plain_trial(change.trial)
+            self._by_number.setdefault(kept.trial.number, {})[kept.id] = None
         kept.sweep = change.sweep or kept.sweep
         kept.name, kept.user = change.name, change.user
         kept.status, kept.started, kept.ended = status_at_start(change), change.started, None
@@ -244,7 +185,7 @@ class MemoryTracker:
         if other := self._sweep_named(change.name, besides=change.run_id):
             raise NameTaken(f"sweep {change.name!r} is run {other.id} already")
 
-    def _sweep_named(self, name: str, *, besides: str) -> _Kept | None:
+    def _sweep_named(self, name: str, *, besides: str) -> KeptRun | None:
         for other in self._runs.values():
             is_root_sweep = other.sweep is not None and PARENT_TAG not in other.tags and other.deleted is None
             if is_root_sweep and other.name == name and other.id != besides:
@@ -256,27 +197,24 @@ class MemoryTracker:
             raise Superseded(
                 f"trial {trial.number} (run {change.run_id}) is {known.state} in attempt {known.attempt} already"
             )
-        for other in self._runs.values():
-            same = other.trial and other.tags.get(PARENT_TAG) == change.parent_id
-            if same and other.trial and other.trial.number == trial.number and other.id != change.run_id:
+        for other in self._numbered(trial.number):
+            if other.tags.get(PARENT_TAG) == change.parent_id and other.id != change.run_id:
                 raise Superseded(f"trial {trial.number} of sweep {change.parent_id} is run {other.id} already")
+
+    def _numbered(self, number: int) -> Sequence[KeptRun]:
+        """The trials of that number, whatever sweep they are of."""
+        ids = self._by_number.get(number, ())
+        found = [self._runs[run_id] for run_id in ids if run_id in self._runs]
+        return [kept for kept in found if kept.trial is not None and kept.trial.number == number]
 
     def _update(self, change: RunUpdated) -> None:
         kept = self._kept(change.run_id)
         kept.params |= {key: text_of(value) for key, value in change.params.items()}
         self._datasets.add(kept.datasets, kept.experiment, change.datasets)
-        _add(kept, change)
-        for gone in change.removed_artifacts:
-            for path in [
-                path for path in kept.artifacts if path == gone or (gone[-1:] == "/" and path.startswith(gone))
-            ]:
-                del kept.artifacts[path]
-        for model_id in change.removed_models:
-            kept.models.pop(model_id, None)
-        for key in change.removed_tags:
-            kept.tags.pop(key, None)
+        kept.add(change)
+        kept.remove(change)
 
-    def _set_stage(self, change: RunDeleted | RunRestored | RunErasing, kept: _Kept) -> None:
+    def _set_stage(self, change: RunDeleted | RunRestored | RunErasing, kept: KeptRun) -> None:
         if isinstance(change, RunDeleted):
             kept.deleted = change.deleted if kept.deleted is None else kept.deleted
         elif isinstance(change, RunErasing):
@@ -286,7 +224,7 @@ class MemoryTracker:
         elif kept.deleted is not None:
             self._restore(kept)
 
-    def _restore(self, kept: _Kept) -> None:
+    def _restore(self, kept: KeptRun) -> None:
         if ERASING_TAG in kept.tags:
             raise Superseded(f"run {kept.id} cannot be restored: its files were removed by hpo gc, or part of them")
         other = self._sweep_named(kept.name, besides=kept.id)
@@ -308,13 +246,7 @@ class MemoryTracker:
             raise InvalidRecord(f"run {kept.id} is trial {kept.trial.number}; it ends with its trial's facts only")
         kept.status, kept.ended = change.status, max(change.ended, kept.started or change.ended)
         self._datasets.add(kept.datasets, kept.experiment, change.datasets)
-        _add(kept, change)
-
-
-def _clear_earlier(kept: _Kept, uri: str) -> None:
-    """A run holds what one attempt made, and no mix."""
-    kept.models = {key: model for key, model in kept.models.items() if not model.path}
-    kept.metrics, kept.latest, kept.artifacts, kept.datasets, kept.artifact_uri = {}, {}, {}, {}, uri
+        kept.add(change)
 
 
 def _may_start(trial: TrialFacts, known: TrialFacts) -> bool:
@@ -342,43 +274,6 @@ def _ended_trial(change: RunEnded, trial: TrialFacts, known: TrialFacts | None) 
         f"trial {known.number} (run {change.run_id}) is {known.state} in attempt {known.attempt}; "
         f"the late end of attempt {trial.attempt} was refused"
     )
-
-
-def _add(kept: _Kept, change: RunUpdated | RunEnded) -> None:
-    rows = [metric_row(point) for point in change.points]
-    kept.metrics |= dict.fromkeys(rows)
-    kept.latest = latest(rows, kept.latest)
-    kept.tags |= change.tags
-    kept.name = change.tags.get(NAME_TAG, kept.name)
-    kept.artifacts |= {artifact.path: artifact for artifact in change.artifacts}
-    kept.models |= {model.model_id: model for model in change.models}
-
-
-def _answers(run: Run, query: Query, condition: Condition | None, parents: set[str]) -> bool:
-    return (
-        (query.deleted is None or query.deleted == (run.deleted is not None))
-        and (query.parent is None or run.parent_id == query.parent)
-        and (not query.roots or run.parent_id is None)
-        and (not query.sweeps or run.sweep is not None or (run.id in parents and run.trial is None))
-        and (query.experiment is None or run.experiment == query.experiment)
-        and (query.name is None or run.name == query.name)
-        and (query.id_prefix is None or run.id.startswith(query.id_prefix))
-        and (query.finite is None or is_finite(run.metrics.get(query.finite, float("nan"))))
-        and (condition is None or matches(condition, run))
-    )
-
-
-def _default_order(run: Run) -> tuple[bool, int, bool, int, str]:
-    number = run.trial.number if run.trial else None
-    return number is None, number or 0, run.started is None, run.started or 0, run.id
-
-
-def _sorted(runs: list[Run], key: Key, *, descending: bool) -> list[Run]:
-    values = [(sort_value(key, run), run) for run in runs]
-    present = [(value, run) for value, run in values if value is not None]
-    # a stable sort both ways: reverse=True keeps the order of ties
-    present.sort(key=lambda pair: pair[0], reverse=descending)
-    return [run for _, run in present] + [run for value, run in values if value is None]
 
 
 _: type[Tracker] = MemoryTracker
