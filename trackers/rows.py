@@ -101,8 +101,8 @@ def merged_params(texts: Mapping[str, str], trial: TrialFacts | None) -> dict[st
     for key, value in (trial.params if trial else {}).items():
         text = texts.get(key)
         params[key] = value if text is None or text == text_of(value) else text
-    for key in sorted(texts):
-        params.setdefault(key, texts[key])
+    for key in sorted(texts.keys() - params.keys()):
+        params[key] = texts[key]
     return params
 
 

@@ -1,6 +1,7 @@
 """Loads runs by their ids: as many statements for a thousand runs as for one."""
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -60,97 +61,146 @@ def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
         yield ids[start : start + CHUNK]
 
 
+_Select = sa.Select[*tuple[Any, ...]]
+_IDS = sa.bindparam("ids", type_=sa.String(), expanding=True)
+# statements are made once: to make one takes longer than to have it answered
+
+
+def _about(table: sa.Table, *columns: sa.ColumnElement[Any]) -> _Select:
+    """Some columns of the rows of a table that belong to runs."""
+    return sa.select(table.c.run_uuid, *columns).where(table.c.run_uuid.in_(_IDS))
+
+
+def _by_key(table: sa.Table, *columns: sa.ColumnElement[Any]) -> _Select:
+    found = _about(table, table.c.key, table.c.value, *columns)
+    return found.order_by(table.c.run_uuid, code_points(table.c.key))
+
+
+def _of_models() -> _Select:
+    table, flavor = logged_models.c, logged_model_tags.c
+    is_flavor = sa.and_(flavor.model_id == table.model_id, flavor.tag_key == FLAVOR_TAG)
+    source = inputs.join(logged_models, table.model_id == inputs.c.destination_id)
+    source = source.outerjoin(logged_model_tags, is_flavor).join(runs, runs.c.run_uuid == inputs.c.source_id)
+    own = (runs.c.run_uuid, runs.c.artifact_uri)
+    found = sa.select(*own, table.model_id, table.name, table.artifact_location, flavor.tag_value).select_from(source)
+    found = found.where(
+        inputs.c.source_type == "RUN_OUTPUT",
+        inputs.c.destination_type == "MODEL_OUTPUT",
+        inputs.c.source_id.in_(_IDS),
+        table.lifecycle_stage == "active",
+    )
+    return found.order_by(table.name, table.model_id)
+
+
+_HEADS = _about(
+    runs,
+    runs.c.name,
+    runs.c.user_id,
+    runs.c.status,
+    runs.c.start_time,
+    runs.c.end_time,
+    runs.c.artifact_uri,
+    runs.c.lifecycle_stage,
+    runs.c.deleted_time,
+    experiments.c.name,
+).select_from(runs.outerjoin(experiments, experiments.c.experiment_id == runs.c.experiment_id))
+_PARAMS, _TAGS, _METRICS = _by_key(params), _by_key(tags), _by_key(latest_metrics, latest_metrics.c.is_nan)
+_POINTS = (
+    _about(metrics, metrics.c.value, metrics.c.step, metrics.c.timestamp, metrics.c.is_nan)
+    .where(metrics.c.key == sa.bindparam("metric"))
+    .order_by(metrics.c.run_uuid, metrics.c.step, metrics.c.timestamp, metrics.c.value, metrics.c.is_nan)
+)
+# these two in the order of what is made of them
+_TRIALS = _about(
+    hpo_trials,
+    hpo_trials.c.number,
+    hpo_trials.c.params,
+    hpo_trials.c.state,
+    hpo_trials.c.attempt,
+    hpo_trials.c.seed,
+    hpo_trials.c.value,
+    hpo_trials.c.reason,
+    hpo_trials.c.error,
+    hpo_trials.c.traceback,
+    hpo_trials.c.seconds,
+)
+_SWEEPS = _about(
+    hpo_sweeps,
+    hpo_sweeps.c.config,
+    hpo_sweeps.c.config_hash,
+    hpo_sweeps.c.metric,
+    hpo_sweeps.c.goal,
+    hpo_sweeps.c.seed,
+    hpo_sweeps.c.window,
+    hpo_sweeps.c.n_trials,
+)
+_MODELS = _of_models()
+
+
 def _load_chunk(connection: sa.Connection, layout: Layout, ids: Sequence[str]) -> list[Run]:
-    rows = {row.run_uuid: row for row in connection.execute(_heads().where(runs.c.run_uuid.in_(ids))).all()}
-    texts, labels = _texts(connection, params, ids), _texts(connection, tags, ids)
-    metrics = _metrics(connection, ids)
+    heads = {row[0]: row for row in _rows(connection, _HEADS, ids)}
+    texts, labels = _texts(connection, _PARAMS, ids), _texts(connection, _TAGS, ids)
+    values = _metrics(connection, ids)
     trials = _trials(connection, ids) if layout.is_ours else {}
     sweeps = _sweeps(connection, ids) if layout.is_ours else {}
     models = _models(connection, ids) if layout.has("logged_models") and layout.has("logged_model_tags") else {}
-    return [
-        Run(
+    loaded = []
+    for run_id in ids:
+        if run_id not in heads:
+            continue
+        _, name, user, status, started, ended, uri, stage, deleted, experiment = heads[run_id]
+        trial, own = trials.get(run_id), labels[run_id]
+        run = Run(
             id=run_id,
-            name=row.name or "",
-            experiment=row.experiment or "",
-            status=Status(row.status),
-            started=row.start_time,
-            ended=row.end_time,
-            artifact_uri=row.artifact_uri or "",
-            parent_id=labels[run_id].get(PARENT_TAG),
-            params=merged_params(texts[run_id], trials.get(run_id)),
-            metrics=metrics[run_id],
-            tags=labels[run_id],
-            user=row.user_id or "",
-            trial=trials.get(run_id),
+            name=name or "",
+            experiment=experiment or "",
+            status=Status(status),
+            started=started,
+            ended=ended,
+            artifact_uri=uri or "",
+            parent_id=own.get(PARENT_TAG),
+            params=merged_params(texts[run_id], trial),
+            metrics=values[run_id],
+            tags=own,
+            user=user or "",
+            trial=trial,
             sweep=sweeps.get(run_id),
-            deleted=None if row.lifecycle_stage == "active" else row.deleted_time or 0,
-            models=models.get(run_id) or _tagged_models(row, labels[run_id], is_ours=run_id in trials),
+            deleted=None if stage == "active" else deleted or 0,
+            models=models.get(run_id) or _tagged_models(own, uri or "", is_ours=trial is not None),
         )
-        for run_id in ids
-        if (row := rows.get(run_id)) is not None
-    ]
+        loaded.append(run)
+    return loaded
 
 
-def _heads() -> sa.Select[Any]:
-    return sa.select(
-        runs.c.run_uuid,
-        runs.c.name,
-        runs.c.user_id,
-        runs.c.status,
-        runs.c.start_time,
-        runs.c.end_time,
-        runs.c.artifact_uri,
-        runs.c.lifecycle_stage,
-        runs.c.deleted_time,
-        experiments.c.name.label("experiment"),
-    ).select_from(runs.outerjoin(experiments, experiments.c.experiment_id == runs.c.experiment_id))
+def _rows(connection: sa.Connection, statement: _Select, ids: Sequence[str]) -> Sequence[sa.Row[*tuple[Any, ...]]]:
+    return connection.execute(statement, {"ids": ids}).all()
 
 
-def _texts(connection: sa.Connection, table: sa.Table, ids: Sequence[str]) -> Mapping[str, dict[str, str]]:
+def _texts(connection: sa.Connection, statement: _Select, ids: Sequence[str]) -> Mapping[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = defaultdict(dict)
-    statement = sa.select(table.c.run_uuid, table.c.key, table.c.value).where(table.c.run_uuid.in_(ids))
-    for run_id, key, value in connection.execute(statement.order_by(table.c.run_uuid, code_points(table.c.key))).all():
+    for run_id, key, value in _rows(connection, statement, ids):
         found[run_id][key] = value or ""
     return found
 
 
 def _metrics(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, dict[str, float]]:
-    table = latest_metrics
     found: dict[str, dict[str, float]] = defaultdict(dict)
-    statement = sa.select(table.c.run_uuid, table.c.key, table.c.value, table.c.is_nan).where(table.c.run_uuid.in_(ids))
-    ordered = statement.order_by(table.c.run_uuid, code_points(table.c.key))
-    for run_id, key, value, is_nan in connection.execute(ordered).all():
-        found[run_id][key] = float("nan") if is_nan else value
+    for run_id, key, value, is_nan in _rows(connection, _METRICS, ids):
+        found[run_id][key] = math.nan if is_nan else value
     return found
 
 
 def _points(connection: sa.Connection, ids: Sequence[str], metric: str) -> Mapping[str, list[Point]]:
-    table = metrics.c
-    statement = sa.select(table.run_uuid, table.value, table.step, table.timestamp, table.is_nan)
-    statement = statement.where(table.run_uuid.in_(ids), table.key == metric)
     found: dict[str, list[Point]] = defaultdict(list)
-    ordered = statement.order_by(table.run_uuid, table.step, table.timestamp, table.value, table.is_nan)
-    for run_id, value, step, timestamp, is_nan in connection.execute(ordered):
-        found[run_id].append(Point(metric, float("nan") if is_nan else value, step, timestamp))
+    for run_id, value, step, timestamp, is_nan in connection.execute(_POINTS, {"ids": ids, "metric": metric}):
+        found[run_id].append(Point(metric, math.nan if is_nan else value, step, timestamp))
     return found
 
 
 def _trials(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, TrialFacts]:
-    rows = connection.execute(sa.select(hpo_trials).where(hpo_trials.c.run_uuid.in_(ids))).all()
     return {
-        row.run_uuid: TrialFacts(
-            number=row.number,
-            params=_typed(row.params),
-            state=row.state,
-            attempt=row.attempt,
-            seed=row.seed,
-            value=row.value,
-            reason=row.reason,
-            error=row.error,
-            traceback=row.traceback,
-            seconds=row.seconds,
-        )
-        for row in rows
+        run_id: TrialFacts(number, _typed(texts), *more)
+        for run_id, number, texts, *more in _rows(connection, _TRIALS, ids)
     }
 
 
@@ -160,52 +210,19 @@ def _typed(text: str) -> dict[str, Value]:
 
 
 def _sweeps(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, SweepFacts]:
-    rows = connection.execute(sa.select(hpo_sweeps).where(hpo_sweeps.c.run_uuid.in_(ids)))
-    return {
-        row.run_uuid: SweepFacts(
-            config=row.config,
-            config_hash=row.config_hash,
-            metric=row.metric,
-            goal=row.goal,
-            seed=row.seed,
-            window=row.window,
-            n_trials=row.n_trials,
-        )
-        for row in rows
-    }
+    return {run_id: SweepFacts(*facts) for run_id, *facts in _rows(connection, _SWEEPS, ids)}
 
 
-def _tagged_models(row: sa.Row[Any], labels: Mapping[str, str], *, is_ours: bool) -> list[LoggedModel]:
+def _tagged_models(labels: Mapping[str, str], artifact_uri: str, *, is_ours: bool) -> Sequence[LoggedModel]:
     """The models of a run that was written before MLflow 3; of those MLflow wrote there is no manifest, so no path."""
-    found = models_of_tag(labels.get(HISTORY_TAG, ""), row.artifact_uri or "")
+    text = labels.get(HISTORY_TAG)
+    found = models_of_tag(text, artifact_uri) if text else []
     return found if is_ours else [replace(model, path="") for model in found]
 
 
 def _models(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, list[LoggedModel]]:
-    table, flavor = logged_models, logged_model_tags
-    is_flavor = sa.and_(flavor.c.model_id == table.c.model_id, flavor.c.tag_key == FLAVOR_TAG)
-    source = inputs.join(table, table.c.model_id == inputs.c.destination_id).outerjoin(flavor, is_flavor)
-    statement = (
-        sa.select(
-            runs.c.run_uuid,
-            runs.c.artifact_uri,
-            table.c.model_id,
-            table.c.name,
-            table.c.artifact_location,
-            flavor.c.tag_value,
-        )
-        .select_from(source.join(runs, runs.c.run_uuid == inputs.c.source_id))
-        .where(
-            inputs.c.source_type == "RUN_OUTPUT",
-            inputs.c.destination_type == "MODEL_OUTPUT",
-            inputs.c.source_id.in_(ids),
-            table.c.lifecycle_stage == "active",
-        )
-    )
     found: dict[str, list[LoggedModel]] = defaultdict(list)
-    for run_id, folder, model_id, name, place, kind in connection.execute(
-        statement.order_by(table.c.name, table.c.model_id)
-    ):
+    for run_id, folder, model_id, name, place, kind in _rows(connection, _MODELS, ids):
         below_run = f"{(folder or '').rstrip('/')}/"
         path = place.removeprefix(below_run) if place.startswith(below_run) else ""
         found[run_id].append(LoggedModel(model_id, name, path, kind or "", place))

@@ -3,6 +3,7 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,19 +14,23 @@ from trackers.sql.schema import datasets, input_tags, inputs, runs
 from trackers.sql.upserts import compiled, insert
 
 
-def data_of_runs(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, list[Dataset]]:
-    """The data sets of runs, by name and digest; runs that read none are left out."""
+def _of_runs() -> sa.Select[*tuple[Any, ...]]:
     table, used, context = datasets.c, inputs.c, input_tags.c
     is_context = sa.and_(context.input_uuid == used.input_uuid, context.name == CONTEXT_TAG)
     source = inputs.join(datasets, table.dataset_uuid == used.source_id).outerjoin(input_tags, is_context)
     columns = (table.name, table.digest, table.dataset_source_type, table.dataset_source, table.dataset_schema)
-    statement = (
-        sa.select(used.destination_id, *columns, table.dataset_profile, context.value)
-        .select_from(source)
-        .where(used.source_type == "DATASET", used.destination_type == "RUN", used.destination_id.in_(ids))
-    )
+    found = sa.select(used.destination_id, *columns, table.dataset_profile, context.value).select_from(source)
+    ids = sa.bindparam("ids", type_=sa.String(), expanding=True)
+    return found.where(used.source_type == "DATASET", used.destination_type == "RUN", used.destination_id.in_(ids))
+
+
+_OF_RUNS = _of_runs()
+
+
+def data_of_runs(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, list[Dataset]]:
+    """The data sets of runs, by name and digest; runs that read none are left out."""
     found = defaultdict[str, list[Dataset]](list)
-    for run_id, name, digest, kind, place, schema, profile, value in connection.execute(statement):
+    for run_id, name, digest, kind, place, schema, profile, value in connection.execute(_OF_RUNS, {"ids": ids}):
         found[run_id].append(Dataset(name, digest, kind, place, schema, profile, value or ""))
     for read in found.values():
         read.sort(key=lambda data: (data.name, data.digest))  # servers have orders of their own for texts
