@@ -45,7 +45,9 @@ mlflow_proxy = _mlflow.mlflow_proxy  # type: ignore[attr-defined]
 fresh_name = _mlflow.fresh_name  # type: ignore[attr-defined]
 
 _beside("process_placement")
+_beside("dask_zygote")
 _dask = _beside("dask_processes")
+dask_zygote = _dask.dask_zygote  # type: ignore[attr-defined]
 dask_cluster = _dask.dask_cluster  # type: ignore[attr-defined]
 dask_processes = _dask.dask_processes  # type: ignore[attr-defined]
 _ray = _beside("ray_processes")

@@ -2,54 +2,97 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+from dask_zygote import ask
 
 PATIENCE = 60.0
 FOLDER = "DASK_TEMPORARY_DIRECTORY"
 
-_SMALL = """
-import os, sys
-from distributed import LocalCluster
-with LocalCluster(
-    n_workers=4, threads_per_worker=1, processes=False, protocol="tcp://", host="127.0.0.1",
-    dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False}, memory_limit=None, silence_logs="CRITICAL",
-) as cluster:
-    print(cluster.scheduler_address, flush=True)
-    sys.stdin.read()
-    os._exit(0)
-"""
+
+class DaskZygote:
+    """Makes small clusters in forks of a process that has everything imported; see dask_zygote.py."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._place = str(folder / "zygote")
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(Path(__file__).with_name("dask_zygote.py")), self._place],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n"
+
+    def cluster(self, port: int = 0, environment: Mapping[str, str] | None = None, **more: object) -> "SmallCluster":
+        """A scheduler and its `workers` (4) of one thread each, all in one process."""
+        facts = {
+            "be": "cluster",
+            "environment": {**os.environ, FOLDER: str(self._folder), **(environment or {})},
+            "path": [str(Path(entry).absolute()) for entry in sys.path],
+            "port": port,
+            "workers": 4,
+            "resources": None,
+        }
+        return SmallCluster(self._place, facts | more)
+
+    def close(self) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
+        self._process.wait()
 
 
-@contextmanager
-def small_cluster(folder: Path) -> Iterator[str]:
-    """The address of a scheduler with four workers of one thread each, all in one process."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", _SMALL],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, FOLDER: str(folder)},
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with process.stdin, process.stdout:
-        yield process.stdout.readline().strip()
-    process.wait()
+class SmallCluster:
+    """A cluster that ends when this is closed; its slot hosts and their workers are processes, as ever."""
+
+    def __init__(self, place: str, facts: Mapping[str, object]) -> None:
+        theirs_in, ours_in = os.pipe()
+        ours_out, theirs_out = os.pipe()
+        self._stdin, stdout = os.fdopen(ours_in, "w"), os.fdopen(ours_out)
+        self._line = socket.socket(socket.AF_UNIX)
+        self._line.connect(place)
+        ask(self._line, facts, (theirs_in, theirs_out))
+        with stdout:
+            self.address = stdout.readline().strip()
+        assert self.address
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    def close(self) -> None:
+        """All of it is gone on return; to those it worked for that looks as if it was killed."""
+        self._stdin.close()
+        with self._line, self._line.makefile() as answer:
+            answer.readline()
 
 
 @pytest.fixture(scope="session")
-def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def dask_zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskZygote]:
+    """`dask_zygote.cluster()`: a cluster that starts in no time."""
+    with tempfile.TemporaryDirectory(prefix="hpo-") as folder:  # a socket's path has to be short
+        zygote = DaskZygote(Path(folder))
+        yield zygote
+        zygote.close()
+
+
+@pytest.fixture(scope="session")
+def dask_cluster(dask_zygote: DaskZygote) -> Iterator[str]:
     """One cluster for all tests of this process that only want to use one."""
-    with small_cluster(tmp_path_factory.mktemp("dask")) as address:
-        yield address
+    cluster = dask_zygote.cluster()
+    yield cluster.address
+    cluster.close()
 
 
 class DaskProcesses:

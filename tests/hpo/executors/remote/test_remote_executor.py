@@ -140,21 +140,6 @@ def test_a_host_that_vanishes_frees_its_slot_and_takes_its_trial_along(make: Mak
 
 
 @pytest.mark.slow
-def test_limits_are_kept_by_the_host(make: Make) -> None:
-    def objective(params: Mapping[str, object], trial: TrialContext) -> float:
-        if params["kind"] == "slow":
-            time.sleep(PATIENCE)
-        held = bytearray(int(300e6)) if params["kind"] == "large" else b""
-        time.sleep(1.0 if held else 0)
-        return len(held)
-
-    executor = make(objective, ProcessPlacement(), limits=Limits(timeout=2.0, memory=250 * 2**20))
-
-    reasons = [one(executor, Trial(n, {"kind": kind}, 0)).reason for n, kind in enumerate(["slow", "large", "fine"])]
-    assert reasons == ["timeout", "oom", ""]
-
-
-@pytest.mark.slow
 def test_a_cluster_that_goes_away_and_comes_back_goes_on(
     make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
