@@ -18,6 +18,7 @@ from hpo.executor import Executor
 from hpo.executors.limits import Limits
 from hpo.executors.names import make_executor
 from hpo.executors.remote.cluster import Cluster
+from hpo.executors.remote.reaching import check_reachable
 from hpo.executors.result_folder import ResultFolder
 from hpo.feasibility import allows, constrained
 from hpo.gates import when_findings
@@ -221,13 +222,25 @@ class Parts:
             others=self.plan.others if objective is self.objective else None,
             replication=replication,
             share=share_of(parallel),
-            cluster=replace(
-                self.cluster,
-                address=parallel.address,
-                listen=parallel.listen,
-                register=parallel.registering,
-                patience=retry_seconds(self.config.tracker.retry_for, os.environ),
-            ),
+            cluster=self._cluster,
+        )
+
+    def check_slots(self) -> None:
+        """Raises where no trial could run: devices that this machine has not, a cluster that cannot be reached."""
+        parallel = self.config.parallel
+        slot_count(parallel)
+        if parallel.is_cluster:
+            check_reachable(parallel.backend, self._cluster)
+
+    @property
+    def _cluster(self) -> Cluster:
+        parallel = self.config.parallel
+        return replace(
+            self.cluster,
+            address=parallel.address,
+            listen=parallel.listen,
+            register=parallel.registering,
+            patience=retry_seconds(self.config.tracker.retry_for, os.environ),
         )
 
 

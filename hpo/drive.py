@@ -32,7 +32,6 @@ from hpo.reclaim import has_failed, is_retried, reclaimed, retry_marks, to_run_a
 from hpo.recorded_config import recorded
 from hpo.result_place import results_of
 from hpo.scratch import new_scratch
-from hpo.slots_here import slot_count
 from hpo.spool import Spool
 from hpo.standing import STOPPED_TAG, Standing, changed_data, data_tags, ended_count, standing
 from hpo.sweep import Sweep
@@ -104,7 +103,7 @@ class Drive:
         """
         run_id = uuid.uuid4().hex
         self.wishes.named(name)
-        slot_count(self.parts.config.parallel)  # devices that are not there are to be known before anything is written
+        self.parts.check_slots()  # what is not there is to be known before anything is written
         check_artifacts(self.store, self.parts.config.experiment_name)
         taken = self._known()
         with self._claimed(run_id, name) as claim, self.wishes.interruption.shielded():
@@ -125,7 +124,8 @@ class Drive:
             for mirror in dict.fromkeys([*mirrors_in(existing.tags), *self.mirrors]):
                 say_pending(self.store, mirror, existing, os.environ)
             return self._ended(existing, None)
-        slot_count(self.parts.config.parallel)
+        with resumable(existing.name, self.store.uri, os.environ):
+            self.parts.check_slots()
         with self._claimed(existing.id, existing.name) as claim, self.wishes.interruption.shielded():
             tracker = self._tracker(existing.id)
             spool = self._spool(existing.id, existing.artifact_uri)

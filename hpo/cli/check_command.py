@@ -34,11 +34,21 @@ def _check(file: str, *, expand: bool) -> bool:
     except ConfigError as error:
         click.echo(str(error), err=True)
         return False
+    if config.parallel.is_cluster:
+        _note_what_is_missing(file, config.parallel.backend)
     if expand:  # what goes to stdout is then YAML, one document a file
         click.echo(f"---\n# {file}: ok - {summary(config)}\n{as_yaml(config)}", nl=False)
     else:
         click.echo(f"{file}: ok - {summary(config)}")
     return True
+
+
+def _note_what_is_missing(file: str, backend: str) -> None:
+    """No mistake of the file, which may be run elsewhere."""
+    from hpo.executors.remote.reaching import missing_package
+
+    if missing := missing_package(backend):
+        click.echo(f"{file}: note: {missing}", err=True)
 
 
 def summary(config: SweepConfig) -> str:

@@ -109,9 +109,13 @@ def _run(
 
 def _show_plan(file: Path | None, like: str | None, overrides: Sequence[str], shared: Shared) -> None:
     from hpo.cli.trial_line import params_text
+    from hpo.errors import ConfigError
+    from hpo.executors.remote.reaching import missing_package
     from hpo.meaning import meant
 
     parts = meant(file, like, overrides, shared.given).parts
+    if missing := missing_package(parts.config.parallel.backend):
+        raise ConfigError(missing)
     config, plan = parts.config, parts.plan
     parts.pruner()
     first = parts.sampler().ask(range(min(plan.window or 1, plan.budget.n_trials, 3)))

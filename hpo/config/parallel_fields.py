@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from hpo.config import words
+from hpo.config.cluster_address import address_fault
 from hpo.config.device_fields import DeviceKeys
 from hpo.config.fields import CallablePath, Text, broken
 from hpo.config.nearest import did_you_mean
@@ -61,6 +62,8 @@ class ClusterKeys(DeviceKeys):
         ):
             if value is not None and not is_used:
                 raise broken(f"is for {of}, and backend is {self.backend}", key, on_key=True)
+        if self.address is not None and (fault := address_fault(self.backend, self.address)):
+            raise broken(fault, "address")
         return self
 
     @model_validator(mode="after")

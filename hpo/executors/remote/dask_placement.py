@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from importlib.util import find_spec
 from math import ceil
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 from hpo.errors import ClusterUnavailable, ConfigError
 from hpo.executors.remote.local_cluster import LocalDask
 from hpo.executors.remote.placement import LOST, PilotReport, Placement
+from hpo.executors.remote.reaching import missing_package, unreachable
 from hpo.executors.remote.sent_pilot import sent_pilot
 from hpo.executors.remote.sockets import is_loopback, own_address_towards
 from hpo.failure_text import failure_line
@@ -87,7 +87,7 @@ class DaskPlacement:
         try:
             return own_address_towards(where.hostname, where.port or 8786)
         except OSError as error:
-            raise ClusterUnavailable(f"the dask scheduler at {self._address} is not reachable: {error}") from error
+            raise unreachable("the dask scheduler", self._address, str(error)) from error
 
     def place(self, errand: str, count: int) -> None:
         """Submits that many tasks, each of which may be run again elsewhere where its worker dies.
@@ -175,10 +175,7 @@ def _translated(address: str) -> Iterator[None]:
     except (ConfigError, ClusterUnavailable):
         raise
     except Exception as error:  # dask raises OSError, TimeoutError, RuntimeError and ValueError for a line that broke
-        raise ClusterUnavailable(
-            f"the dask scheduler at {address} is not reachable: {failure_line(error)} "
-            "(if it is elsewhere now: correct parallel.address, hpo run FILE)"
-        ) from error
+        raise unreachable("the dask scheduler", address, failure_line(error)) from error
 
 
 def _url(address: str) -> str:
@@ -194,8 +191,8 @@ def _url(address: str) -> str:
 
 
 def _check_installed() -> None:
-    if find_spec("distributed") is None:
-        raise ConfigError("backend dask needs dask: pip install 'tracked-hpo[dask]'")
+    if missing := missing_package("dask"):
+        raise ConfigError(missing)
 
 
 class _Quiet:

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from hpo.errors import ConfigError
 from hpo.executors.remote.frames import (
     FROM_DRIVER_LIMIT,
     FROM_HOST_LIMIT,
@@ -31,6 +30,7 @@ from hpo.executors.remote.handshake import (
     proof_to,
 )
 from hpo.executors.remote.messages import Message, decoded, encoded
+from hpo.executors.remote.reaching import cannot_listen
 from hpo.executors.remote.sockets import attend
 
 log = logging.getLogger(__name__)
@@ -120,9 +120,7 @@ class DriverLine:
             return self._loop.run_until_complete(asyncio.start_server(self._serve, *address, backlog=1024))
         except OSError as error:
             self._loop.close()
-            where = f"{address[0]}:{address[1]}" if address[1] else address[0]
-            text = f"cannot listen at {where} for the hosts of the cluster: {error.strerror or error}"
-            raise ConfigError(f"{text}; set parallel.listen to an address of this machine") from error
+            raise cannot_listen(*address, error) from error
 
     def _say_it_is_over(self) -> None:
         self._is_over = True

@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from hpo.executor import Answer, Executor, go_on
 from hpo.executors.limits import Limits
 from hpo.executors.open_trials import OpenTrials
 from hpo.executors.remote.carried import Carried
-from hpo.executors.remote.cluster import Cluster, listen_at
+from hpo.executors.remote.cluster import Cluster
 from hpo.executors.remote.code_bundle import pack
 from hpo.executors.remote.crew import Crew, Job
 from hpo.executors.remote.driver_line import DriverLine, Host, Setup
@@ -29,6 +28,7 @@ from hpo.executors.remote.host_end import Errand
 from hpo.executors.remote.keeper import Keeper
 from hpo.executors.remote.messages import Message, number_in, outcome_of, question_from
 from hpo.executors.remote.placement import Placement
+from hpo.executors.remote.reaching import resolved
 from hpo.executors.remote.seen import Probe
 from hpo.executors.remote.sockets import is_loopback
 from hpo.executors.work import Work
@@ -193,11 +193,7 @@ class RemoteExecutor:
         if self._cluster.listen is None:
             address = placement.address
             return address, (address, 0)
-        host, port = listen_at(self._cluster.listen)
-        try:
-            found = str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
-        except OSError as error:
-            raise ConfigError(f"parallel.listen: nobody knows {host!r}: {error}") from error
+        found, port = resolved(self._cluster.listen)
         return (placement.address if found in ("0.0.0.0", "::") else found), (found, port)  # noqa: S104  # as written
 
     def _is_ready(self, host: Host, problem: str) -> None:
