@@ -4,7 +4,7 @@ import math
 import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 OURS = "ours"
 
@@ -12,6 +12,8 @@ OURS = "ours"
 @dataclass(frozen=True)
 class Comparison:
     """The same work by several sides, one value a round; values of one round were measured one after the other.
+
+    None stands where a side gave none in a round.
 
     `base` is the side of ours that the others are held against. `limits` are sides that keep nothing for later, so
     they say what is possible and are no rivals. `missing` says why a side has no value; `more` are further columns,
@@ -21,7 +23,7 @@ class Comparison:
     name: str
     unit: str
     higher_is_better: bool
-    values: Mapping[str, Sequence[float]]
+    values: Mapping[str, Sequence[float | None]]
     base: str = OURS
     limits: Sequence[str] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -47,7 +49,13 @@ def item_from(found: Mapping[str, object]) -> Item:
     return Item(**{**found, "comparisons": [Comparison(**each) for each in found["comparisons"]]})
 
 
-def times_better(ours: Sequence[float], theirs: Sequence[float], *, higher_is_better: bool) -> list[float]:
+def present(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def times_better(
+    ours: Sequence[float | None], theirs: Sequence[float | None], *, higher_is_better: bool
+) -> list[float]:
     """By what factor ours is better, round by round; below 1 it is worse."""
     pairs = zip(ours, theirs, strict=False)
     return [mine / other if higher_is_better else other / mine for mine, other in pairs if mine and other]
@@ -62,8 +70,9 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def spread(values: Sequence[float], mark: str = "") -> str:
+def spread(found: Sequence[float | None], mark: str = "") -> str:
     """The median, and from where to where where there are several."""
+    values = present(found)
     if not values:
         return ""
     middle = f"{number(statistics.median(values))}{mark}"
@@ -102,7 +111,7 @@ def wide(comparisons: Sequence[Comparison]) -> str:
 
 
 def _cell(comparison: Comparison, side: str) -> str:
-    values = comparison.values.get(side, ())
+    values = present(comparison.values.get(side, ()))
     if not values:
         return comparison.missing.get(side, "")
     if side == comparison.base:
@@ -146,7 +155,7 @@ def overview(items: Sequence[Item]) -> str:
     rows = []
     for item in items:
         for each in _largest(item) if item.wide else item.comparisons:
-            ours = each.values.get(each.base, ())
+            ours = present(each.values.get(each.base, ()))
             if not ours:
                 continue
             what = f"{item.title}: {each.name}"
@@ -173,6 +182,21 @@ def _strongest(comparison: Comparison) -> list[str]:
     return cells
 
 
+def merged(before: Item | None, now: Item) -> Item:
+    """The tables of this run, and those of the run before that it did not (yet) make again."""
+    if before is None:
+        return now
+    made = {(each.name, each.unit): each for each in now.comparisons}
+    kept = {(each.name, each.unit): each for each in before.comparisons}
+    return replace(now, comparisons=sorted({**kept, **made}.values(), key=_size), after=now.after or before.after)
+
+
+def _size(comparison: Comparison) -> float:
+    """What a name begins with, "10,000 trials", where it does."""
+    digits = re.match(r"[\d,]+", comparison.name)
+    return float(digits[0].replace(",", "")) if digits else 0.0
+
+
 def between_markers(page: str, name: str, text: str) -> str:
     """The page with this text between its markers; they are put at the end where it has none."""
     begin, end = f"<!-- {name}: made by scripts/bench/everyone.py -->", f"<!-- end of {name} -->"
@@ -197,23 +221,31 @@ class Verdict:
     guard: Guard
     recorded: float | None
     measured: float | None
+    excuse: str = ""
 
     @property
     def worse(self) -> bool:
-        if self.recorded is None:
+        if self.recorded is None or (self.measured is None and self.excuse):
             return False
         return self.measured is None or self.measured < self.recorded * (1 - self.guard.tolerance)
 
 
 def judge(
-    guards: Sequence[Guard], recorded: Mapping[str, float], measured: Mapping[str, Sequence[float]]
+    guards: Sequence[Guard],
+    recorded: Mapping[str, float],
+    measured: Mapping[str, Sequence[float]],
+    excuses: Mapping[str, str] | None = None,
 ) -> list[Verdict]:
-    """Each guard with the median of its pairs. Nothing on record: not worse; nothing measured now: worse."""
+    """Each guard with the median of its pairs. Nothing on record: not worse; nothing measured now: worse.
+
+    An excuse names the peer that failed: then there is nothing to compare with, and ours is not worse for that.
+    """
     return [
         Verdict(
             guard,
             recorded.get(guard.name),
             statistics.median(measured[guard.name]) if measured.get(guard.name) else None,
+            (excuses or {}).get(guard.name, ""),
         )
         for guard in guards
     ]
@@ -226,8 +258,15 @@ def verdicts_table(verdicts: Sequence[Verdict]) -> str:
     rows = [
         [
             each.guard.name, cell(each.recorded), cell(each.measured), f"-{each.guard.tolerance:.0%}",
-            "WORSE" if each.worse else "new" if each.recorded is None else "ok",
+            _word(each),
         ]
         for each in verdicts
     ]  # fmt: skip
     return markdown(["ratio (higher is better)", "recorded", "now", "may fall by", ""], rows)
+
+
+def _word(verdict: Verdict) -> str:
+    word = "WORSE" if verdict.worse else "new" if verdict.recorded is None else "ok"
+    if verdict.measured is None and not verdict.worse:
+        word = "not measured"
+    return f"{word} ({verdict.excuse})" if verdict.excuse else word

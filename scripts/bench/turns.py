@@ -10,8 +10,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -19,12 +19,17 @@ from environments import python_of
 
 PEERS = Path(__file__).parent / "peers"
 MARK = "ANSWER "
+SO_FAR = "SO FAR "
 LOOK_EVERY = 0.1
+SHOWN = ("side", "engine", "sampler", "window", "mlflow", "jobs", "trials", "question")
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a process said and took: wall seconds, CPU seconds and the most memory of it and all below it together."""
+    """What a process said and took: wall seconds, CPU seconds and the most memory of it and all below it together.
+
+    With a failure the answer is what it had said before, which may be nothing.
+    """
 
     answer: Mapping[str, object]
     seconds: float
@@ -78,15 +83,14 @@ def command(argv: Sequence[str | Path], folder: Path, limit: float) -> Run:
     )  # fmt: skip
     watch = Watch(process.pid)
     watch.start()
-    failure = ""
+    failure = output = ""
     try:
         output, _ = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
         failure = f"not done after {limit:.0f} s"
-        output = ""
     finally:
         seconds = time.perf_counter() - clock
-        _end(process)
+        output = _end(process) or output
         watch.over.set()
         watch.join()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -96,33 +100,70 @@ def command(argv: Sequence[str | Path], folder: Path, limit: float) -> Run:
     return Run({}, seconds, max(waited_for, sum(watch.cpu.values())), watch.peak, began, failure, output)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """Ends what is left of a command; the processes below it are found first, since some leave the session."""
+def _end(process: subprocess.Popen[str]) -> str:
+    """Ends what is left of a command, and gives what it had said.
+
+    The processes below it are found first, since some leave the session; what they hold open would keep us waiting.
+    """
     if process.poll() is not None:
-        return
+        return ""
     below = psutil.Process(process.pid).children(recursive=True)
     process.kill()
-    process.communicate()
     for each in below:
         with contextlib.suppress(psutil.Error):
             each.kill()
+    return process.communicate()[0]
 
 
-def ask(peer: str, file: str, work: str, *, limit: float, folder: Path | None = None, **request: object) -> Run:
-    """Has a peer's file do a work, in this folder or in a new one that is gone afterwards."""
+@contextlib.contextmanager
+def told(what: str) -> Iterator[Callable[[str], None]]:
+    """One line on stderr, begun before a step and ended with its seconds and what the step has to say after it."""
+    words: list[str] = []
+    print(f"{time.strftime('%H:%M:%S')}  {what} ..", end="", file=sys.stderr, flush=True)
+    began = time.perf_counter()
+    try:
+        yield words.append
+    finally:
+        print(f" {time.perf_counter() - began:.1f} s", *words, file=sys.stderr, flush=True)
+
+
+def ask(
+    peer: str, file: str, work: str, *, limit: float, hard: float = 0.0, folder: Path | None = None, **request: object
+) -> Run:
+    """Has a peer's file do a work, in this folder or in a new one that is gone afterwards.
+
+    `limit` is told to the work, some of which end by themselves then; after `hard` seconds (if not given, three times
+    as long and a minute) the process is ended.
+    """
     place = folder or Path(tempfile.mkdtemp(prefix="bench-"))
     whole = json.dumps({"work": work, "folder": str(place), "limit": limit, "seed": 1, "jobs": 1, **request})
+    shown = " ".join(f"{key}={request[key]}" for key in SHOWN if request.get(key))
     try:
-        run = command([python_of(peer), PEERS / f"{file}_peer.py", whole], place, limit=limit * 3 + 60)
+        with told(f"{file} {work} {shown}") as say:
+            run = _answered(
+                command([python_of(peer), PEERS / f"{file}_peer.py", whole], place, limit=hard or limit * 3 + 60)
+            )
+            say(run.failure)
+            return run
     finally:
         if folder is None:
             shutil.rmtree(place, ignore_errors=True)
-    told = {key: request[key] for key in ("side", "sampler", "jobs", "trials", "question") if key in request}
-    print(f"  {run.seconds:6.1f} s  {file} {work} {told}", file=sys.stderr, flush=True)
-    said = [line for line in run.output.splitlines() if line.startswith(MARK)]
-    if said:
-        return Run(json.loads(said[-1].removeprefix(MARK)), run.seconds, run.cpu, run.peak, run.began)
-    last = next((line for line in reversed(run.output.splitlines()) if line.strip()), "no answer")
-    failure = run.failure if run.failure.startswith("not done") else f"{run.failure}: {last.strip()[:120]}"
-    print(f"{file} {work} {whole}: {failure}", file=sys.stderr)
-    return Run({}, run.seconds, run.cpu, run.peak, run.began, failure)
+
+
+def _answered(run: Run) -> Run:
+    """The run with what it answered; without a whole answer, with what it had said so far and why there is no more."""
+    whole = _said(run.output, MARK)
+    if whole is not None:
+        return replace(run, answer=whole, failure="", output="")
+    lines = [line.strip() for line in run.output.splitlines() if line.strip() and not line.startswith(SO_FAR)]
+    why = run.failure if run.failure.startswith("not done") else f"{run.failure}: {(lines or ['no answer'])[-1][:120]}"
+    return replace(run, answer=_said(run.output, SO_FAR) or {}, failure=why)
+
+
+def _said(output: str, mark: str) -> dict[str, object] | None:
+    """The last whole line with this mark; the last of all may have been cut off."""
+    for line in reversed(output.splitlines()):
+        if line.startswith(mark):
+            with contextlib.suppress(json.JSONDecodeError):
+                return dict(json.loads(line.removeprefix(mark)))
+    return None

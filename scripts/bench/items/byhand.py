@@ -4,19 +4,19 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 from environments import ROOT, python_of
 from items.found import facts, finished_trials
+from items.rounds import Rounds
 from items.scale import Scale
 from ratios import Comparison, Item, markdown
-from turns import command, environment
+from turns import command, environment, told
 
 SCRIPTS = ROOT / "scripts" / "bench" / "byhand"
 HPO = ROOT / ".venv" / "bin" / "hpo"
@@ -60,16 +60,20 @@ def _sides(name: str, ours: list[str], files: list[Path]) -> dict[str, tuple[lis
     }
 
 
-def measure(scale: Scale) -> Item:
+def measure(scale: Scale) -> Iterator[Item]:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         data = Path(name)
         _make_taxi(data, rows=scale.pick(500, 5_000))
-        comparisons, after = [], []
+        made: list[Comparison] = []
+        after: list[str] = []
         for search in searches():
-            comparison, left = _compare(search, data, scale)
-            comparisons.append(comparison)
-            after.append(f"What is on record afterwards, {search.name}:\n\n{_facts_table(left)}")
-        return Item("byhand", "A real search, against scripts by hand", TEXT, comparisons, after="\n\n".join(after))
+            comparison, left = None, {}
+            for comparison, left in _compare(search, data, scale):
+                table = f"What is on record afterwards, {search.name}:\n\n{_facts_table(left)}"
+                text = "\n\n".join([*after, table])
+                yield Item("byhand", "A real search, against scripts by hand", TEXT, [*made, comparison], after=text)
+            made += [comparison] if comparison else []
+            after += [table] if comparison else []
 
 
 def _make_taxi(folder: Path, rows: int) -> None:
@@ -83,30 +87,38 @@ def _make_taxi(folder: Path, rows: int) -> None:
             raise SystemExit(f"{words[0]}: {run.failure}\n{run.output}")
 
 
-def _compare(search: Search, data: Path, scale: Scale) -> tuple[Comparison, dict[str, dict[str, str]]]:
+def _compare(search: Search, data: Path, scale: Scale) -> Iterator[tuple[Comparison, dict[str, dict[str, str]]]]:
     trials = min(search.trials, 6) if scale.quick else search.trials
-    seconds: dict[str, list[float]] = {side: [] for side in search.sides}
+    rounds = Rounds(side for side in search.sides if scale.wants(side))
     left: dict[str, dict[str, str]] = {}
-    missing: dict[str, str] = {}
     more: dict[str, dict[str, str]] = {}
-    for _ in range(scale.repeat):
-        for side, (words, files) in search.sides.items():
-            with tempfile.TemporaryDirectory(prefix="bench-") as name:
+
+    def so_far() -> tuple[Comparison, dict[str, dict[str, str]]]:
+        name = f"{search.name}, {trials} trials"
+        comparison = Comparison(
+            name, "s", higher_is_better=False, values=rounds.values, missing=rounds.missing, more=dict(more)
+        )
+        return comparison, left
+
+    for _ in range(scale.rounds()):
+        for side in rounds.sides:
+            words, files = search.sides[side]
+            with tempfile.TemporaryDirectory(prefix="bench-") as name, told(f"{search.name}: {side}") as say:
                 folder = _with_data(Path(name), data)
                 run = command([*words, str(trials)], folder, LIMIT)
+                say(run.failure)
+                rounds.add(side, None if run.failure else run.seconds, run.failure)
                 if run.failure:
-                    missing[side] = run.failure
-                    print(f"{side}: {run.failure}\n{run.output[-2000:]}", file=sys.stderr)
-                    continue
-                seconds[side].append(run.seconds)
-                left[side] = facts(folder)
+                    say(f"\n{run.output[-2000:]}")
+                else:
+                    left[side] = facts(folder)
             lines = " + ".join(str(lines_of(file)) for file in files)
             more[side] = {"CPU s": f"{run.cpu:.0f}", "lines written": lines, "memory MB": f"{run.peak / 1e6:.0f}"}
-    for side, (words, _) in search.sides.items():
-        if side in left:
-            left[side]["killed half way, started again"] = _killed(words, trials, data)
-    name = f"{search.name}, {trials} trials"
-    return Comparison(name, "s", higher_is_better=False, values=seconds, missing=missing, more=more), left
+            yield so_far()
+    for side in left:
+        with told(f"{search.name}, killed half way: {side}"):
+            left[side]["killed half way, started again"] = _killed(search.sides[side][0], trials, data)
+        yield so_far()
 
 
 def _with_data(folder: Path, data: Path) -> Path:

@@ -1,9 +1,10 @@
 """Item 1: what a trial costs that does nothing; item 7: what it leaves on disk."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from items.rounds import Rounds
 from items.scale import Scale
 from ratios import Comparison, Item
 from turns import Run, ask
@@ -23,6 +24,7 @@ class Side:
     work: str = "overhead"
 
 
+LIMIT = 120
 NOTHING = "nothing"
 STUDY = "params, values, states"
 RUNS = "MLflow runs"
@@ -55,9 +57,20 @@ TEXT = (
 )
 
 
-def measure(scale: Scale) -> Item:
-    comparisons = [_compare(scale, jobs) for jobs in (1, 2)]
-    return Item("overhead", "Overhead of a trial", TEXT, comparisons, after=_what_wandb_says())
+SIZE_TEXT = (
+    "Blocks on disk, files and folders included, from the difference of a small and a larger run. Of ours, four "
+    "fifths are MLflow's own tables and their indexes (5 params, 2 metrics kept twice, 5 tags a trial); what is "
+    "written through MlflowClient by hand has fewer tags, Optuna's journal is a text without indexes."
+)
+
+
+def measure(scale: Scale) -> Iterator[Item]:
+    said, made = _what_wandb_says(), []
+    for jobs in (1, 2):
+        comparison = None
+        for comparison in compare(SIDES, scale, jobs, "one after the other" if jobs == 1 else "two workers"):
+            yield Item("overhead", "Overhead of a trial", TEXT, [*made, comparison], after=said)
+        made += [comparison] if comparison else []
 
 
 def _what_wandb_says() -> str:
@@ -66,62 +79,64 @@ def _what_wandb_says() -> str:
     return f"W&B's own ways to run a sweep, offline: {each}." if each else ""
 
 
-def _compare(scale: Scale, jobs: int) -> Comparison:
-    sides = [side for side in SIDES if jobs in side.jobs]
+def compare(
+    among: Sequence[Side], scale: Scale, jobs: int, name: str, new_database: Callable[[], str] | None = None
+) -> Iterator[Comparison]:
+    """After each run, what is known by then; on the databases given, else each on one of its own in SQLite."""
+    sides = [side for side in among if jobs in side.jobs and scale.wants(side.name)]
+    rounds = Rounds(side.name for side in sides)
     runs: dict[str, list[Run]] = {side.name: [] for side in sides}
-    for _ in range(scale.repeat):
+    for _ in range(scale.rounds()):
         for side in sides:
-            runs[side.name].append(run(side, jobs, _trials(side, scale)))
-    return Comparison(
-        "one after the other" if jobs == 1 else "two workers",
-        "trials/s",
-        higher_is_better=True,
-        values={name: [float(each.answer["rate"]) for each in found if each.answer] for name, found in runs.items()},
-        limits=[side.name for side in sides if side.keeps == NOTHING],
-        missing={name: found[0].failure for name, found in runs.items() if not any(each.answer for each in found)},
-        more={side.name: _more(side, runs[side.name], _trials(side, scale)) for side in sides},
-    )
+            uri = {"uri": new_database()} if new_database else {}
+            done = run(side, jobs, _trials(side, scale), limit=scale.limit or LIMIT, **uri)
+            runs[side.name].append(done)
+            rounds.add(side.name, done.answer.get("rate"), done.failure)
+            yield Comparison(
+                name, "trials/s", higher_is_better=True, values=rounds.values, missing=rounds.missing,
+                limits=[each.name for each in sides if each.keeps == NOTHING],
+                more={each.name: _more(each, runs[each.name], _trials(each, scale)) for each in sides},
+            )  # fmt: skip
 
 
 def _trials(side: Side, scale: Scale) -> int:
     return max(side.trials // 10, 20) if scale.quick else side.trials * (3 if scale.full else 1)
 
 
-def run(side: Side, jobs: int, trials: int) -> Run:
-    return ask(side.peer, side.file, side.work, limit=120, side=side.side, jobs=jobs, trials=trials)
+def run(side: Side, jobs: int, trials: int, *, limit: float = LIMIT, **more: object) -> Run:
+    return ask(side.peer, side.file, side.work, limit=limit, side=side.side, jobs=jobs, trials=trials, **more)
 
 
 def _more(side: Side, runs: Sequence[Run], trials: int) -> dict[str, str]:
-    cpu = statistics.median(each.cpu for each in runs) / trials * 1000
-    peak = statistics.median(each.peak for each in runs) / 1e6
+    done = [each for each in runs if each.answer]
+    if not done:
+        return {"keeps": side.keeps}
+    cpu = statistics.median(each.cpu for each in done) / trials * 1000
+    peak = statistics.median(each.peak for each in done) / 1e6
     return {"CPU ms a trial": f"{cpu:.2f}", "memory MB": f"{peak:.0f}", "keeps": side.keeps}
 
 
-def measure_size(scale: Scale) -> Item:
+def measure_size(scale: Scale) -> Iterator[Item]:
     """Item 7: bytes of two runs, of which one is larger; the difference is what trials take."""
-    sides = [side for side in SIDES if side.keeps != NOTHING]
-    values: dict[str, list[float]] = {}
+    sides = [side for side in SIDES if side.keeps != NOTHING and scale.wants(side.name)]
+    rounds = Rounds(side.name for side in sides)
     empty: dict[str, dict[str, str]] = {}
-    for side in sides:
-        many = max(min(_trials(side, scale), 2_000), 40)
-        small, large = (_bytes(side, trials) for trials in (many // 4, many))
-        if small is None or large is None:
-            continue
-        each = (large - small) / (many - many // 4)
-        values[side.name] = [each * 10_000 / 1e6]
-        empty[side.name] = {"before the first trial, MB": f"{max(small - each * (many // 4), 0) / 1e6:.2f}"}
-    text = (
-        "Blocks on disk, files and folders included, from the difference of a small and a larger run. Of ours, four "
-        "fifths are MLflow's own tables and their indexes (5 params, 2 metrics kept twice, 5 tags a trial); what is "
-        "written through MlflowClient by hand has fewer tags, Optuna's journal is a text without indexes."
-    )
-    comparison = Comparison(
-        "10,000 trials", "MB on disk", higher_is_better=False, values=values,
-        missing={side.name: "failed" for side in sides if side.name not in values}, more=empty,
-    )  # fmt: skip
-    return Item("size", "Size of the store", text, [comparison])
+    for _ in range(scale.rounds(1)):
+        for side in sides:
+            many = max(min(_trials(side, scale), 2_000), 40)
+            small, large = (run(side, 1, trials) for trials in (many // 4, many))
+            each = _bytes_a_trial(small, large, many - many // 4)
+            rounds.add(side.name, None if each is None else each * 10_000 / 1e6, small.failure or large.failure)
+            if each is not None:
+                before = max(float(str(small.answer["bytes"])) - each * (many // 4), 0)
+                empty[side.name] = {"before the first trial, MB": f"{before / 1e6:.2f}"}
+            comparison = Comparison(
+                "10,000 trials", "MB on disk", higher_is_better=False, values=rounds.values, missing=rounds.missing,
+                more=dict(empty),
+            )  # fmt: skip
+            yield Item("size", "Size of the store", SIZE_TEXT, [comparison])
 
 
-def _bytes(side: Side, trials: int) -> int | None:
-    found = run(side, 1, trials).answer.get("bytes")
-    return None if found is None else int(found)
+def _bytes_a_trial(small: Run, large: Run, trials: int) -> float | None:
+    few, many = small.answer.get("bytes"), large.answer.get("bytes")
+    return None if few is None or many is None else (float(str(many)) - float(str(few))) / trials

@@ -7,24 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from environments import ENVIRONMENTS, ROOT
+from items.rounds import Rounds
 from items.scale import Scale
 from ratios import Comparison, Item
-from turns import Run, ask, command
+from sweep_text import sweep_text
+from turns import Run, ask, command, told
 
-SWEEP = """
-name: first
-metric: {name: loss}
-objective: {python: "first_objective:objective"}
-parameters:
-  a: {type: float, low: 0, high: 1}
-  b: {type: float, low: 1e-5, high: 1, log: true}
-  c: {type: int, low: 1, high: 100}
-  d: [x, y, z]
-  e: [true, false]
-engine: {name: optuna, sampler: tpe}
-budget: {n_trials: 2}
-parallel: {n_jobs: 1, backend: %s}
-"""
 OBJECTIVE = """
 import time
 from pathlib import Path
@@ -36,6 +24,7 @@ def objective(params, trial):
 """
 HPO = ROOT / ".venv" / "bin" / "hpo"
 LIMIT = 120
+BEST_OF = "the best trial of 2 (SQLite)"
 Start = Callable[[Path], Run]
 
 
@@ -85,70 +74,80 @@ TEXT = (
 )
 
 
-def measure(scale: Scale) -> Item:
+def measure(scale: Scale) -> Iterator[Item]:
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    made: list[Comparison] = []
     try:
         prepare(folder)
-        tables = [
+        for part in (
             _whole("--help", HELP, folder, scale),
-            _whole("the best trial of 2 (SQLite)", BEST, folder, scale),
-            *_first_trials(folder, scale),
-        ]
+            _whole(BEST_OF, BEST, folder, scale),
+            _first(folder, scale),
+        ):
+            tables: list[Comparison] = []
+            for tables in part:
+                yield Item("start", "Start", TEXT, [*made, *tables])
+            made += tables
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return Item("start", "Start", TEXT, tables)
 
 
 def prepare(folder: Path) -> None:
     """Puts sweeps of ours, run once, and a small study of Optuna's into a folder."""
     (folder / "first_objective.py").write_text(OBJECTIVE)
-    (folder / "sweep.yaml").write_text(SWEEP % "loky")
-    (folder / "serial.yaml").write_text((SWEEP % "serial").replace("name: first", "name: first-serial", 1))
+    (folder / "sweep.yaml").write_text(_sweep("first", "loky"))
+    (folder / "serial.yaml").write_text(_sweep("first-serial", "serial"))
     run = command([HPO, "run", "sweep.yaml", "-q"], folder, LIMIT)
     if run.failure:
         raise SystemExit(f"hpo run {run.failure}: {run.output}")
     ask("optuna", "optuna", "fill", limit=LIMIT, folder=folder, trials=2)
 
 
-def _whole(name: str, starts: dict[str, Start], folder: Path, scale: Scale) -> Comparison:
+def _sweep(name: str, backend: str) -> str:
+    return sweep_text(name, objective="first_objective:objective", sampler="tpe", trials=2, backend=backend)
+
+
+def _whole(name: str, starts: dict[str, Start], folder: Path, scale: Scale) -> Iterator[list[Comparison]]:
     """Commands from start to end; the first round is not counted, it compiles and reads files."""
-    values: dict[str, list[float]] = {side: [] for side in starts}
-    missing: dict[str, str] = {}
-    for at in range(scale.repeat + 1):
-        for side, start in starts.items():
-            run = start(folder)
-            if run.failure:
-                missing[side] = run.failure
-            elif at:
-                values[side].append(run.seconds)
-    kept = {side: found for side, found in values.items() if side not in missing}
-    return Comparison(name, "s", higher_is_better=False, values=kept, missing=missing)
+    rounds = Rounds(side for side in starts if scale.wants(side))
+    for at in range(scale.rounds() + 1):
+        for side in rounds.sides:
+            with told(f"{name}: {side}") as say:
+                run = starts[side](folder)
+                say(run.failure)
+            if at or run.failure:
+                rounds.add(side, None if run.failure else run.seconds, run.failure)
+                yield [_comparison(name, rounds)]
 
 
-def _first_trials(folder: Path, scale: Scale) -> list[Comparison]:
-    fresh: dict[str, list[float]] = {side: [] for side in FIRST}
-    there: dict[str, list[float]] = {side: [] for side in FIRST}
-    missing: dict[str, str] = {}
-    for at in range(max(scale.repeat, 2)):  # one round less than elsewhere: some peers take half a minute each time
-        for side in FIRST:
+def _comparison(name: str, rounds: Rounds) -> Comparison:
+    return Comparison(name, "s", higher_is_better=False, values=rounds.values, limits=LIMITS, missing=rounds.missing)
+
+
+def _first(folder: Path, scale: Scale) -> Iterator[list[Comparison]]:
+    """On a new database and on a known one; one round less than elsewhere: some peers take half a minute each time."""
+    sides = [side for side in FIRST if scale.wants(side)]
+    fresh, there = Rounds(sides), Rounds(sides)
+    for at in range(max(scale.rounds(), 2)):
+        for side in sides:
             with _place(folder) as place:
                 for found in (fresh, there):
-                    seconds, why = _seconds_to_first(side, place)
-                    if why:
-                        missing[side] = why
-                    elif at:
-                        found[side].append(seconds)
+                    with told(f"first trial: {side}") as say:
+                        seconds, why = _seconds_to_first(side, place)
+                        say(why)
+                    if at or why:
+                        found.add(side, None if why else seconds, why)
                     _rename_sweeps(place)
-    return [
-        Comparison(name, "s", higher_is_better=False, values=found, limits=LIMITS, missing=missing)
-        for name, found in (("first trial, new database", fresh), ("first trial, known database", there))
-    ]
+            yield [
+                _comparison(f"first trial, {name} database", found)
+                for name, found in (("new", fresh), ("known", there))
+            ]
 
 
-def until_first(side: str, folder: Path) -> float:
-    """Seconds from a start to the first trial, on a new database."""
+def until_first(side: str, folder: Path) -> tuple[float, str]:
+    """Seconds from a start to the first trial, on a new database, and why there are none."""
     with _place(folder) as place:
-        return _seconds_to_first(side, place)[0]
+        return _seconds_to_first(side, place)
 
 
 def _seconds_to_first(side: str, place: Path) -> tuple[float, str]:

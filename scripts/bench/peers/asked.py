@@ -19,7 +19,8 @@ warnings.filterwarnings("ignore")
 Request = Mapping[str, object]
 Work = Callable[[Request], Mapping[str, object]]
 MARK = "ANSWER "
-CHECKPOINTS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
+SO_FAR = "SO FAR "
+CHECKPOINTS = (1_000, 3_000, 10_000, 30_000, 100_000)
 LETTERS = ["x", "y", "z"]
 
 
@@ -27,10 +28,15 @@ def answer(works: Mapping[str, Work]) -> None:
     """Do what the first argument asks for, in the folder it names."""
     request = json.loads(sys.argv[1])
     os.chdir(request["folder"])
-    print("\n" + MARK + json.dumps(works[request["work"]](request)), flush=True)
+    say(MARK, works[request["work"]](request))
     if request.get("leave"):  # what a library does at exit is not what was asked for
         sys.stdout.flush()
         os._exit(0)
+
+
+def say(mark: str, found: Mapping[str, object]) -> None:
+    """An answer, or, marked SO_FAR, what shall not be lost if none comes."""
+    print("\n" + mark + json.dumps(found), flush=True)
 
 
 def steady(times: list[float]) -> dict[str, object]:
@@ -46,10 +52,10 @@ def first_trial() -> None:
     Path("first").exists() or Path("first").write_text(str(time.time()))
 
 
-def resident() -> int:
-    """Bytes of memory of this process."""
-    with Path("/proc/self/statm").open() as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def peak() -> int:
+    """The most bytes of memory that this process ever had (getrusage would count those of the one that started it)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def on_disk(folder: Path) -> int:
@@ -58,24 +64,29 @@ def on_disk(folder: Path) -> int:
 
 
 class Growth:
-    """Notes what the tenth of the trials before each checkpoint took; `tick` is called after every trial."""
+    """Notes what the tenth of the trials before each checkpoint took; `tick` is called after every trial.
 
-    def __init__(self) -> None:
+    The last trial that is wanted is a checkpoint, too. Each is said at once: a process that is ended keeps them.
+    """
+
+    def __init__(self, last: int) -> None:
         self.count = 0
+        self.checkpoints = {*CHECKPOINTS, last}
         self.points: list[dict[str, float]] = []
         self._began = (time.perf_counter(), time.process_time())
-        self._starts = {mark - mark // 10 for mark in CHECKPOINTS}
+        self._starts = {mark - mark // 10 for mark in self.checkpoints}
 
     def tick(self) -> None:
         self.count += 1
         if self.count in self._starts:
             self._began = (time.perf_counter(), time.process_time())
-        elif self.count in CHECKPOINTS:
+        elif self.count in self.checkpoints:
             wall, cpu = time.perf_counter() - self._began[0], time.process_time() - self._began[1]
             many = self.count // 10
             self.points.append(
-                {"trials": self.count, "ms": wall / many * 1000, "cpu_ms": cpu / many * 1000, "bytes": resident()}
+                {"trials": self.count, "ms": wall / many * 1000, "cpu_ms": cpu / many * 1000, "bytes": peak()}
             )
+            say(SO_FAR, self.answer())
 
     def answer(self) -> dict[str, object]:
         return {"points": self.points, "count": self.count}

@@ -95,7 +95,7 @@ def client(request: Request) -> dict[str, object]:
 def growth(request: Request) -> dict[str, object]:
     from hyperopt import hp
 
-    noted = Growth()
+    noted = Growth(request["trials"])
 
     def value(at: dict[str, object]) -> float:
         noted.tick()

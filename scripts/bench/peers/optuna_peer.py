@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import sleeping
 from asked import LETTERS, Growth, Request, answer, first_trial, on_disk, steady, timed
 
 
@@ -84,7 +85,7 @@ def overhead(request: Request) -> dict[str, object]:
 def growth(request: Request) -> dict[str, object]:
     import optuna
 
-    noted = Growth()
+    noted = Growth(request["trials"])
 
     def value(trial: object) -> float:
         x = trial.suggest_float("x", -5, 5)
@@ -99,6 +100,23 @@ def growth(request: Request) -> dict[str, object]:
         value, n_trials=request["trials"], timeout=request["limit"], callbacks=[lambda study, trial: noted.tick()]
     )
     return noted.answer()
+
+
+def busy(request: Request) -> dict[str, object]:
+    """Threads, whatever the storage."""
+    import optuna
+
+    timer = sleeping.start(request)
+    study = optuna.create_study(storage=storage(request["side"]), sampler=sampler(request["sampler"], request["seed"]))
+
+    def objective(trial: object) -> float:
+        value = suggest(trial)
+        sleeping.slept(trial.number)
+        return value
+
+    callbacks = [mlflow_callback()] if request["mlflow"] else []
+    study.optimize(objective, n_trials=request["trials"], n_jobs=request["jobs"], callbacks=callbacks)
+    return sleeping.finished(request, timer)
 
 
 def fill(request: Request) -> dict[str, object]:
@@ -172,4 +190,4 @@ def first(request: Request) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    answer({"overhead": overhead, "growth": growth, "fill": fill, "ask": ask, "first": first})
+    answer({"overhead": overhead, "busy": busy, "growth": growth, "fill": fill, "ask": ask, "first": first})

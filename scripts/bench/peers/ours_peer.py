@@ -5,22 +5,17 @@ import time
 from pathlib import Path
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[3]))
-from asked import Growth, Request, answer, on_disk, resident, steady, timed
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+import sleeping
+from asked import Growth, Request, answer, on_disk, steady, timed
+from sweep_text import sweep_text
 
-OVERHEAD = """
-name: overhead
-metric: {{name: loss}}
-objective: {{python: "bench_objective:objective"}}
-parameters:
-  a: {{type: float, low: 0, high: 1}}
-  b: {{type: float, low: 1e-5, high: 1, log: true}}
-  c: {{type: int, low: 1, high: 100}}
-  d: [x, y, z]
-  e: [true, false]
-engine: {{name: optuna, sampler: random, seed: {seed}}}
-budget: {{n_trials: {trials}}}
-parallel: {{n_jobs: {jobs}, backend: {backend}}}
-tracker: {{uri: "{uri}", artifacts: mlruns, log_models: none}}
+SLEEPING_OBJECTIVE = """
+import sleeping
+
+def objective(params, trial):
+    sleeping.slept(trial.number)
+    return {"loss": params["a"] + params["b"], "other": params["c"] * 2.0}
 """
 OVERHEAD_OBJECTIVE = """
 def objective(params, trial):
@@ -73,36 +68,47 @@ def run_sweep(text: str, objective: str, ended: object) -> None:
     run(Path("sweep.yaml"), watcher=Watching(ended))
 
 
-def uri_of(side: str) -> str:
-    return "memory://" if side == "memory" else "sqlite:///tracking.db"
+def uri_of(request: Request) -> str:
+    """Of the store: the one that is named, or one that nobody has used."""
+    return request.get("uri") or ("memory://" if request.get("side") == "memory" else "sqlite:///tracking.db")
 
 
 def overhead(request: Request) -> dict[str, object]:
     times: list[float] = []
     jobs = request["jobs"]
-    text = OVERHEAD.format(
-        seed=request["seed"], trials=request["trials"], jobs=jobs, backend="loky" if jobs > 1 else "serial",
-        uri=uri_of(request["side"]),
+    text = sweep_text(
+        "overhead", sampler="random", trials=request["trials"], jobs=jobs, backend="loky" if jobs > 1 else "serial",
+        uri=uri_of(request),
     )  # fmt: skip
     run_sweep(text, OVERHEAD_OBJECTIVE, lambda: times.append(time.perf_counter()))
-    return {**steady(times), "bytes": on_disk(Path()), "resident": resident()}
+    return {**steady(times), "bytes": on_disk(Path())}
+
+
+def busy(request: Request) -> dict[str, object]:
+    """Threads; the window is a multiple of the workers, or "free", or the default where none is named."""
+    timer, jobs, window = sleeping.start(request), request["jobs"], request.get("window")
+    text = sweep_text(
+        "busy", engine=request["engine"], sampler=request["sampler"], trials=request["trials"], jobs=jobs,
+        backend="threading", uri=uri_of(request), window=window * jobs if isinstance(window, int) else window,
+    )  # fmt: skip
+    run_sweep(text, SLEEPING_OBJECTIVE, lambda: None)
+    return sleeping.finished(request, timer)
 
 
 def growth(request: Request) -> dict[str, object]:
-    noted = Growth()
+    noted = Growth(request["trials"])
     text = GROWTH.format(
         engine=request.get("engine", "optuna"), sampler=request["sampler"], seed=request["seed"],
-        trials=request["trials"], limit=request["limit"], uri=uri_of(request["side"]),
+        trials=request["trials"], limit=request["limit"], uri=uri_of(request),
     )  # fmt: skip
     run_sweep(text, GROWTH_OBJECTIVE, noted.tick)
     return noted.answer()
 
 
 def fill(request: Request) -> dict[str, object]:
-    sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
-    from query import make
+    from filled import fill_store
 
-    return {"sweep": make(Path("mlflow.db"), request["trials"])}
+    return {"sweep": fill_store(Path("mlflow.db"), request["trials"])}
 
 
 def ask(request: Request) -> dict[str, object]:
@@ -125,4 +131,4 @@ def ask(request: Request) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    answer({"overhead": overhead, "growth": growth, "fill": fill, "ask": ask})
+    answer({"overhead": overhead, "busy": busy, "growth": growth, "fill": fill, "ask": ask})

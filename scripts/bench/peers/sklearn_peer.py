@@ -5,6 +5,7 @@ One split, no refit, timed after a first search that starts the workers. Nothing
 
 import time
 
+import sleeping
 from asked import LETTERS, Request, answer, first_trial
 from sklearn.base import BaseEstimator, ClassifierMixin
 
@@ -43,6 +44,17 @@ def joblib_alone(request: Request) -> dict[str, object]:
 
         run(max(trials // 10, 10))
         return {"rate": trials / run(trials)}
+
+
+def busy(request: Request) -> dict[str, object]:
+    """joblib's threads alone."""
+    from joblib import Parallel, delayed
+
+    timer = sleeping.start(request)
+    Parallel(n_jobs=request["jobs"], backend="threading", batch_size=1)(
+        delayed(sleeping.slept)(number) for number in range(request["trials"])
+    )
+    return sleeping.finished(request, timer)
 
 
 def bare_loop(request: Request) -> dict[str, object]:
@@ -104,4 +116,4 @@ def first(request: Request) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    answer({"overhead": overhead, "first": first})
+    answer({"overhead": overhead, "busy": busy, "first": first})
