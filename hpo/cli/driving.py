@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from hpo.budget import Stop
 from hpo.cli import output
 from hpo.cli.options import Shared, tracker_uri
-from hpo.cli.run_summary import summary_data, summary_text
 from hpo.cli.signals import Signals, watched
 from hpo.cli.watchers import display
 from hpo.interruption import Interruption
@@ -28,16 +27,19 @@ class Driving:
     """One sweep that this command drives in the store at `uri`; `name` is how it is called as long as nobody says.
 
     `require_register`: it is a failure where nothing is registered. `metrics` are the sweep's, the first one first.
+    `imported` is called when all is imported that a sweep needs, which is when its name is known.
     """
 
     def __init__(
-        self, shared: Shared, uri: str, *, name: str, metrics: Sequence[str], require_register: bool = False
-    ) -> None:
+        self, shared: Shared, uri: str, *, name: str, metrics: Sequence[str], require_register: bool = False,
+        imported: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self._shared = shared
         self._store = "" if uri == tracker_uri()[0] else f" --tracker {shlex.quote(uri)}"
         self._name = name
         self._metrics = metrics
         self._require_register = require_register
+        self._imported = imported
 
     def drive(self, run: Run) -> None:
         """Runs the sweep, prints what came of it, and ends the process where that is not exit 0."""
@@ -51,6 +53,8 @@ class Driving:
                     result = run(shown, interruption, self._named)
             except KeyboardInterrupt:  # nothing was running yet, or it was broken off
                 self._interrupted(signals)
+        from hpo.cli.run_summary import summary_data, summary_text  # not before the first trial
+
         try:
             if shared.format == "table":
                 output.write(summary_text(result), shared)
@@ -77,6 +81,7 @@ class Driving:
 
     def _named(self, name: str) -> None:
         self._name = name
+        self._imported()
 
     def _interrupted(self, signals: Signals) -> None:
         output.message(f"interrupted; nothing on record is lost, go on with: hpo resume {self._word}{self._store}")

@@ -1,11 +1,12 @@
 """`hpo run`: run a sweep file, or go on where it stopped."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from hpo.cli import output
+from hpo.cli.importing import importing_fast
 from hpo.cli.options import Shared, shared
 
 
@@ -68,7 +69,8 @@ def command(
     if dry_run:
         _show_plan(file, like, overrides, shared)
     else:
-        _run(file, like, overrides, shared, require_register, new=new, fork=fork, takeover=takeover)
+        with importing_fast() as imported:
+            _run(file, like, overrides, shared, require_register, imported, new=new, fork=fork, takeover=takeover)
 
 
 def _run(
@@ -77,6 +79,7 @@ def _run(
     overrides: Sequence[str],
     shared: Shared,
     require_register: bool,
+    imported: Callable[[], None],
     *,
     new: bool,
     fork: bool,
@@ -91,7 +94,11 @@ def _run(
         raise click.UsageError(
             f"--require-register: {file or like} has no register: section, so nothing can be registered"
         )
-    Driving(shared, uri, name=config.name, metrics=list(config.goals), require_register=require_register).drive(
+    metrics = list(config.goals)
+    driving = Driving(
+        shared, uri, name=config.name, metrics=metrics, require_register=require_register, imported=imported
+    )
+    driving.drive(
         lambda watcher, interruption, named: run(
             file,
             like=like,

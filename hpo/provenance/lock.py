@@ -3,8 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 from hpo.masking import MASK
 from hpo.provenance.distributions import EDITABLE, normalised
@@ -63,6 +62,6 @@ def _folder_of(source: str) -> Path | None:
     parts = urlsplit(source.removeprefix(EDITABLE))
     if parts.scheme != "file" or parts.path.endswith(ARCHIVES):
         return None
-    folder = Path(url2pathname(parts.path))
+    folder = Path(unquote(parts.path))
     within = parts.fragment.removeprefix("subdirectory=") if parts.fragment.startswith("subdirectory=") else ""
     return folder / within

@@ -67,6 +67,18 @@ def _optuna(space: Space, kind: str, seed: int, goal: Goal, window: int | None, 
     return OptunaSampler(space, kind=kind, seed=seed, goal=goal, window=window, options=options)
 
 
+def _tpe(space: Space, kind: str, seed: int, goal: Goal, window: int | None, options: Options) -> Sampler:
+    if options:  # optuna alone knows whether they are right, and how many trials it draws at random by them
+        return _optuna(space, kind, seed, goal, window, options)
+    return _late_tpe(space, seed, lambda: _optuna(space, kind, seed, goal, window, options))
+
+
+def _late_tpe(space: Space, seed: int, make: Callable[[], Sampler]) -> Sampler:
+    from hpo.samplers.late_tpe import LateTpe
+
+    return LateTpe(space, seed=seed, make=make)
+
+
 def _nsga2(space: Space, kind: str, seed: int, goal: Goal, window: int | None, options: Options) -> Sampler:
     return _nsga2_for_several(space, kind, seed, (goal,), window, options)
 
@@ -92,6 +104,14 @@ def _optuna_for_several(
     return OptunaSampler(space, kind=kind, seed=seed, goal=goals[0], window=window, options=options, others=goals[1:])
 
 
+def _tpe_for_several(
+    space: Space, kind: str, seed: int, goals: Sequence[Goal], window: int | None, options: Options
+) -> Sampler:
+    if options:
+        return _optuna_for_several(space, kind, seed, goals, window, options)
+    return _late_tpe(space, seed, lambda: _optuna_for_several(space, kind, seed, goals, window, options))
+
+
 def _learns_nothing(make: Make) -> MakeForSeveral:
     """The same sampler for several metrics."""
     return lambda space, kind, seed, goals, window, options: make(space, kind, seed, goals[0], window, options)
@@ -113,7 +133,7 @@ def _auto_for_several(
     space: Space, kind: str, seed: int, goals: Sequence[Goal], window: int | None, options: Options
 ) -> Sampler:
     check_options(kind, options, {})
-    return _optuna_for_several(space, "tpe", seed, goals, window, {})
+    return _tpe_for_several(space, "tpe", seed, goals, window, {})
 
 
 def _unknown(engine: str, name: str) -> str:
@@ -138,7 +158,7 @@ def _by_one_only(engine: str, name: str) -> str:
 
 
 SAMPLERS: Mapping[tuple[str, str], Make] = {
-    ("optuna", "tpe"): _optuna,
+    ("optuna", "tpe"): _tpe,
     ("optuna", "gp"): _optuna,
     ("optuna", "cmaes"): _optuna,
     ("optuna", "qmc"): _optuna,
@@ -153,7 +173,7 @@ SAMPLERS: Mapping[tuple[str, str], Make] = {
 }
 
 FOR_SEVERAL: Mapping[tuple[str, str], MakeForSeveral] = {
-    ("optuna", "tpe"): _optuna_for_several,
+    ("optuna", "tpe"): _tpe_for_several,
     ("optuna", "nsga2"): _nsga2_for_several,
     ("optuna", "qmc"): _optuna_for_several,
     ("optuna", "random"): _learns_nothing(_random),

@@ -74,13 +74,12 @@ hpo_trials = sa.Table(
     sa.UniqueConstraint("sweep_uuid", "number", name="hpo_trials_sweep_number"),
     sqlite_with_rowid=False,  # one page less to write at each start and end
 )
-# partial: a trial enters it once, when it has a value
-sa.Index(
+# partial, on PostgreSQL too (see `creation`): a trial enters it once, when it has a value
+hpo_trials_sweep_value = sa.Index(
     "hpo_trials_sweep_value",
     hpo_trials.c.sweep_uuid,
     hpo_trials.c.value,
     sqlite_where=hpo_trials.c.value.is_not(None),
-    postgresql_where=hpo_trials.c.value.is_not(None),
 )
 hpo_artifacts = sa.Table(
     "hpo_artifacts",

@@ -216,6 +216,28 @@ def test_best_imports_sqlalchemy_and_nothing_else_heavy(store_uri: str) -> None:
     assert not modules & LIGHT
 
 
+FIRST_SWEEP = """
+name: first
+metric: {name: loss}
+objective: {python: "first_objective:objective"}
+parameters: {a: {type: float, low: 0, high: 1}}
+engine: {name: optuna, sampler: tpe}
+budget: {n_trials: 1}
+parallel: {n_jobs: 1, backend: serial}
+"""
+
+
+def test_a_run_begins_without_what_its_first_trial_does_not_need(tmp_path: Path) -> None:
+    told = "import sys\n\ndef objective(params, trial):\n    print(*sys.modules)\n    return params['a']\n"
+    (tmp_path / "first_objective.py").write_text(told)
+    (tmp_path / "sweep.yaml").write_text(FIRST_SWEEP)
+    done = subprocess.run([*HPO, "run", "sweep.yaml", "-q"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    modules = set(done.stdout.splitlines()[0].split())
+    assert "sqlalchemy" in modules
+    unneeded = {*LIGHT - {"numpy", "pydantic"}, "joblib", "http.client", "hpo.cli.run_summary"}
+    assert not modules & (unneeded | {"sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.mysql"})
+
+
 def test_a_reader_that_goes_away_ends_it_quietly(store_uri: str) -> None:
     command = [*HPO, "trials", "iris", "-f", "json", "--tracker", store_uri]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
