@@ -112,7 +112,8 @@ class Search:
     ) -> Sequence[str] | None:
         """The way along the index of the one key, until the page is full; None where that does not answer.
 
-        Runs that have no number to sort by come last, so a page that is full without them is the right one.
+        Runs that have no number to sort by come last, so a page that is full without them is the right one, and so is
+        any where there are none of them.
         """
         key = sort.key
         is_metric = key.kind is Kind.METRIC
@@ -136,7 +137,9 @@ class Search:
             .order_by(column.desc() if sort.is_descending else column.asc(), *self._ties_of(walked))
         )
         found = _page(connection, statement, query)
-        return found if is_finite_only or len(found) == query.limit else None
+        if is_finite_only or len(found) == query.limit:
+            return found
+        return None if is_metric or _has_others(connection, query.parent, key.name) else found
 
     def _is_short_walk(self, connection: sa.Connection, key: Key, query: Query) -> bool:
         """Whether there is an index to walk along, and walking it meets mostly runs that are wanted."""
@@ -198,6 +201,14 @@ def _count(connection: sa.Connection, rows: sa.Select[int], limit: int) -> int:
 def is_parent_key() -> Predicate:
     """Whether a tag names the parent of its run."""
     return tags.c.key == sa.literal_column(f"'{PARENT_TAG}'")  # no bound value: it has to match our partial index
+
+
+def _has_others(connection: sa.Connection, parent: str | None, column: str) -> bool:
+    """Whether a run has children that no walk along this column of its trials meets."""
+    own = hpo_trials.c
+    is_met = sa.exists().where(own.run_uuid == tags.c.run_uuid, own.sweep_uuid == parent, own[column].is_not(None))
+    others = _one().select_from(tags).where(is_parent_key(), tags.c.value == parent, ~is_met)
+    return connection.execute(others.limit(1)).first() is not None
 
 
 def _parents() -> sa.Select[str]:

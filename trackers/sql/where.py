@@ -1,6 +1,6 @@
 """Conditions and orders as SQL: every comparison is true or false, never NULL, so NOT means what `matching` means."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import sqlalchemy as sa
 
@@ -34,8 +34,8 @@ class Where:
 
     def condition(self, condition: Condition) -> Predicate:
         """The SQL of a condition."""
-        if isinstance(condition, And):
-            return sa.and_(*(self.condition(part) for part in condition.parts))
+        if isinstance(condition, And):  # what takes long is looked at last, and so for few runs
+            return sa.and_(*(self.condition(part) for part in sorted(_flat(condition), key=_effort)))
         if isinstance(condition, Or):
             return sa.or_(*(self.condition(part) for part in condition.parts))
         if isinstance(condition, Not):
@@ -72,8 +72,7 @@ class Where:
         if comparison.operator is Operator.PRESENT:
             return found
         if key.kind is not Kind.METRIC and not isinstance(comparison.values[0], str):
-            value = number_in(value)
-            found = found.where(value.is_not(None))
+            value = number_in(value)  # NULL where it is none, and then the comparison is NULL too, which finds no row
         return found.where(_holds(value, comparison))
 
 
@@ -94,6 +93,23 @@ def sort_columns(key: Key, column: Column) -> list[Column]:
         number = number_in(column)
         return [sa.case((number.is_(None), 1), else_=0), number, code_points(column)]
     return [_sorted(column)]
+
+
+def _flat(condition: And) -> Iterator[Condition]:
+    for part in condition.parts:
+        yield from _flat(part) if isinstance(part, And) else (part,)
+
+
+def _effort(condition: Condition) -> int:
+    """How long it takes to look at a run: a column of it, a row of its metrics or texts, a text read as a number."""
+    if isinstance(condition, And | Or):
+        return max(map(_effort, condition.parts), default=0)
+    if isinstance(condition, Not):
+        return _effort(condition.part)
+    if condition.key.kind is Kind.ATTRIBUTE:
+        return 0
+    is_as_it_is = condition.key.kind is Kind.METRIC or not condition.values or isinstance(condition.values[0], str)
+    return 1 if is_as_it_is else 2
 
 
 def _holds(column: Column, comparison: Comparison) -> Predicate:

@@ -1,0 +1,94 @@
+"""What a question costs a SQLite store: statements, and looks at texts; a repeated one costs next to nothing."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from trackers.opening import Store, open_store
+from trackers.records import Order, Point, Query, RunEnded, RunStarted, Status, TrialFacts, Value
+
+SWEEP = "5" * 32
+BY_NUMBER, BY_VALUE = [Order("number")], [Order("value")]
+
+
+def trial(number: int) -> RunStarted:
+    params: dict[str, Value] = {"depth": number % 10, "name": "9"}
+    facts = TrialFacts(number, params)
+    return RunStarted(f"{number:032x}", f"trial-{number}", "Default", 2000, SWEEP, params, trial=facts)
+
+
+def ended(number: int) -> RunEnded:
+    facts = TrialFacts(number, {}, "COMPLETE", value=number / 100)
+    point = Point("loss", number / 100, 0, 3000)
+    return RunEnded(f"{number:032x}", Status.FINISHED, 3000, [point], trial=facts)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(f"sqlite:///{tmp_path}/mlflow.db") as opened:
+        opened.tracker.record([RunStarted(SWEEP, "sweep", "Default", 1000)])
+        opened.tracker.record([change for number in range(100) for change in (trial(number), ended(number))])
+        yield opened
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """What is asked of any database meanwhile."""
+    asked: list[str] = []
+
+    def note(*given: object) -> None:
+        asked.append(str(given[2]))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+
+
+def found(store: Store, where: str, order: list[Order], limit: int = 20) -> list[int | None]:
+    runs = store.tracker.find(Query(parent=SWEEP, where=where, order=order, limit=limit))
+    return [run.trial.number if run.trial else None for run in runs]
+
+
+@pytest.mark.parametrize("order", [BY_NUMBER, BY_VALUE])
+def test_a_page_that_is_not_full_is_not_looked_for_twice(store: Store, order: list[Order]) -> None:
+    with statements() as asked:
+        assert found(store, "params.depth = 9", order) == list(range(9, 100, 10))
+    assert sum("params.value" in text and "EXISTS" in text for text in asked) == 1
+
+
+def test_a_page_that_is_not_full_has_children_that_are_no_trials_too(store: Store) -> None:
+    other = RunStarted("a" * 32, "by hand", "Default", 1500, SWEEP, {"depth": 9})
+    store.tracker.record([other])
+    assert found(store, "params.depth = 9", BY_NUMBER) == [*range(9, 100, 10), None]
+
+
+def test_a_page_that_is_not_full_has_trials_without_a_value_too(store: Store) -> None:
+    store.tracker.record([trial(109)])
+    assert found(store, "params.depth = 9", BY_VALUE) == [*range(9, 110, 10)]
+
+
+class Counted:
+    """The pattern of a number, which counts the texts that it is asked about."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def fullmatch(self, text: str) -> re.Match[str] | None:
+        self.looks += 1
+        return re.fullmatch("[0-9]+", text)
+
+
+def test_texts_are_read_as_numbers_only_where_nothing_else_decides(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pattern = Counted()
+    monkeypatch.setattr("trackers.matching._NUMBER", pattern)
+    where = "params.depth = 9 and (params.name = 9 and not metrics.loss >= 0.2) and status = 'FINISHED'"
+    assert found(store, where, BY_NUMBER) == [9, 19]
+    assert pattern.looks == 20 + 2
