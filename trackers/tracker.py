@@ -26,7 +26,10 @@ class Tracker(Protocol):
         ...
 
     def find(self, query: Query) -> Sequence[Run]:
-        """The runs that answer the query, in its order; deleted ones are left out unless it asks for them."""
+        """The runs that answer the query, in its order; deleted ones are left out unless it asks for them.
+
+        They may be given to others as well: do not change what is in them.
+        """
         ...
 
     def history(self, run_id: str, metric: str | None = None) -> Sequence[Point]:

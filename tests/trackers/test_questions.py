@@ -1,4 +1,4 @@
-"""What a question costs a SQLite store: statements, and looks at texts; a repeated one costs next to nothing."""
+"""What a question costs a SQLite store: statements, and looks at texts; a repeated one costs neither."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from trackers.opening import Store, open_store
-from trackers.records import Order, Point, Query, RunEnded, RunStarted, Status, TrialFacts, Value
+from trackers.records import Order, Point, Query, Run, RunEnded, RunStarted, RunUpdated, Status, TrialFacts, Value
+from trackers.sql.answers import KEPT, LARGEST, Answers
 
 SWEEP = "5" * 32
 BY_NUMBER, BY_VALUE = [Order("number")], [Order("value")]
@@ -92,3 +93,61 @@ def test_texts_are_read_as_numbers_only_where_nothing_else_decides(
     where = "params.depth = 9 and (params.name = 9 and not metrics.loss >= 0.2) and status = 'FINISHED'"
     assert found(store, where, BY_NUMBER) == [9, 19]
     assert pattern.looks == 20 + 2
+
+
+def test_a_repeated_question_is_asked_of_the_store_only_once_somebody_has_written(store: Store, tmp_path: Path) -> None:
+    with open_store(f"sqlite:///{tmp_path}/mlflow.db", read_only=True) as reader:
+        for number in (100, 101):
+            store.tracker.record([trial(number)])
+            first = [found(reader, "", [Order("number", descending=True)], 3) for _ in range(2)]
+            of_one = [reader.tracker.get(SWEEP) for _ in range(2)]
+            with statements() as asked:
+                assert found(reader, "", [Order("number", descending=True)], 3) == first[0] == first[1]
+                assert reader.tracker.get(SWEEP) == of_one[0] == of_one[1]
+            assert first[0] == [number, number - 1, number - 2]
+            assert asked == []
+        store.tracker.record([RunUpdated(SWEEP, tags={"new": "1"})])
+        assert reader.tracker.get(SWEEP).tags["new"] == "1"
+
+
+def test_who_writes_is_always_told_anew(store: Store) -> None:
+    for _ in range(3):
+        with statements() as asked:
+            found(store, "", BY_NUMBER)
+        assert asked
+
+
+def test_an_answer_that_somebody_shortens_is_whole_for_the_next(store: Store, tmp_path: Path) -> None:
+    with open_store(f"sqlite:///{tmp_path}/mlflow.db", read_only=True) as reader:
+        for _ in range(4):
+            runs = reader.tracker.find(Query(parent=SWEEP, limit=3))
+            assert isinstance(runs, list)
+            assert len(runs) == 3
+            runs.clear()
+
+
+def test_few_answers_are_remembered_and_no_large_ones() -> None:
+    answers, asked = Answers(lambda: "1"), list[int]()
+
+    def ask(number: int, runs: int) -> None:
+        def answer() -> list[Run]:
+            asked.append(number)
+            return [Run(str(number), "", "", Status.RUNNING, 1, None, "")] * runs
+
+        assert len(answers.to(number, answer)) == runs
+
+    for number in [*range(KEPT + 1), *range(KEPT + 1)]:  # the last time each is one more than are remembered
+        ask(number, 1)
+    assert len(asked) == 2 * (KEPT + 1)
+    asked.clear()
+    for _ in range(3):
+        ask(1, 1)
+        ask(-1, LARGEST + 1)
+    assert asked == [1, -1, -1, -1]
+
+
+def test_where_there_is_no_stamp_nothing_is_remembered() -> None:
+    answers, asked = Answers(lambda: None), list[int]()
+    for _ in range(3):
+        answers.to("any", lambda: asked.append(1) or [])  # type: ignore[func-returns-value]
+    assert len(asked) == 3

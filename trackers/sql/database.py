@@ -116,7 +116,7 @@ class Database:
 
     def __init__(self, place: Place, *, artifacts: str, read_only: bool = False) -> None:
         self._place = place
-        self._read_only = read_only
+        self.read_only = read_only
         self._lock = threading.RLock()
         self._writer: sa.Connection | None = None
         self._layout: Layout | None = None
@@ -253,7 +253,7 @@ class Database:
                 yield self._ready_to_write()
 
     def _check_may_write(self) -> None:
-        if self._read_only:
+        if self.read_only:
             raise ReadOnlyStore(f"{self.shown} was opened for reading only")
         self._place.check_writable()
 

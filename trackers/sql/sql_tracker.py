@@ -1,8 +1,9 @@
 """The tracker on MLflow's own tables: what it writes, every MLflow tool reads, and the other way round."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from trackers.checks import check_change, check_experiment, check_text
 from trackers.errors import InvalidRecord, NotFound, StoreUnavailable
 from trackers.records import Artifact, Change, Fence, Point, Query, Run, RunStarted
 from trackers.rows import artifact_uri, below
+from trackers.sql.answers import Answers
 from trackers.sql.database import Database
 from trackers.sql.functions import code_points
 from trackers.sql.guard import WORKSPACE, Layout
@@ -43,6 +45,7 @@ class SqlTracker:
         self._writer: Writer | None = None
         self._generation = -1
         self._started = 0
+        self._answers = Answers(database.stamp)
 
     def experiment(self, name: str, artifact_location: str | None = None) -> str:
         """The id of the experiment of that name, made if missing."""
@@ -67,14 +70,28 @@ class SqlTracker:
 
     def get(self, run_id: str) -> Run:
         """One run by its whole id, also a deleted one."""
-        with self._database.read() as connection:
-            found = load_runs(connection, self._layout(), [run_id], datasets=True)
+        found = self._answer(run_id, lambda: self._loaded(run_id))
         if not found:
             raise self._no_run(run_id)
         return found[0]
 
     def find(self, query: Query) -> Sequence[Run]:
         """The runs that answer the query, in its order."""
+        query = replace(query, order=tuple(query.order))
+        if query.points_of is not None:  # there may be millions
+            return self._found(query)
+        return self._answer(query, lambda: self._found(query))
+
+    def _answer(self, question: Hashable, ask: Callable[[], Sequence[Run]]) -> Sequence[Run]:
+        """Who writes is always told anew; who only reads may ask the same many times."""
+        return self._answers.to(question, ask) if self._database.read_only else ask()
+
+    def _loaded(self, run_id: str) -> Sequence[Run]:
+        layout = self._layout()
+        with self._database.read() as connection:
+            return load_runs(connection, layout, [run_id], datasets=True)
+
+    def _found(self, query: Query) -> Sequence[Run]:
         layout = self._layout()
         with self._database.read() as connection:
             ids = self._ids(connection, layout, query)
