@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Generic, TypeVar
 
 LIMIT = 400
-"""How many trials are looked at; see scripts/bench/growth.py for what that costs and spares."""
+"""How many trials are looked at; see scripts/bench/shortlist.py for what that costs and spares."""
 
 GOOD = 25
 """How many of the best are always among them: neither optuna's tpe nor hyperopt's takes more trials for good ones."""

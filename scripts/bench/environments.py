@@ -15,8 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ROOT / ".tools" / "bench"
 PEERS: Mapping[str, tuple[str, ...]] = {
-    "optuna": ("optuna", "optuna-integration", "mlflow", "scikit-learn", "pandas"),
-    "hyperopt": ("hyperopt", "mlflow", "scikit-learn", "pandas", "setuptools"),
+    "optuna": ("optuna", "optuna-integration", "mlflow", "scikit-learn", "pandas", "psycopg[binary]"),
+    "hyperopt": ("hyperopt", "mlflow", "scikit-learn", "pandas", "setuptools", "psycopg[binary]"),
     "ray": ("ray[tune]", "mlflow"),
     "wandb": ("wandb", "sweeps"),
 }

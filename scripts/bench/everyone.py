@@ -20,7 +20,7 @@ from types import FrameType
 
 import check
 from environments import PEERS, ROOT, install, versions
-from items import busy, byhand, growing, overhead, questions, starting
+from items import busy, byhand, growing, overhead, postgresql, questions, starting
 from items.scale import Scale
 from kept import Record
 from ratios import Item, between_markers, overview, section
@@ -29,6 +29,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 RECORD = Path(__file__).with_name("recorded.json")
 ITEMS: Mapping[str, Callable[[Scale], Iterator[Item]]] = {
     "overhead": overhead.measure,
+    "postgresql": postgresql.measure,
     "busy": busy.measure,
     "growth-random": growing.measure_random,
     "growth-tpe": growing.measure_tpe,

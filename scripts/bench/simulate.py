@@ -29,11 +29,12 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 from simulated import METRIC, Charged, Clock, Counts, Setting, Workers  # noqa: E402
 
 from hpo.budget import Budget  # noqa: E402
+from hpo.config.window import LEARN_NOTHING  # noqa: E402
 from hpo.interruption import Interruption  # noqa: E402
 from hpo.kept_models import KeptModels  # noqa: E402
 from hpo.plan import Plan  # noqa: E402
 from hpo.pruners.names import make_pruner  # noqa: E402
-from hpo.samplers.names import LEARN_NOTHING, make_sampler  # noqa: E402
+from hpo.samplers.names import make_sampler  # noqa: E402
 from hpo.space import Choice, FloatRange, IntRange, Parameter, Space  # noqa: E402
 from hpo.sweep import Sweep  # noqa: E402
 from hpo.sweep_records import SweepRecords  # noqa: E402

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from items.rounds import Rounds
 from items.scale import Scale
@@ -22,6 +22,9 @@ class Side:
     keeps: str
     jobs: tuple[int, ...] = (1, 2)
     work: str = "overhead"
+
+    def renamed(self, name: str) -> "Side":
+        return replace(self, name=name)
 
 
 LIMIT = 120

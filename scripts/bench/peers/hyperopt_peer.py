@@ -10,6 +10,8 @@ from pathlib import Path
 
 from asked import LETTERS, Growth, Request, answer, first_trial, on_disk, steady
 
+SQLITE = "sqlite:///mlflow.db"
+
 
 def space() -> dict[str, object]:
     from hyperopt import hp
@@ -34,10 +36,10 @@ def search(objective: object, spaces: object, sampler: str, trials: int, seed: i
     )  # fmt: skip
 
 
-def start_mlflow() -> None:
+def start_mlflow(request: Request) -> None:
     import mlflow
 
-    mlflow.set_tracking_uri("sqlite:///mlflow.db")
+    mlflow.set_tracking_uri(request.get("uri", SQLITE))
     known = mlflow.get_experiment_by_name("overhead")
     made = known.experiment_id if known else mlflow.create_experiment("overhead", f"{Path.cwd()}/mlruns")
     mlflow.set_experiment(experiment_id=made)
@@ -62,7 +64,7 @@ def overhead(request: Request) -> dict[str, object]:
             mlflow.log_metrics({"loss": loss, "other": params["c"] * 2.0})
         return loss
 
-    start_mlflow()
+    start_mlflow(request)
     with mlflow.start_run():
         search(tracked, space(), "random", request["trials"], request["seed"])
     return {**steady(times), "bytes": on_disk(Path())}
@@ -75,7 +77,7 @@ def client(request: Request) -> dict[str, object]:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param
 
-    tracker = MlflowClient("sqlite:///mlflow.db")
+    tracker = MlflowClient(request.get("uri", SQLITE))
     experiment = tracker.create_experiment("overhead", f"{Path.cwd()}/mlruns")
     parent = tracker.create_run(experiment).info.run_id
     rng = random.Random(request["seed"])
@@ -154,7 +156,7 @@ def first(request: Request) -> dict[str, object]:
             mlflow.log_params(params)
             return objective(params)
 
-    start_mlflow()
+    start_mlflow(request)
     with mlflow.start_run():
         search(tracked, space(), "tpe", 2, 1)
     return {}

@@ -25,7 +25,8 @@ def suggest(trial: object, times: list[float] | None = None) -> float:
     return a + b
 
 
-def storage(side: str) -> object:
+def storage(side: str, uri: str = "") -> object:
+    """`uri` in the place of the SQLite file."""
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
@@ -33,7 +34,7 @@ def storage(side: str) -> object:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if side == "journal":
         return JournalStorage(JournalFileBackend("journal.log"))
-    return "sqlite:///optuna.db" if side == "sqlite" else None
+    return (uri or "sqlite:///optuna.db") if side == "sqlite" else None
 
 
 def sampler(name: str, seed: int) -> object:
@@ -42,11 +43,10 @@ def sampler(name: str, seed: int) -> object:
     return optuna.samplers.TPESampler(seed=seed) if name == "tpe" else optuna.samplers.RandomSampler(seed=seed)
 
 
-def mlflow_callback() -> object:
+def mlflow_callback(uri: str = "sqlite:///mlflow.db") -> object:
     import mlflow
     from optuna_integration.mlflow import MLflowCallback
 
-    uri = "sqlite:///mlflow.db"
     mlflow.set_tracking_uri(uri)
     known = mlflow.get_experiment_by_name("overhead")
     made = known.experiment_id if known else mlflow.create_experiment("overhead", f"{Path.cwd()}/mlruns")
@@ -54,11 +54,11 @@ def mlflow_callback() -> object:
     return MLflowCallback(tracking_uri=uri, metric_name="loss", create_experiment=False, mlflow_kwargs={"nested": True})
 
 
-def worker(side: str, trials: int, seed: int) -> list[float]:
+def worker(side: str, uri: str, trials: int, seed: int) -> list[float]:
     """One of two processes that share a study."""
     import optuna
 
-    study = optuna.load_study(study_name="overhead", storage=storage(side), sampler=sampler("random", seed))
+    study = optuna.load_study(study_name="overhead", storage=storage(side, uri), sampler=sampler("random", seed))
     times: list[float] = []
     study.optimize(suggest, n_trials=trials, callbacks=[lambda study, trial: times.append(time.perf_counter())])
     return times
@@ -67,16 +67,16 @@ def worker(side: str, trials: int, seed: int) -> list[float]:
 def overhead(request: Request) -> dict[str, object]:
     import optuna
 
-    side, trials, jobs = request["side"], request["trials"], request["jobs"]
-    kept = storage(side)
+    side, trials, jobs, uri = request["side"], request["trials"], request["jobs"], request.get("uri", "")
+    kept = storage(side, uri)
     study = optuna.create_study(study_name="overhead", storage=kept, sampler=sampler("random", request["seed"]))
     times: list[float] = []
     if jobs > 1 and kept is not None:
         with ProcessPoolExecutor(jobs) as pool:
-            for found in pool.map(partial(worker, side, trials // jobs), range(jobs)):
+            for found in pool.map(partial(worker, side, uri, trials // jobs), range(jobs)):
                 times += found
     else:
-        callbacks = [mlflow_callback()] if side == "mlflow" else []
+        callbacks = [mlflow_callback(uri or "sqlite:///mlflow.db")] if side == "mlflow" else []
         ended = lambda study, trial: times.append(time.perf_counter())  # noqa: E731
         study.optimize(suggest, n_trials=trials, n_jobs=jobs, callbacks=[*callbacks, ended])
     return {**steady(times), "bytes": on_disk(Path())}
