@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 MASK = "***"
@@ -103,13 +103,29 @@ def is_secret_choice(name: str, value: object) -> bool:
 
 @dataclass(frozen=True)
 class Secrets:
-    """What is known to be secret in a sweep: `params` by parameter, `values` wherever else they come from."""
+    """What is known to be secret in a sweep: `params` by parameter, `values` wherever else they come from.
+
+    `variables` are the environment variables some of these come from.
+    """
 
     params: Mapping[str, str] = field(default_factory=dict)
     values: frozenset[str] = frozenset()
+    variables: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.params or self.values)
+
+    def sent_with(self, told: str) -> "Secrets":
+        """As they travel to another machine: params, which trials need, and of the others those that it is told anyway.
+
+        What it is not told it cannot show; what its own environment holds it knows itself, see `found_in`.
+        """
+        return replace(self, values=frozenset(value for value in self.values if _is_in(told, value)))
+
+    def found_in(self, environment: Mapping[str, str]) -> "Secrets":
+        """With what the variables hold there."""
+        found = {environment[name] for name in self.variables if environment.get(name)}
+        return replace(self, values=self.values | found)
 
     def hide(self, text: str) -> str:
         """The text without any known secret, as it is, escaped or quoted, and without what looks like one."""
@@ -162,6 +178,10 @@ def remember(secrets: Secrets) -> None:
 def hide_remembered(text: str) -> str:
     """The text without the secrets this process knows of, and without what looks like one."""
     return Secrets(values=frozenset(_remembered)).hide(text)
+
+
+def _is_in(text: str, value: str) -> bool:
+    return any(written in text for written in (value, *_forms([value])))
 
 
 def _forms(values: Iterable[str]) -> Iterable[str]:

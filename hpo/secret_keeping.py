@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +29,14 @@ class SecretKeeping:
         if prepare is not None:
             prepare()
 
+    def sent_with(self, told: str) -> "SecretKeeping":
+        """The same for another machine, which is told what stands in that text, and finds the rest by `arrived`."""
+        return replace(self, secrets=self.secrets.sent_with(told))
+
+    def arrived(self, environment: Mapping[str, str]) -> "SecretKeeping":
+        """The same on that machine, whose environment holds the secrets that did not travel."""
+        return replace(self, secrets=self.secrets.found_in(environment))
+
     def __call__(self, params: Params, trial: TrialContext) -> float | Metrics:
         """What the objective makes of the real params."""
         real = {name: value for name, value in self.secrets.params.items() if name in params}
@@ -40,6 +49,14 @@ class SecretKeepingFiles:
 
     files: TrialFiles
     secrets: Secrets
+
+    def sent_with(self, told: str) -> "SecretKeepingFiles":
+        """The same for another machine, as `SecretKeeping.sent_with` has it."""
+        return replace(self, secrets=self.secrets.sent_with(told))
+
+    def arrived(self, environment: Mapping[str, str]) -> "SecretKeepingFiles":
+        """The same on that machine."""
+        return replace(self, secrets=self.secrets.found_in(environment))
 
     def save_file(self, artifact_uri: str, source: Path, name: str) -> list[SavedFile]:
         """Copies a file or a folder below the run's artifacts, each file whole or not at all."""

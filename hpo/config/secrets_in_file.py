@@ -37,7 +37,7 @@ def secrets_of(config: SweepConfig, environment: Mapping[str, str]) -> Secrets:
     values.update(text for name, text in config.tags.items() if is_secret(name, text) and is_secret_name(name))
     values.update(_texts(config.engine.options, ""))
     values.update(_passwords(config.tracker.uri or ""))
-    return Secrets(params, frozenset(values))
+    return Secrets(params, frozenset(values), frozenset(config.objective.secret_env))
 
 
 def without_secrets(config: SweepConfig) -> SweepConfig:

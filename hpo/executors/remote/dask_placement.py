@@ -60,6 +60,7 @@ class DaskPlacement:
         self._address = _url(self._own.address if self._own else str(address))
         self._pilots: list[_Future] = []
         self._client: _Client | None = None
+        self._is_closed = False
         self._quiet = _Quiet()
         try:
             self._warn_of_resources(self._connected())
@@ -122,6 +123,7 @@ class DaskPlacement:
 
     def close(self) -> None:
         """Leaves the scheduler; tasks that still wait for a worker are forgotten."""
+        self._is_closed = True
         self._pilots.clear()
         self._hang_up()
         if self._own is not None:
@@ -152,6 +154,9 @@ class DaskPlacement:
             warnings.simplefilter("ignore")  # versions that differ: hosts say that themselves where it matters
             client: _Client = dask.Client(self._address, timeout=SECONDS, set_as_default=False, security=security)
         self._client = client
+        if self._is_closed:  # by another thread, meanwhile
+            self._hang_up()
+            raise ClusterUnavailable("the sweep has ended")
         return client
 
     def _hang_up(self) -> None:

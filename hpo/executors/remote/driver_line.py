@@ -103,6 +103,11 @@ class DriverLine:
         self._thread = threading.Thread(target=self._loop.run_forever, name="hpo-line", daemon=True)
         self._thread.start()
 
+    @property
+    def has_hosts(self) -> bool:
+        """Whether a host is there, or is getting ready; not one that was turned away."""
+        return bool(self._present)
+
     def say_it_is_over(self) -> None:
         """Tells all hosts to end, and those that come later that they are too late."""
         self._loop.call_soon_threadsafe(self._say_it_is_over)

@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from hpo.executors.remote.versions import differences, versions_here
+
 PROTOCOL = 1
 """Raised with every change of what is said after the handshake; the handshake itself stays."""
 
@@ -38,7 +40,10 @@ _MACHINE = Path("/etc/machine-id")
 
 @dataclass(frozen=True)
 class Identity:
-    """A process that speaks the protocol; `machine` tells the host it runs on from all others."""
+    """A process that speaks the protocol; `machine` tells the host it runs on from all others.
+
+    `packages` are those of `versions_here`; empty where a process does not say.
+    """
 
     protocol: int
     hpo: str
@@ -46,6 +51,7 @@ class Identity:
     host: str
     machine: str
     pid: int
+    packages: str = ""
 
     @classmethod
     def here(cls) -> "Identity":
@@ -53,13 +59,15 @@ class Identity:
         named = os.environ.get(HOST_VARIABLE, "")
         host = named or socket.gethostname()
         machine = "/".join([named or platform.node(), _text(_MACHINE), _text(_BOOT)])
-        return cls(PROTOCOL, _version(), f"{sys.version_info[0]}.{sys.version_info[1]}", host, machine, os.getpid())
+        python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        return cls(PROTOCOL, _version(), python, host, machine, os.getpid(), versions_here())
 
     @classmethod
     def of(cls, facts: Mapping[str, object]) -> "Identity":
         """From what `facts` gave; ValueError for something else."""
         try:
-            made = cls(**{name: facts[name] for name in cls.__dataclass_fields__})  # type: ignore[arg-type]  # checked below
+            given = {name: facts[name] for name in cls.__dataclass_fields__ if name != "packages" or name in facts}
+            made = cls(**given)  # type: ignore[arg-type]  # checked below
         except KeyError as error:
             raise ValueError(f"who speaks does not say its {error}") from error
         for name, kind in cls.__annotations__.items():
@@ -72,6 +80,10 @@ class Identity:
     def facts(self) -> dict[str, object]:
         """All of it, as JSON has it."""
         return asdict(self)
+
+    def differences(self, driver: "Identity") -> str:
+        """The packages whose versions are not the driver's, for people; empty where all are."""
+        return differences(self.packages, driver.packages)
 
     def misfit(self, driver: "Identity") -> str:
         """Why this host cannot work for a driver; empty where it can."""

@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 LOOK = 0.5
 """Seconds between two looks at the placement."""
 
+BUSY = 1.0
+"""Seconds that the placement has to come back from what it is asked when all is to end."""
+
 CALM = 60.0
 """Seconds without a lost pilot after which the next one is placed again at once."""
 
@@ -23,14 +26,18 @@ LONGEST_PAUSE = 30.0
 class Keeper:
     """Keeps `count` pilots in a placement, from the moment it is made until it is closed.
 
-    `turned_away` is told why a pilot cannot work; where that will not change it is not placed again.
+    `turned_away` is told why a pilot cannot work. Where that will not change it is not placed again, but for the first
+    that were refused, `others` in all: a cluster may have other hosts.
     """
 
-    def __init__(self, placement: Placement, errand: str, count: int, turned_away: Callable[[str], None]) -> None:
+    def __init__(
+        self, placement: Placement, errand: str, count: int, turned_away: Callable[[str], None], others: int = 0
+    ) -> None:
         self._placement = placement
         self._errand = errand
         self._missing = count
         self._placed = 0
+        self._others = others
         self._turned_away = turned_away
         self._pause, self._next, self._calm_from = 0.0, 0.0, 0.0
         self._over = threading.Event()
@@ -47,7 +54,9 @@ class Keeper:
     def close(self, seconds: float, told: int) -> None:
         """Places no more, and gives the pilots that were told to end so many seconds to do it."""
         self._over.set()
-        self._thread.join()
+        self._thread.join(BUSY)
+        if self._thread.is_alive():  # it connects, which may take long: the placement is told next
+            return
         deadline, others = time.monotonic() + seconds, self._placed - told
         while self._placed > max(others, 0) and not self.problem and time.monotonic() < deadline:
             self._look(self._count_off)
@@ -92,6 +101,9 @@ class Keeper:
         for report in reports:
             self._placed -= 1
             if report.kind in (LOST, UNREACHABLE):
+                self._missing += 1
+            if report.kind == REFUSED and self._others:
+                self._others -= 1
                 self._missing += 1
             if report.kind in (REFUSED, UNREACHABLE):
                 self._turned_away(report.text)

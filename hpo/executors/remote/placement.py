@@ -43,7 +43,8 @@ class PilotReport:
 class Placement(Protocol):
     """A cluster that can hold pilots: long tasks, each of which offers one slot. It carries no trial.
 
-    Made when it has connected; ClusterUnavailable where it cannot. All methods are called in one thread at a time.
+    Made when it has connected; ClusterUnavailable where it cannot. All methods are called in one thread at a time,
+    but for `close`, which may come while `place` still connects: that then gives up, or is of no consequence.
     """
 
     @property

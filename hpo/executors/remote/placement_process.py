@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,9 @@ FINDING = 60.0
 
 LAST_SECONDS = 15.0
 """Seconds for letting a cluster go, and for ending one that was made; then its process is killed."""
+
+LOOK = 0.1
+"""Seconds between two looks whether a process that makes a cluster is still wanted."""
 
 _START = (
     "import sys, json; sys.path[:] = json.loads(sys.stdin.buffer.readline()); "
@@ -49,10 +53,11 @@ class PlacementProcess:
     ) -> None:
         self._seconds = seconds
         self._path = [*search_path, *(entry for entry in sys.path if entry not in search_path)]
-        self._folder = tempfile.TemporaryDirectory(prefix="hpo-")
+        self._folder = tempfile.TemporaryDirectory(prefix="hpo-", ignore_cleanup_errors=True)
         self._order = {"kind": kind, "settings": dict(settings), "folder": self._folder.name}
         self._child: _Child | None = None
         self._lost: list[PilotReport] = []
+        self._is_closed = threading.Event()
         try:
             self._child = self._start()
         except BaseException:
@@ -73,6 +78,9 @@ class PlacementProcess:
         self._bury()
         if self._child is None:
             self._child = self._start()
+        if self._is_closed.is_set():  # by another thread, meanwhile
+            self._child.close()
+            raise ClusterUnavailable("the sweep has ended")
         self._child.place(errand, count)
 
     def ended(self) -> Sequence[PilotReport]:
@@ -83,14 +91,16 @@ class PlacementProcess:
         return [*reports, *lost]
 
     def close(self) -> None:
-        """Lets the cluster go; kills the process where it takes too long."""
+        """Lets the cluster go; kills the process where it takes too long, or is still being made."""
+        self._is_closed.set()
         if self._child is not None:
             self._child.close()
             self._child = None
         self._folder.cleanup()
 
     def _start(self) -> "_Child":
-        return _Child(self._path, self._order, Path(self._folder.name) / "cluster.log", self._seconds)
+        log = Path(self._folder.name) / "cluster.log"
+        return _Child(self._path, self._order, log, self._seconds, self._is_closed)
 
     def _bury(self) -> None:
         if self._child is not None and self._child.is_dead:
@@ -101,7 +111,9 @@ class PlacementProcess:
 
 
 class _Child:
-    def __init__(self, path: Sequence[str], order: Mapping[str, object], log: Path, seconds: float) -> None:
+    def __init__(
+        self, path: Sequence[str], order: Mapping[str, object], log: Path, seconds: float, is_over: threading.Event
+    ) -> None:
         self.out = 0
         self._log = log
         self._said: SimpleQueue[_Said | None] = SimpleQueue()
@@ -122,7 +134,7 @@ class _Child:
         try:
             self._send(path)
             self._send(order)
-            self._wait_until_made(seconds)
+            self._wait_until_made(seconds, is_over)
         except BaseException:
             self.close()
             raise
@@ -163,12 +175,18 @@ class _Child:
         except OSError as error:
             raise ClusterUnavailable(f"the process that holds the cluster ended: {self._last_words()}") from error
 
-    def _wait_until_made(self, seconds: float) -> None:
-        try:
-            said = self._said.get(timeout=seconds)
-        except Empty:
-            self._kill()
-            raise ClusterUnavailable(f"there is no cluster after {seconds:.0f} s: {self._last_words()}") from None
+    def _wait_until_made(self, seconds: float, is_over: threading.Event) -> None:
+        deadline, said = time.monotonic() + seconds, None
+        while True:
+            with suppress(Empty):
+                said = self._said.get(timeout=LOOK)
+                break
+            if is_over.is_set():
+                self._kill()
+                raise ClusterUnavailable("the sweep has ended")
+            if time.monotonic() > deadline:
+                self._kill()
+                raise ClusterUnavailable(f"there is no cluster after {seconds:.0f} s: {self._last_words()}")
         if said is None:
             raise ClusterUnavailable(f"the process that holds the cluster ended: {self._last_words()}")
         if said["say"] == "failed":

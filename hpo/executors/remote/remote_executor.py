@@ -2,22 +2,21 @@
 
 import json
 import logging
+import math
 import os
 import secrets
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
-from functools import cache, partial
-
-import cloudpickle  # type: ignore[import-untyped]  # it has no types
+from dataclasses import asdict
+from functools import partial
 
 from hpo.errors import ClusterUnavailable, ConfigError, ObjectiveError
 from hpo.executor import Answer, Executor, go_on
 from hpo.executors.limits import Limits
 from hpo.executors.open_trials import OpenTrials
-from hpo.executors.remote.carried import Carried
+from hpo.executors.remote.carried import carried
 from hpo.executors.remote.cluster import Cluster
 from hpo.executors.remote.code_bundle import pack
 from hpo.executors.remote.crew import Crew, Job
@@ -25,14 +24,16 @@ from hpo.executors.remote.driver_line import DriverLine, Host, Setup
 from hpo.executors.remote.frames import FROM_DRIVER_LIMIT, SIGNATURE, BadFrame
 from hpo.executors.remote.handshake import Identity
 from hpo.executors.remote.host_end import Errand
+from hpo.executors.remote.in_the_clear import say_what_can_be_read
 from hpo.executors.remote.keeper import Keeper
 from hpo.executors.remote.messages import Message, number_in, outcome_of, question_from
 from hpo.executors.remote.placement import Placement
 from hpo.executors.remote.reaching import resolved
 from hpo.executors.remote.seen import Probe
 from hpo.executors.remote.sockets import is_loopback
+from hpo.executors.remote.unfit import OTHERS, STRAGGLERS, Unfit
 from hpo.executors.work import Work
-from hpo.failure_text import failure_line
+from hpo.secret_keeping import without_secrets
 from hpo.trial import Outcome, Trial
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,9 @@ FIRST_HOST = 300.0
 
 SAY_AGAIN = 10.0
 """Seconds after which waiting is said, and said again; from then on whenever it has doubled."""
+
+FEW = 15.0
+"""Seconds after the first host from which on it is said how many slots have none yet."""
 
 RECONNECT = 60.0
 """Seconds for which a slot host tries to reach the driver."""
@@ -73,9 +77,9 @@ class RemoteExecutor:
         self._crew = Crew(self._open.end)
         self._me = Identity.here()
         self._changed = threading.Event()
-        self._why_not = ""
-        self._is_broken = False
-        self._said_once: set[str] = set()
+        self._unfit = Unfit()
+        self._other_versions: set[str] = set()
+        self._say_few_at = math.inf
         self._packing, self._bundle = threading.Lock(), b""
         self._none_since = time.monotonic()
         self._said = SAY_AGAIN
@@ -101,6 +105,7 @@ class RemoteExecutor:
     def wait(self, timeout: float | None, answer: Answer = go_on) -> Sequence[Outcome]:
         """What has ended since the last call; ClusterUnavailable where nothing can end any more."""
         deadline = None if timeout is None else time.monotonic() + timeout
+        self._say_if_slots_are_few()
         while True:
             left = TICK if deadline is None else min(TICK, deadline - time.monotonic())
             outcomes = [outcome for _, _, outcome in self._open.take(max(left, 0.0), answer)]
@@ -129,6 +134,7 @@ class RemoteExecutor:
                 f"host {identity.host} does not see {self._cluster.artifacts}, where trials keep their files; set "
                 "tracker.artifacts to a folder that all hosts share, or to an object store (s3://..)"
             )
+        self._compare(identity)
         try:
             bundle = self._code() if is_elsewhere else b""
         except (ConfigError, OSError) as error:
@@ -147,7 +153,8 @@ class RemoteExecutor:
             case "outcome":
                 job = self._crew.job_of(host, number_in(message, "ticket"))
                 if job is not None:
-                    self._crew.done(host, job, outcome_of(message, job.trial, [self._work.metric, *self._work.others]))
+                    outcome = outcome_of(message, job.trial, [self._work.metric, *self._work.others])
+                    self._crew.done(host, job, without_secrets(outcome, self._work.objective))
             case other:
                 raise BadFrame(f"{str(other)[:50]!r} is nothing a host says")
 
@@ -157,26 +164,29 @@ class RemoteExecutor:
             self._none_since, self._said = time.monotonic(), SAY_AGAIN
 
     def turned_away(self, text: str) -> None:
-        """A host cannot work here; once the first is ready, the others go on without it."""
-        if self._is_started and text not in self._said_once:
-            log.warning("%s", text)
-        self._said_once.add(text)
-        self._why_not = self._why_not or text
+        """A host cannot work here; the others go on without it."""
+        self._unfit.add(text)
         self._changed.set()
 
     def _start(self, placement: Placement) -> None:
-        self._pickled = _pickled(self._work)
+        self._pickled = carried(self._work)
+        if len(self._pickled) > FROM_DRIVER_LIMIT - SIGNATURE:
+            raise ObjectiveError(
+                f"the objective takes {len(self._pickled):,} bytes, too many to be sent; let it read its data where "
+                "it runs"
+            )
         probes = {"driver": self._probe(Probe.left_in(self._work.scratch))}
         if self._cluster.artifacts is not None:
             probes["artifacts"] = self._probe(Probe.left_in(self._cluster.artifacts))
         key = secrets.token_bytes(32)
         towards, bind = self._addresses(placement)
-        line = DriverLine(key, bind, self, probes)
+        line = self._line = DriverLine(key, bind, self, probes)
         self._ends.callback(line.close)
+        self._is_local = is_loopback(towards) and self._cluster.address is None
         if not is_loopback(towards):
-            _say_that_all_can_be_read(towards)
+            say_what_can_be_read(towards, self._work)
         errand = json.dumps(Errand(towards, line.port, key, RECONNECT).facts)
-        self._keeper = Keeper(placement, errand, self._most, self.turned_away)
+        self._keeper = Keeper(placement, errand, self._most, self.turned_away, 0 if self._is_local else OTHERS)
         self._ends.callback(self._end_hosts, line)
 
     def _end_hosts(self, line: DriverLine) -> None:
@@ -199,8 +209,8 @@ class RemoteExecutor:
     def _is_ready(self, host: Host, problem: str) -> None:
         if problem:
             host.send("end")
-            self._is_broken = not self._is_started
-            self.turned_away(problem)
+            self._unfit.add(problem, is_broken=True)
+            self._changed.set()
             return
         if not self._crew.join(host):
             raise BadFrame("it was ready before")
@@ -216,14 +226,23 @@ class RemoteExecutor:
     def _wait_for_the_first(self) -> None:
         deadline = time.monotonic() + FIRST_HOST
         while not self._crew.ready and not self._cluster.is_over():
-            if self._why_not:
-                raise ObjectiveError(self._why_not) if self._is_broken else ConfigError(self._why_not)
+            if self._is_hopeless():
+                raise self._unfit.error
             if time.monotonic() > deadline:
                 raise ClusterUnavailable(f"no host of the cluster was ready after {FIRST_HOST:.0f} s{self._state()}")
             self._say_that_none_is_ready()
             self._changed.wait(TICK)
             self._changed.clear()
         self._is_started = True
+        self._unfit.say()
+        self._say_few_at = time.monotonic() + FEW
+
+    def _is_hopeless(self) -> bool:
+        """Whether no host will be able to work here: all of a local cluster are alike, elsewhere others may come."""
+        if not self._unfit:
+            return False
+        is_late = self._unfit.seconds > STRAGGLERS and not self._line.has_hosts
+        return self._is_local or is_late or self._keeper.has_given_up
 
     def _look_for_hosts(self) -> None:
         """Where there is no host: says so, and after some time that there will be none."""
@@ -231,7 +250,7 @@ class RemoteExecutor:
             return
         self._say_that_none_is_ready()
         if self._keeper.has_given_up:
-            raise ClusterUnavailable(f"no host of the cluster can work here: {self._why_not}")
+            raise ClusterUnavailable(f"no host of the cluster can work here: {self._unfit}")
         waited = time.monotonic() - self._none_since
         if self._keeper.problem and waited > self._cluster.patience:
             raise ClusterUnavailable(f"the cluster is gone for {waited:.0f} s: {self._keeper.problem}")
@@ -242,8 +261,28 @@ class RemoteExecutor:
             log.warning("waiting for a host of the cluster (%.0f s)%s", waited, self._state())
             self._said = max(2 * waited, self._said)
 
+    def _say_if_slots_are_few(self) -> None:
+        if time.monotonic() >= self._say_few_at:
+            self._say_few_at = math.inf
+            if 0 < self._crew.ready < self._most:
+                log.info(
+                    "trials run in %d of %d slots (parallel.n_jobs): the cluster has no room for more yet",
+                    self._crew.ready, self._most,
+                )  # fmt: skip
+
+    def _compare(self, identity: Identity) -> None:
+        found = identity.differences(self._me)
+        with self._packing:
+            if not found or found in self._other_versions:
+                return
+            self._other_versions.add(found)
+        log.warning(
+            "host %s, perhaps others too, has %s: trials may give other results there, or cannot be unpickled",
+            identity.host, found,
+        )  # fmt: skip
+
     def _state(self) -> str:
-        problem = self._keeper.problem
+        problem = self._keeper.problem or str(self._unfit)
         return f": {problem}" if problem else ": its workers are busy, or there are none yet"
 
     def _code(self) -> bytes:
@@ -252,30 +291,9 @@ class RemoteExecutor:
             return self._bundle
 
 
-@cache
-def _say_that_all_can_be_read(address: str) -> None:
-    """Once, also where a sweep has several executors."""
-    log.warning("trials travel over %s signed, but not encrypted: use a network that you trust", address)
-
-
 def _reply(host: Host, ticket: int, stop: bool | None) -> None:
     if stop is not None:
         host.send("reply", ticket=ticket, stop=stop)
-
-
-def _pickled(work: Work) -> bytes:
-    try:
-        carried = Carried(cloudpickle.dumps(work.objective))
-        pickled: bytes = cloudpickle.dumps(replace(work, objective=carried))
-    except Exception as error:
-        raise ObjectiveError(
-            f"the objective cannot be sent to the cluster: {failure_line(error)}; name it as 'module:function'"
-        ) from error
-    if len(pickled) > FROM_DRIVER_LIMIT - SIGNATURE:
-        raise ObjectiveError(
-            f"the objective takes {len(pickled):,} bytes, too many to be sent; let it read its data where it runs"
-        )
-    return pickled
 
 
 _: type[Executor] = RemoteExecutor

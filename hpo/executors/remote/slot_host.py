@@ -19,6 +19,7 @@ from hpo.errors import HpoError, ObjectiveError
 from hpo.executors.devices import Share, as_found
 from hpo.executors.limits import Limits
 from hpo.executors.process_executor import ProcessExecutor
+from hpo.executors.remote.carried import arrived
 from hpo.executors.remote.code_bundle import unpack
 from hpo.executors.remote.frames import BadFrame
 from hpo.executors.remote.handshake import Identity
@@ -217,7 +218,7 @@ def work_here(setup: Message, code: tuple[bytes, bytes], scratch: Path) -> Work:
     """The work as it can be done here."""
     pickled, bundle = code
     try:
-        work: Work = pickle.loads(pickled)  # noqa: S301  # made by our driver, which has proved that it is
+        work: Work = arrived(pickle.loads(pickled))  # noqa: S301  # made by our driver, which has proved that it is
     except Exception as error:
         raise ObjectiveError(f"what trials need cannot be loaded: {failure_line(error)}") from error
     try:
