@@ -72,7 +72,9 @@ class SmallCluster:
         return int(self.address.rpartition(":")[2])
 
     def close(self) -> None:
-        """All of it is gone on return; to those it worked for that looks as if it was killed."""
+        """All of it is gone on return; to those it worked for that looks as if it was killed. Safe to call twice."""
+        if self._stdin.closed:
+            return
         self._stdin.close()
         with self._line, self._line.makefile() as answer:
             answer.readline()

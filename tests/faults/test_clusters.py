@@ -4,16 +4,32 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from dask_processes import SmallCluster
 
 SLOW = pytest.mark.slow
 
 
 def parallel(backend: str = "dask", n_jobs: int = 2, **more: object) -> dict[str, object]:
     return {"n_jobs": n_jobs, "backend": backend, "window": 4, **more}
+
+
+@pytest.fixture
+def small_cluster(dask_zygote) -> Iterator[Callable[..., SmallCluster]]:  # type: ignore[no-untyped-def]  # a fixture
+    """`small_cluster(port, environment=..)`: scheduler and workers in one process, until it is closed."""
+    made: list[SmallCluster] = []
+
+    def start(port: int = 0, **more: object) -> SmallCluster:
+        made.append(dask_zygote.cluster(port, **more))
+        return made[-1]
+
+    yield start
+    for cluster in made:
+        cluster.close()
 
 
 def worker_of(folder, number: int) -> psutil.Process:  # type: ignore[no-untyped-def]  # the fixtures' classes
@@ -37,11 +53,11 @@ def assert_exact(folder, count: int) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_a_local_cluster_makes_the_trials_of_loky_also_when_a_worker_of_it_is_killed(
-    sweep_folder, start_driver, new_folder, wait_for
+    sweep_folder, fork_driver, zygote, new_folder, wait_for
 ) -> None:
     sweep_folder.write(parallel=parallel())
     sweep_folder.hold(2)
-    driver = start_driver()
+    driver = fork_driver()
     wait_for(lambda: sweep_folder.held(2))
 
     worker_of(sweep_folder, 2).kill()
@@ -54,7 +70,7 @@ def test_a_local_cluster_makes_the_trials_of_loky_also_when_a_worker_of_it_is_ki
     assert [trial.attempt for trial in sweep_folder.trials()] == [1, 1, 2, 1, 1, 1]
     twin = new_folder("twin")
     twin.write(parallel={"n_jobs": 1, "backend": "serial", "window": 4})
-    assert twin.hpo("run", "sweep.yaml").process.returncode == 0
+    assert zygote.hpo(twin.path, "run", "sweep.yaml").code == 0
     assert points(twin) == points(sweep_folder)
 
 
@@ -79,49 +95,66 @@ def test_a_worker_that_is_lost_with_its_nanny_costs_one_attempt(
     assert_exact(sweep_folder, 8)
 
 
-@SLOW
 def test_a_scheduler_that_comes_back_at_its_address_is_found_again(
-    sweep_folder, start_driver, wait_for, dask_processes
+    sweep_folder, fork_driver, wait_for, small_cluster
 ) -> None:
-    dask_processes.start_worker()
-    sweep_folder.write(parallel=parallel(n_jobs=1, address=dask_processes.address))
+    cluster = small_cluster()
+    sweep_folder.write(parallel=parallel(n_jobs=1, address=cluster.address))
     sweep_folder.hold(2)
-    driver = start_driver()
+    driver = fork_driver()
     wait_for(lambda: sweep_folder.held(2))
 
-    dask_processes.close()
+    cluster.close()
     wait_for(lambda: "trial 2: its worker on host" in driver.stderr)
     sweep_folder.release(2)
-    dask_processes.start_scheduler()
-    dask_processes.start_worker()
+    small_cluster(cluster.port)
 
     assert driver.wait(120) == 0, driver.stderr
     assert_exact(sweep_folder, 6)
 
 
-@SLOW
 def test_a_scheduler_that_stays_away_ends_the_driver_with_75_and_the_sweep_goes_on_later(
-    sweep_folder, wait_for, dask_processes
+    sweep_folder, fork_driver, zygote, wait_for, small_cluster
 ) -> None:
-    dask_processes.start_worker()
-    sweep_folder.write(parallel=parallel(n_jobs=1, address=dask_processes.address))
+    cluster = small_cluster()
+    sweep_folder.write(parallel=parallel(n_jobs=1, address=cluster.address))
     sweep_folder.hold(2)
-    driver = sweep_folder.start("run", "sweep.yaml", environment={"HPO_STORE_RETRY_FOR": "2s"})
+    driver = fork_driver(environment={"HPO_STORE_RETRY_FOR": "1s"})
     wait_for(lambda: sweep_folder.held(2))
 
-    dask_processes.close()
+    cluster.close()
 
     assert driver.wait(120) == 75, driver.stderr
     assert "the cluster is gone for" in driver.stderr
     assert "go on with: hpo resume faults" in driver.stderr
     assert sweep_folder.states() == ["COMPLETE", "COMPLETE", "WAITING"]
+    sweep_folder.release(2)
+    small_cluster(cluster.port)
+    resumed = zygote.hpo(sweep_folder.path, "resume", "faults")
+    assert resumed.code == 0, resumed.stderr
+    assert_exact(sweep_folder, 6)
+
+
+@SLOW
+def test_without_a_scheduler_a_sweep_is_not_resumed_and_nothing_is_lost(sweep_folder, wait_for, dask_processes) -> None:
+    dask_processes.start_worker()
+    sweep_folder.write(parallel=parallel(n_jobs=1, address=dask_processes.address))
+    sweep_folder.hold(2)
+    driver = sweep_folder.start("run", "sweep.yaml", environment={"HPO_STORE_RETRY_FOR": "2s"})
+    wait_for(lambda: sweep_folder.held(2))
+    dask_processes.close()
+    assert driver.wait(120) == 75, driver.stderr
+
     away = sweep_folder.hpo("resume", "faults")
-    assert (away.process.returncode, sweep_folder.states()) == (75, ["COMPLETE", "COMPLETE", "WAITING"])
+
+    assert away.process.returncode == 75, away.stderr
+    assert sweep_folder.states() == ["COMPLETE", "COMPLETE", "WAITING"]
     assert "is not reachable" in away.stderr
     sweep_folder.release(2)
     dask_processes.start_scheduler()
     dask_processes.start_worker()
-    assert sweep_folder.hpo("resume", "faults").process.returncode == 0
+    resumed = sweep_folder.hpo("resume", "faults")
+    assert resumed.process.returncode == 0, resumed.stderr
     assert_exact(sweep_folder, 6)
 
 
@@ -248,10 +281,8 @@ def test_a_worker_without_the_package_is_named_as_the_reason(sweep_folder, dask_
     assert sweep_folder.states() == []
 
 
-@SLOW
-def test_a_worker_elsewhere_gets_the_code_and_keeps_what_it_is_told_to(
-    sweep_folder, dask_processes, tmp_path: Path
-) -> None:
+def test_a_worker_elsewhere_gets_the_code_and_keeps_what_it_is_told_to(sweep_folder, zygote, small_cluster) -> None:
+    """Two hosts: their trials are pruned as on one machine, since the driver alone judges."""
     (sweep_folder.path / "loss_parts.py").write_text("def loss(x):\n    return (x - 0.3) ** 2\n")
     (sweep_folder.path / "far_objective.py").write_text(
         "import pathlib\nfrom loss_parts import loss\n"
@@ -259,19 +290,17 @@ def test_a_worker_elsewhere_gets_the_code_and_keeps_what_it_is_told_to(
         "    for step in range(1, 4):\n        trial.report(step, params['x'] + 1 / step)\n"
         "    trial.set_tag('file', __file__)\n    return loss(params['x'])\n"
     )
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    dask_processes.start_worker({"HPO_HOST": "far", "PYTHONPATH": ""}, cwd=elsewhere)
-    sweep_folder.write(
-        parallel=parallel(n_jobs=1, address=dask_processes.address),
-        objective={"python": "far_objective:objective"},
-        pruner="median",
-    )
+    pruned = {"objective": {"python": "far_objective:objective"}, "pruner": "median", "budget": {"n_trials": 12}}
+    cluster = small_cluster(environment={"HPO_HOST": "far", "PYTHONPATH": ""})
+    sweep_folder.write(name="far", parallel=parallel(address=cluster.address), **pruned)
 
-    driver = sweep_folder.hpo("run", "sweep.yaml")
+    far = zygote.hpo(sweep_folder.path, "run", "sweep.yaml")
+    sweep_folder.write(name="near", **pruned, parallel={"window": 4})
+    near = zygote.hpo(sweep_folder.path, "run", "sweep.yaml")
 
-    assert driver.process.returncode == 0, driver.stderr
-    states = sweep_folder.states()
-    assert len(states) == 6
-    assert set(states) <= {"COMPLETE", "PRUNED"}
-    assert "printed by 1" in sweep_folder.hpo("logs", "faults#1").stdout
+    assert (far.code, near.code) == (0, 0), far.stderr
+    assert set(sweep_folder.states("far")) == {"COMPLETE", "PRUNED"}
+    assert sweep_folder.states("far") == sweep_folder.states("near")
+    assert points(sweep_folder, "far") == points(sweep_folder, "near")
+    logs = zygote.hpo(sweep_folder.path, "logs", "far#1")
+    assert "printed by 1" in logs.stdout
