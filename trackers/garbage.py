@@ -20,6 +20,9 @@ from trackers.tracker import Tracker
 RESULTS = "results"
 """The folder beside a sweep's artifacts where workers write down results until they are on record."""
 
+PROBE = ".hpo-probe-"
+"""What begins the name of a file that a driver leaves beside a sweep's artifacts as long as it looks who sees it."""
+
 _ATTEMPT = re.compile(r"artifacts(-[0-9]+)?")
 """The artifact folder of an attempt (see `trackers.rows.artifact_uri`)."""
 MLFLOW_TAG = "hpo.mlflow"
@@ -53,6 +56,7 @@ def find_garbage(tracker: Tracker, registry: Registry) -> list[Garbage]:
                 Garbage(item.path, item.size, "result of a dead driver")
                 for item in _unknown(folder.parent / RESULTS, set())
             ]
+            found += _probes(folder.parent)
         if MLFLOW_TAG in run.tags:
             continue
         manifest = {artifact.path for artifact in tracker.artifacts(run.id)}
@@ -75,6 +79,8 @@ def remove(garbage: Sequence[Garbage]) -> int:
         with suppress(FileNotFoundError):
             item.path.unlink()
             freed += item.size
+        if item.path.name.startswith(PROBE):
+            continue
         for folder in item.path.parents:
             if folder.name == RESULTS or _ATTEMPT.fullmatch(folder.name):
                 break
@@ -109,6 +115,12 @@ def _unknown(folder: Path, manifest: set[str]) -> Iterator[Garbage]:
             with suppress(FileNotFoundError):
                 why = "half written" if name.endswith(PART) else "in no manifest"
                 yield Garbage(path, path.lstat().st_size, why)
+
+
+def _probes(folder: Path) -> Iterator[Garbage]:
+    for path in sorted(folder.glob(f"{PROBE}*")):
+        with suppress(FileNotFoundError):
+            yield Garbage(path, path.lstat().st_size, "of a dead driver")
 
 
 def _is_below(path: Path, folders: Sequence[Path]) -> bool:

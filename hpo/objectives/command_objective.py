@@ -1,6 +1,7 @@
 """An objective that is any program: one run of it is one trial."""
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,9 @@ from hpo.placeholders import SEVERAL, Template, as_arguments, as_text
 from hpo.space import Params
 from hpo.trial import Metrics
 from hpo.worker_variables import worker_variables
+
+_INTERPRETER = re.compile(r"(\{python\}|(?:[^{}]*/)?(?:python[0-9.]*|(?:ba|da|z)?sh|Rscript|julia|perl|ruby|node))")
+"""Programs whose first argument is the file to run, unless it is an option."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,9 @@ class CommandObjective:
             self._program(first, {**os.environ, **self.environment}.get("PATH"))
         cwd = Template(self.cwd).fill({"sweep_dir": self.folder})
         if cwd is not None and not Path(self.folder, cwd).is_dir():
-            raise ObjectiveError(f"objective.cwd: there is no folder {Path(self.folder, cwd)}")
+            key = "cwd" if self.cwd else "command"
+            raise ObjectiveError(f"objective.{key}: there is no folder {Path(self.folder, cwd)}")
+        self._check_script(cwd)
 
     def __call__(self, params: Params, trial: TrialContext) -> Metrics:
         """The metrics that one run of the program told; TrialFailed where it did not end well."""
@@ -77,6 +83,16 @@ class CommandObjective:
         if self.source.file:
             read_file(Path(command.folder, Template(self.source.file).fill(values) or ""), told)
         return told.metrics
+
+    def _check_script(self, cwd: str | None) -> None:
+        """Whether what an interpreter is to run is there, as far as that is known before a trial."""
+        if len(self.argv) < 2 or not _INTERPRETER.fullmatch(self.argv[0]):
+            return
+        script = Template(self.argv[1]).fill({"sweep_dir": self.folder})
+        if not script or script.startswith("-") or (cwd is None and not Path(script).is_absolute()):
+            return
+        if not (path := Path(self.folder, cwd or "", script)).exists():
+            raise ObjectiveError(f"objective.command: there is no {path} for {self.argv[0]} to run")
 
     def _run(self, command: Command, told: ToldMetrics, keep: Callable[[bytes], None]) -> None:
         reader, lines = self._reader(told), Lines()

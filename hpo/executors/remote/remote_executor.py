@@ -32,6 +32,7 @@ from hpo.executors.remote.reaching import resolved
 from hpo.executors.remote.seen import Probe
 from hpo.executors.remote.sockets import is_loopback
 from hpo.executors.remote.unfit import OTHERS, STRAGGLERS, Unfit
+from hpo.executors.remote.versions import OtherVersions
 from hpo.executors.work import Work
 from hpo.secret_keeping import without_secrets
 from hpo.trial import Outcome, Trial
@@ -78,9 +79,9 @@ class RemoteExecutor:
         self._me = Identity.here()
         self._changed = threading.Event()
         self._unfit = Unfit()
-        self._other_versions: set[str] = set()
+        self._other_versions = OtherVersions()
         self._say_few_at = math.inf
-        self._packing, self._bundle = threading.Lock(), b""
+        self._packing, self._bundle, self._why_no_bundle = threading.Lock(), b"", ""
         self._none_since = time.monotonic()
         self._said = SAY_AGAIN
         self._ends = ExitStack()
@@ -134,11 +135,10 @@ class RemoteExecutor:
                 f"host {identity.host} does not see {self._cluster.artifacts}, where trials keep their files; set "
                 "tracker.artifacts to a folder that all hosts share, or to an object store (s3://..)"
             )
-        self._compare(identity)
-        try:
-            bundle = self._code() if is_elsewhere else b""
-        except (ConfigError, OSError) as error:
-            return f"host {identity.host} does not see this machine's files, and {error}"
+        self._other_versions.say(identity.host, identity.differences(self._me))
+        bundle = self._code() if is_elsewhere else b""
+        if self._why_no_bundle and is_elsewhere:
+            return f"host {identity.host} does not see this machine's files, and {self._why_no_bundle}"
         shares = {"limits": asdict(self._limits), "share": asdict(self._cluster.share)}
         facts = {"is_elsewhere": is_elsewhere, "cwd": os.getcwd(), **shares}  # noqa: PTH109
         return Setup(facts, self._pickled, bundle)
@@ -270,24 +270,17 @@ class RemoteExecutor:
                     self._crew.ready, self._most,
                 )  # fmt: skip
 
-    def _compare(self, identity: Identity) -> None:
-        found = identity.differences(self._me)
-        with self._packing:
-            if not found or found in self._other_versions:
-                return
-            self._other_versions.add(found)
-        log.warning(
-            "host %s, perhaps others too, has %s: trials may give other results there, or cannot be unpickled",
-            identity.host, found,
-        )  # fmt: skip
-
     def _state(self) -> str:
         problem = self._keeper.problem or str(self._unfit)
         return f": {problem}" if problem else ": its workers are busy, or there are none yet"
 
     def _code(self) -> bytes:
         with self._packing:  # hosts come all at once
-            self._bundle = self._bundle or pack(self._work.search_path)
+            if not self._bundle and not self._why_no_bundle:
+                try:
+                    self._bundle = pack(self._work.search_path)
+                except (ConfigError, OSError) as error:
+                    self._why_no_bundle = str(error)
             return self._bundle
 
 

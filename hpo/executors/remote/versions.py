@@ -1,12 +1,33 @@
 """The packages that decide what trials compute, or whether what was pickled can be loaded, and their versions."""
 
+import logging
+import threading
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+
+log = logging.getLogger(__name__)
 
 COMPARED = (
     "numpy", "scipy", "scikit-learn", "pandas", "cloudpickle", "torch", "tensorflow", "jax", "xgboost", "lightgbm",
     "catboost",
 )  # fmt: skip
+
+
+class OtherVersions:
+    """Says each way in which hosts differ from the driver once; may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._said: set[str] = set()
+
+    def say(self, host: str, found: str) -> None:
+        """`found` is what `differences` gave."""
+        with self._lock:
+            if not found or found in self._said:
+                return
+            self._said.add(found)
+        text = "host %s, perhaps others too, has %s: trials may give other results there, or cannot be unpickled"
+        log.warning(text, host, found)
 
 
 def versions_here() -> str:

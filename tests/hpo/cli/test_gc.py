@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hpo.cli.main import main
+from hpo.executors.remote.seen import Probe
 from hpo.scratch import new_scratch
 from trackers.artifacts import ArtifactFolder
 from trackers.opening import Store, open_store
@@ -108,6 +109,16 @@ def test_what_no_manifest_knows_is_listed_first_and_removed_when_told_to(place: 
     assert not half.exists()
     assert all(path.exists() for path in place.kept)
     assert "nothing to remove" in place.gc("--yes").stderr
+
+
+def test_what_a_killed_driver_left_to_see_who_sees_it_goes_and_nothing_else(place: Place) -> None:
+    left = Probe.left_in(place.artifacts(SWEEP).parent).path
+    assert place.would_go() == {str(left)}
+
+    assert "removed 1 place, 32 bytes" in place.gc("--yes").stderr
+
+    assert not left.exists()
+    assert left.parent.exists()
 
 
 def test_what_runs_or_waits_is_left_alone(place: Place) -> None:

@@ -185,6 +185,11 @@ def test_a_program_is_found_beside_the_sweep_file_before_the_first_trial(bench: 
         bench.objective("./other.sh").prepare()
     with pytest.raises(ObjectiveError, match=r"objective.cwd: there is no folder .*/nowhere"):
         bench.objective("sh", cwd="nowhere").prepare()
+    with pytest.raises(ObjectiveError, match=r"objective.command: there is no .*/other.py for \{python\} to run"):
+        bench.objective("{python}", "{sweep_dir}/other.py").prepare()
+    for argv in (["sh", "-c", "exit"], ["sh", "train.sh"], ["python3", "{x}"], ["printf", "other.py"]):
+        bench.objective(*argv).prepare()
+    bench.objective("sh", "written-by-the-trial.sh", cwd="{trial_dir}").prepare()
     script.chmod(0o755)
     bench.objective("./train.sh").prepare()
     assert bench.run("./train.sh", cwd="{trial_dir}").metrics == {"loss": 2.0}

@@ -51,7 +51,21 @@ def test_too_much_code_is_refused_with_the_way_out(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(code_bundle, "LIMIT", 9)
     write(tmp_path, "large.py")
 
-    with pytest.raises(ConfigError, match=r"too many to be sent to other hosts .*install your code there as a package"):
+    with pytest.raises(
+        ConfigError, match=r"too many to be sent .* in .*/large\.py\): .*install your code there as a pa"
+    ):
+        pack([str(tmp_path)])
+
+
+def test_a_folder_without_an_end_is_not_walked_through_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code_bundle, "SECONDS", -1.0)
+    write(tmp_path, "train.py")
+
+    with pytest.raises(
+        ConfigError, match=rf"below {tmp_path}, .*: 0 folders so far, the last one .*; start in a small"
+    ):
         pack([str(tmp_path)])
 
 

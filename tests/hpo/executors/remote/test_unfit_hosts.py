@@ -160,6 +160,21 @@ def test_a_cluster_with_fewer_slots_than_jobs_is_told_once(
     assert [record.message for record in caplog.records] == [said]
 
 
+def test_code_that_cannot_be_sent_is_looked_for_once(
+    make: Callable[..., RemoteExecutor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[object] = []
+
+    def pack(search_path: object) -> bytes:
+        tries.append(search_path)
+        raise ConfigError("there is too much of it")
+
+    monkeypatch.setattr(remote_executor, "pack", pack)
+    with pytest.raises(ConfigError, match="host fit does not see this machine's files, and there is too much of it"):
+        make(Talkers(*[FIT] * (1 + OTHERS)))
+    assert len(tries) == 1
+
+
 def test_reasons_are_errors_of_the_cluster_unless_the_objective_was_the_first() -> None:
     unfit = Unfit()
     assert (bool(unfit), unfit.seconds) == (False, 0.0)
