@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from trackers.opening import open_store
 from trackers.records import Point, Query, RunEnded, RunStarted, RunUpdated, Status, TrialFacts
-from trackers.sql import schema
+from trackers.sql import compact, schema
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # alembic and MLflow warn of their own deprecations
 
@@ -46,7 +46,7 @@ def described(uri: str) -> dict[str, dict[str, Any]]:
                 (column["name"], str(column["type"]), column["nullable"], column["default"])
                 for column in inspector.get_columns(name)
             ),
-            "primary key": inspector.get_pk_constraint(name),
+            "primary key": _key(name, inspector),
             "foreign keys": sorted(map(str, inspector.get_foreign_keys(name))),
             "unique": sorted(str(sorted(unique["column_names"])) for unique in inspector.get_unique_constraints(name)),
             "checks": sorted((str(check["name"]), check["sqltext"]) for check in inspector.get_check_constraints(name)),
@@ -58,6 +58,14 @@ def described(uri: str) -> dict[str, dict[str, Any]]:
         }
     engine.dispose()
     return tables
+
+
+def _key(table: str, inspector: sa.Inspector) -> dict[str, Any]:
+    """The primary key; without the order of its columns where we choose another one."""
+    key = dict(inspector.get_pk_constraint(table))
+    if table in compact.KEYS and inspector.dialect.name == "sqlite":
+        key["constrained_columns"] = sorted(key["constrained_columns"])
+    return key
 
 
 class Places:

@@ -8,6 +8,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from trackers.rows import below
 from trackers.sql import own_schema, schema
 from trackers.sql.append_only import is_append_only, make_append_only
+from trackers.sql.compact import create_compact_tables
 from trackers.sql.upgrading import upgrade_own_tables
 from trackers.sql.upserts import insert
 
@@ -17,7 +18,10 @@ MAKING = "SELECT pg_advisory_xact_lock(hashtextextended('tracked-hpo: making tab
 
 def create_database(connection: sa.Connection, artifacts: str) -> None:
     """MLflow's tables at our revision with experiment 0 in them, as MLflow itself begins a database, and our own."""
-    schema.metadata.create_all(connection, checkfirst=False)
+    if connection.dialect.name == "sqlite":
+        create_compact_tables(connection)
+    else:
+        schema.metadata.create_all(connection, checkfirst=False)
     connection.execute(schema.alembic_version.insert().values(version_num=schema.REVISION))
     now = int(time.time() * 1000)
     connection.execute(

@@ -1,7 +1,8 @@
 """MLflow's tables as MLflow 3.0 made them, at the one revision every later MLflow upgrades from by itself.
 
 Names, types, constraints and indexes equal a genuine database of that revision (held by a test). Nothing here is ever
-migrated by us: MLflow migrates its tables, we write whatever columns we find (see `trackers.sql.guard`).
+migrated by us: MLflow migrates its tables, we write whatever columns we find (see `trackers.sql.guard`). How rows lie
+in a SQLite file that we make is another matter: `trackers.sql.compact`.
 """
 
 import sqlalchemy as sa
