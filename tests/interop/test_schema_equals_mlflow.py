@@ -62,7 +62,7 @@ def described(uri: str) -> dict[str, dict[str, Any]]:
 
 def _key(table: str, inspector: sa.Inspector) -> dict[str, Any]:
     """The primary key; without the order of its columns where we choose another one."""
-    key = dict(inspector.get_pk_constraint(table))
+    key: dict[str, Any] = dict(inspector.get_pk_constraint(table))
     if table in compact.KEYS and inspector.dialect.name == "sqlite":
         key["constrained_columns"] = sorted(key["constrained_columns"])
     return key
