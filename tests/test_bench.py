@@ -1,26 +1,32 @@
 """What scripts/bench/everyone.py makes of measurements; the measuring itself is not a test."""
 
-import importlib.util
+import importlib
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-FILE = Path(__file__).parents[1] / "scripts" / "bench" / "ratios.py"
+BENCH = Path(__file__).parents[1] / "scripts" / "bench"
 
 
 @pytest.fixture(scope="module")
-def ratios() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("bench_ratios", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def bench() -> Iterator[Callable[[str], ModuleType]]:
+    """Imports a file of scripts/bench by its name; afterwards none of them is there for other tests."""
+    before, path = set(sys.modules), list(sys.path)
+    sys.path[:0] = [str(BENCH), str(BENCH / "peers")]
+    yield importlib.import_module
+    sys.path[:] = path
+    for name, module in list(sys.modules.items()):
+        if name not in before and str(getattr(module, "__file__", "")).startswith(str(BENCH)):
+            del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def ratios(bench: Callable[[str], ModuleType]) -> ModuleType:
+    return bench("ratios")
 
 
 @pytest.fixture
@@ -80,3 +86,78 @@ def test_the_check_is_worse_only_past_its_tolerance(ratios: ModuleType) -> None:
     verdicts = ratios.judge(guards, recorded, measured)
     assert {each.guard.name for each in verdicts if each.worse} == {"slower", "gone"}
     assert "| slower | 20 | 13.9 | -30% | WORSE |" in ratios.verdicts_table(verdicts)
+
+
+def test_a_peer_that_fails_is_named_and_ours_is_not_worse_for_it(ratios: ModuleType) -> None:
+    (verdict,) = ratios.judge([ratios.Guard("trial", 0.3)], {"trial": 20.0}, {"trial": []}, {"trial": "peer: exit 1"})
+    assert not verdict.worse
+    assert "| trial | 20 | - | -30% | not measured (peer: exit 1) |" in ratios.verdicts_table([verdict])
+
+
+def test_a_round_that_gave_nothing_stays_a_place_in_its_pair(bench: Callable[[str], ModuleType]) -> None:
+    ratios, rounds = bench("ratios"), bench("items.rounds").Rounds(["ours", "peer", "broken"])
+    for ours, peer in ((100.0, 10.0), (100.0, None), (300.0, 10.0)):
+        rounds.add("ours", ours)
+        rounds.add("peer", peer, "exit 1")
+    comparison = ratios.Comparison("trial", "trials/s", True, rounds.values, missing=rounds.missing)
+    assert ratios.ratios_of(comparison, "peer") == [10.0, 30.0]
+    assert rounds.missing == {"broken": "not measured"}
+    assert "| broken | not measured |  |" in ratios.section(ratios.Item("trial", "Trial", "", [comparison]))
+
+
+def test_tables_that_a_run_did_not_make_stay_on_record(bench: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    ratios, record = bench("ratios"), bench("kept").Record(tmp_path / "recorded.json")
+
+    def measured(*comparisons: tuple[str, float]) -> object:
+        tables = [ratios.Comparison(name, "% busy", True, {"ours": [value]}) for name, value in comparisons]
+        return ratios.Item("busy", "Busy", "", tables)
+
+    record.keep(measured(("8 workers", 90.0), ("512 workers", 50.0)))
+    record.keep(measured(("64 workers", 80.0), ("512 workers", 60.0)))
+    (item,) = record.items()
+    assert [(each.name, each.values["ours"]) for each in item.comparisons] == [
+        ("8 workers", [90.0]), ("64 workers", [80.0]), ("512 workers", [60.0]),
+    ]  # fmt: skip
+
+
+def test_a_ratio_that_was_not_measured_is_left_as_it_was(bench: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    record = bench("kept").Record(tmp_path / "recorded.json")
+    record.keep_ratios({"trial": [20.0], "start": [2.0]})
+    record.keep_ratios({"trial": [], "start": [1.0, 4.0, 3.0]})
+    assert record.ratios() == {"trial": 20.0, "start": 3.0}
+
+
+def test_workers_that_are_cut_off_are_busy_until_then(bench: Callable[[str], ModuleType]) -> None:
+    sleeping = bench("sleeping")
+    trials = [sleeping.Slept("a", 0.0, 4.0), sleeping.Slept("b", 0.0, 1.0), sleeping.Slept("b", 2.0, 3.0)]
+    assert sleeping.figures(trials, 2)["busy"] == pytest.approx(3 / 4)  # until the last one starts, at 2
+    assert sleeping.figures(trials, 2, until=8.0)["busy"] == pytest.approx(6 / 16)
+
+
+def test_what_a_side_said_before_it_was_ended_is_kept(
+    bench: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]
+) -> None:
+    noted = bench("asked").Growth(last=20)
+    for _ in range(19):
+        noted.tick()
+    assert not noted.points
+    noted.tick()
+    said = capsys.readouterr().out.strip().removeprefix("SO FAR ")
+    assert [point["trials"] for point in json.loads(said)["points"]] == [20]
+
+
+def test_a_side_says_why_it_went_no_further_where_it_would_have_come_next(
+    bench: Callable[[str], ModuleType],
+) -> None:
+    growing = bench("items.growing")
+    point = {"ms": 1.0, "bytes": 1e6}
+    reached = {
+        "ours": [growing.Reached({1_000: point, 3_000: point}, "")],
+        "peer": [growing.Reached({1_000: point}, "stopped at 2,000 after 60 s")],
+        "gone": [growing.Reached({}, "exit 1: no disk")],
+    }
+    ours = [each for each in growing._comparisons(reached, "tpe") if each.unit == "tpe: ms a trial"]
+    assert [dict(each.missing) for each in ours] == [
+        {"gone": "exit 1: no disk"},
+        {"peer": "stopped at 2,000 after 60 s", "gone": "-"},
+    ]

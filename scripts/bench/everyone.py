@@ -95,6 +95,8 @@ def _chosen(words: Sequence[str]) -> list[str]:
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
+    """Once: `timeout` signals twice, and the second must not end the clearing up."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -86,9 +86,8 @@ def _compare(scale: Scale, workers: int, *, trials: int, mean: float, limit: flo
                     side.name, None, f"left out: each worker is a process, {RAY_MOST} are what this is tried with"
                 )
                 continue
-            slow = 180 if side.file == "ray" else 0  # it takes its time to start, and says only at its end how it went
             run = ask(
-                side.peer, side.file, "busy", limit=limit + slow, hard=limit + slow + 60,
+                side.peer, side.file, "busy", limit=limit, hard=limit + (240 if side.file == "ray" else 90),
                 jobs=workers, trials=trials, mean=mean, **side.request,
             )  # fmt: skip
             rounds.add(side.name, 100 * float(str(run.answer["busy"])) if run.answer else None, run.failure)
@@ -103,10 +102,10 @@ def _more(run: Run, trials: int) -> dict[str, str]:
     """Of the last round."""
     if not run.answer:
         return {}
-    found = {key: float(str(value)) for key, value in run.answer.items()}
+    found = {key: float(str(value)) for key, value in run.answer.items() if value is not None}
     return {
         "trials/s": f"{found['rate']:.0f}",
-        "a worker waits, ms": f"{found['gap_ms']:.1f}",
+        "a worker waits, ms": f"{found['gap_ms']:.1f}" if "gap_ms" in found else "-",
         "CPU ms a trial": f"{found['cpu_ms']:.2f}",
         "memory MB": f"{found['bytes'] / 1e6:.0f}",
         "trials": f"{found.get('stopped', trials):,.0f} of {trials:,}",

@@ -106,7 +106,7 @@ def busy(request: Request) -> dict[str, object]:
     """Threads, whatever the storage."""
     import optuna
 
-    timer = sleeping.start(request)
+    sleeping.start(request)
     study = optuna.create_study(storage=storage(request["side"]), sampler=sampler(request["sampler"], request["seed"]))
 
     def objective(trial: object) -> float:
@@ -116,7 +116,7 @@ def busy(request: Request) -> dict[str, object]:
 
     callbacks = [mlflow_callback()] if request["mlflow"] else []
     study.optimize(objective, n_trials=request["trials"], n_jobs=request["jobs"], callbacks=callbacks)
-    return sleeping.finished(request, timer)
+    return sleeping.finished(request)
 
 
 def fill(request: Request) -> dict[str, object]:

@@ -86,13 +86,14 @@ def overhead(request: Request) -> dict[str, object]:
 
 def busy(request: Request) -> dict[str, object]:
     """Threads; the window is a multiple of the workers, or "free", or the default where none is named."""
-    timer, jobs, window = sleeping.start(request), request["jobs"], request.get("window")
+    sleeping.start(request)
+    jobs, window = request["jobs"], request.get("window")
     text = sweep_text(
         "busy", engine=request["engine"], sampler=request["sampler"], trials=request["trials"], jobs=jobs,
         backend="threading", uri=uri_of(request), window=window * jobs if isinstance(window, int) else window,
     )  # fmt: skip
     run_sweep(text, SLEEPING_OBJECTIVE, lambda: None)
-    return sleeping.finished(request, timer)
+    return sleeping.finished(request)
 
 
 def growth(request: Request) -> dict[str, object]:

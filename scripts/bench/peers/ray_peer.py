@@ -89,12 +89,12 @@ def busy(request: Request) -> dict[str, object]:
             self.config = new_config
             return True
 
-    timer = sleeping.start(request)
+    sleeping.start(request)
     counted = iter(range(request["trials"]))
     found = tuned(request, Sleeper, {**space(), "number": tune.sample_from(lambda _: next(counted))})
     told = [result.metrics for result in found]
     trials = [sleeping.Slept(str(one["worker"]), float(one["began"]), float(one["ended"])) for one in told]
-    return sleeping.finished(request, timer, trials)
+    return sleeping.finished(request, trials)
 
 
 if __name__ == "__main__":

@@ -50,11 +50,11 @@ def busy(request: Request) -> dict[str, object]:
     """joblib's threads alone."""
     from joblib import Parallel, delayed
 
-    timer = sleeping.start(request)
+    sleeping.start(request)
     Parallel(n_jobs=request["jobs"], backend="threading", batch_size=1)(
         delayed(sleeping.slept)(number) for number in range(request["trials"])
     )
-    return sleeping.finished(request, timer)
+    return sleeping.finished(request)
 
 
 def bare_loop(request: Request) -> dict[str, object]:

@@ -32,6 +32,8 @@ class Slept:
 _done: list[Slept] = []
 _open: dict[str, float] = {}
 _mean = [1.0]
+_timers: list[threading.Timer] = []
+_first = threading.Lock()
 _cpu_before: list[float] = []
 """What this process had used when its first trial began: starting it is another measurement."""
 
@@ -44,36 +46,35 @@ def duration(number: int, mean: float) -> float:
 def slept(number: int) -> None:
     """Runs the trial of that number in this thread."""
     seconds, worker, began = duration(number, _mean[0]), str(threading.get_ident()), time.monotonic()
-    if not _cpu_before:
-        _cpu_before.append(time.process_time())
+    with _first:
+        if not _cpu_before:
+            _cpu_before.append(time.process_time())
+            _timers[0].start()
     _open[worker] = began
     time.sleep(seconds)
     _done.append(Slept(worker, began, time.monotonic()))
     del _open[worker]
 
 
-def start(request: Request) -> threading.Timer:
-    """From now on trials sleep as the request says, until its limit."""
+def start(request: Request) -> None:
+    """From now on trials sleep as the request says, and end the process at its limit of time after the first began."""
     _mean[0] = request["mean"]
     timer = threading.Timer(request["limit"], _cut, [request])
     timer.daemon = True
-    timer.start()
-    return timer
+    _timers.append(timer)
 
 
 def _cut(request: Request) -> None:
     now = time.monotonic()
     trials = [*list(_done), *(Slept(worker, began, now) for worker, began in list(_open.items()))]
-    if trials:
-        say(MARK, {**figures(trials, request["jobs"], until=now), "stopped": len(_done)})
-    else:  # they run elsewhere
-        print(f"not done after {request['limit']:.0f} s", flush=True)
-    os._exit(0 if trials else 1)
+    rate = len(_done) / (now - min(one.began for one in trials))
+    say(MARK, {**figures(trials, request["jobs"], until=now), "rate": rate, "stopped": len(_done)})
+    os._exit(0)
 
 
-def finished(request: Request, timer: threading.Timer, trials: Sequence[Slept] | None = None) -> dict[str, object]:
+def finished(request: Request, trials: Sequence[Slept] | None = None) -> dict[str, object]:
     """The answer of a side that is done; `trials` if they were not run in this process."""
-    timer.cancel()
+    _timers[0].cancel()
     return figures(_done if trials is None else trials, request["jobs"])
 
 
@@ -84,12 +85,13 @@ def figures(trials: Sequence[Slept], workers: int, until: float | None = None) -
     """
     first, last = min(one.began for one in trials), until or max(one.began for one in trials)
     asleep = sum(max(min(one.ended, last) - one.began, 0.0) for one in trials)
+    gaps = _gaps(trials)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = time.process_time() - (_cpu_before or [0.0])[0] + children.ru_utime + children.ru_stime
     return {
         "busy": asleep / (workers * (last - first)) if last > first else 0.0,
         "rate": len(trials) / (last - first) if last > first else 0.0,
-        "gap_ms": 1000 * statistics.median(_gaps(trials)),
+        "gap_ms": 1000 * statistics.median(gaps) if gaps else None,
         "cpu_ms": 1000 * cpu / len(trials),
         "bytes": peak(),
     }
@@ -100,4 +102,4 @@ def _gaps(trials: Sequence[Slept]) -> list[float]:
     by_worker: dict[str, list[Slept]] = {}
     for one in sorted(trials, key=lambda one: one.began):
         by_worker.setdefault(one.worker, []).append(one)
-    return [b.began - a.ended for own in by_worker.values() for a, b in itertools.pairwise(own)] or [0.0]
+    return [b.began - a.ended for own in by_worker.values() for a, b in itertools.pairwise(own)]
