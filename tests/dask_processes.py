@@ -43,6 +43,7 @@ class DaskZygote:
             "port": port,
             "workers": 4,
             "resources": None,
+            "protocol": "tcp://",
         }
         return SmallCluster(self._place, facts | more)
 

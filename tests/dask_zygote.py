@@ -29,16 +29,18 @@ WANTED = (
 
 def cluster(settings: Mapping[str, object], place: str) -> None:
     """A scheduler with workers of one thread each, in this process; says its address, and ends when its stdin does."""
+    import dask
     import distributed
 
     from hpo.executors.remote import pilot
 
+    dask.config.refresh()  # it may be in the environment
     pilot._slot_host = partial(forked_slot_host, place)
     with distributed.LocalCluster(
         n_workers=settings["workers"],
         threads_per_worker=1,
         processes=False,
-        protocol="tcp://",
+        protocol=settings["protocol"],
         host="127.0.0.1",
         scheduler_port=settings["port"],
         dashboard_address="127.0.0.1:0",
