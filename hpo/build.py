@@ -13,6 +13,7 @@ from hpo.config.schema import SweepConfig
 from hpo.config.secrets_in_file import secrets_of, without_secrets
 from hpo.config.window import learns, window_of
 from hpo.data_record import without_secrets_in
+from hpo.early_workers import EarlyWorkers
 from hpo.errors import ConfigError
 from hpo.executor import Executor
 from hpo.executors.limits import Limits
@@ -58,6 +59,7 @@ class Parts:
     secrets: Secrets
     surroundings: Surroundings | None = None
     cluster: Cluster = Cluster()  # noqa: RUF009  # frozen
+    early: EarlyWorkers | None = None
 
     def reading_inputs(self) -> "Parts":
         """The same parts; the files that the sweep file says its trials read are among the data sets.
@@ -66,6 +68,10 @@ class Parts:
         """
         named = sweep_inputs(self.config.capture.inputs, self.search_path)
         return replace(self, datasets=[*self.datasets, *(without_secrets_in(data, self.secrets) for data in named)])
+
+    def with_workers(self, early: EarlyWorkers) -> "Parts":
+        """The same parts; the first workers of the search are those that were started early."""
+        return replace(self, early=early)
 
     def beside(self, uri: str) -> "Parts":
         """The same parts; what trials log by MLflow goes onto their runs in the database at this URI."""
@@ -146,20 +152,22 @@ class Parts:
 
     def executor(self, files: TrialFiles, scratch: Path, results: ResultFolder | None = None) -> Executor:
         """Workers for the trials of the search; `results` is where they write down how trials ended."""
-        return self._for_trials(files, scratch, results, self._replication)
+        return self._for_trials(files, scratch, results, self._replication, self.early)
 
     def executor_of_replicates(self, files: TrialFiles, scratch: Path) -> Executor:
         """Workers that run the point of a trial once."""
         return self._for_trials(files, scratch, None, None)
 
     def _for_trials(
-        self, files: TrialFiles, scratch: Path, results: ResultFolder | None, replication: Replication | None
-    ) -> Executor:
+        self, files: TrialFiles, scratch: Path, results: ResultFolder | None, replication: Replication | None,
+        early: EarlyWorkers | None = None,
+    ) -> Executor:  # fmt: skip
         limits = Limits(self.config.objective.timeout, self.config.objective.memory)
         metric = self.config.metric.name
         return self._executor(
-            self.objective, metric, files, scratch, limits, results, self._surroundings, replication=replication
-        )
+            self.objective, metric, files, scratch, limits, results, self._surroundings, replication=replication,
+            early=early,
+        )  # fmt: skip
 
     @property
     def _surroundings(self) -> Surroundings | None:
@@ -203,6 +211,7 @@ class Parts:
         surroundings: Surroundings | None = None,
         *,
         replication: Replication | None = None,
+        early: EarlyWorkers | None = None,
     ) -> Executor:
         parallel = self.config.parallel
         return make_executor(
@@ -222,6 +231,7 @@ class Parts:
             others=self.plan.others if objective is self.objective else None,
             replication=replication,
             share=share_of(parallel),
+            source=early.take() if early else None,
             cluster=self._cluster,
         )
 

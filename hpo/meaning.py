@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,14 +32,23 @@ class Meant:
     origin: Mapping[str, str] = field(default_factory=dict)
 
 
-def meant(source: str | Path | None, like: str | None, overrides: Sequence[str], tracker: str | None) -> Meant:
+def meant(
+    source: str | Path | None,
+    like: str | None,
+    overrides: Sequence[str],
+    tracker: str | None,
+    read: Callable[[SweepConfig], None] = lambda _: None,
+) -> Meant:
     """The sweep of the file `source`, told first what the sweep `like` found; without a file one like that sweep.
+
+    `read` is told what the file says before anything is imported that it names.
 
     ConfigError where it cannot be run, NothingFound where there is no sweep of that name.
     """
     if source is not None:
         path = Path(source)
         config = config_meant(source, like, overrides, tracker)[0]
+        read(config)
         return Meant(parts_of(config, path.parent), places(config, os.environ, tracker), path, path.parent.resolve())
     found = _places(tracker)
     existing = _named(like, found)

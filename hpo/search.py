@@ -8,6 +8,7 @@ from pathlib import Path
 from hpo.build import Parts
 from hpo.config.conversion import config_hash
 from hpo.drive import Drive, Driven, Wishes
+from hpo.early_workers import EarlyWorkers
 from hpo.errors import NothingFound
 from hpo.front_on_record import goals_of
 from hpo.interruption import Interruption
@@ -56,23 +57,24 @@ def run(
 
     Raises ConfigError (nothing was run), StoreUnavailable, SweepOwned; a failing trial is on record and not raised.
     """
-    wanted = meant(source, like, overrides, tracker)
-    parts, where = wanted.parts, wanted.where
-    parts.sampler()  # what the engine refuses is to be known before anything is written
-    parts.pruner()
-    parts = parts.reading_inputs()
-    uri = where.store
-    check_mirrors(where.mirrors, uri)
-    wishes = Wishes(retry_failed, takeover, register, watcher or Silence(), interruption or Interruption(), named)
-    with open_store(uri, artifacts=parts.config.tracker.artifacts) as store, ExitStack() as beside:
-        drive = Drive(
-            store, parts.beside(uri), wishes, wanted.path, wanted.folder, where.mirrors, beside, wanted.origin
-        )
-        while True:
-            try:
-                return _result(uri, parts, _run(drive, new=new, fork=fork))
-            except NameTaken:  # another process was faster: what is meant now may be its sweep
-                continue
+    with EarlyWorkers() as early:
+        wanted = meant(source, like, overrides, tracker, early.start)
+        parts, where = wanted.parts, wanted.where
+        parts.sampler()  # what the engine refuses is to be known before anything is written
+        parts.pruner()
+        parts = parts.reading_inputs().with_workers(early)
+        uri = where.store
+        check_mirrors(where.mirrors, uri)
+        wishes = Wishes(retry_failed, takeover, register, watcher or Silence(), interruption or Interruption(), named)
+        with open_store(uri, artifacts=parts.config.tracker.artifacts) as store, ExitStack() as beside:
+            drive = Drive(
+                store, parts.beside(uri), wishes, wanted.path, wanted.folder, where.mirrors, beside, wanted.origin
+            )
+            while True:
+                try:
+                    return _result(uri, parts, _run(drive, new=new, fork=fork))
+                except NameTaken:  # another process was faster: what is meant now may be its sweep
+                    continue
 
 
 def resume(

@@ -7,5 +7,10 @@ from pathlib import Path
 
 def search_first(folders: Sequence[str]) -> None:
     """Puts folders at the front of Python's search path, in their order, for the rest of this process."""
+    sys.path[:] = first_of(folders, sys.path)
+
+
+def first_of(folders: Sequence[str], search_path: Sequence[str]) -> list[str]:
+    """A search path with the folders at its front, in their order."""
     absolute = [str(Path(folder).absolute()) for folder in folders]
-    sys.path[:] = [*absolute, *(entry for entry in sys.path if entry not in absolute)]
+    return [*absolute, *(entry for entry in search_path if entry not in absolute)]

@@ -106,6 +106,7 @@ HPO_LAYERS = [
         "hpo.used_data",
         "hpo.build",
         "hpo.slots_here",
+        "hpo.early_workers",
         "hpo.feasibility",
         "hpo.patience",
         "hpo.search",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hpo.errors import ConfigError
 from hpo.executor import Executor
@@ -17,11 +18,22 @@ from hpo.objective import Objective, Surroundings, TrialFiles
 from hpo.replication import Replication
 from hpo.trial import Goal
 
+if TYPE_CHECKING:  # for the type only: joblib takes 0.3 s to import
+    from hpo.executors.worker_source import WorkerSource
 
-def _loky(work: Work, slots: int, limits: Limits, share: Share, cluster: Cluster) -> Executor:  # noqa: ARG001
+
+def _loky(
+    work: Work,
+    slots: int,
+    limits: Limits,
+    share: Share,
+    cluster: Cluster,  # noqa: ARG001  # executors are all made alike
+    source: "WorkerSource | None" = None,
+) -> Executor:
     from hpo.executors.process_executor import ProcessExecutor  # joblib takes 0.3 s to import
 
-    return ProcessExecutor(work, slots=slots, limits=limits, devices=devices_of_slots(share, slots))
+    devices = devices_of_slots(share, slots)
+    return ProcessExecutor(work, slots=slots, limits=limits, devices=devices, source=source)
 
 
 def _threading(work: Work, slots: int, limits: Limits, share: Share, cluster: Cluster) -> Executor:  # noqa: ARG001
@@ -78,6 +90,7 @@ def make_executor(
     replication: Replication | None = None,
     share: Share = Share(),  # noqa: B008  # frozen
     cluster: Cluster = Cluster(),  # noqa: B008  # frozen
+    source: "WorkerSource | None" = None,
 ) -> Executor:
     """An executor whose workers have the objective ready; ObjectiveError where they cannot.
 
@@ -86,6 +99,7 @@ def make_executor(
     given to `wait`. `others` are the further metrics of a sweep by several. With `replication` each
     trial runs its point several times. `share` is what each trial has of its machine's GPUs and processors. `cluster`
     is where other machines are, for the backends that use them. ClusterUnavailable where none of those can be had.
+    `source` has started workers of loky already, and is closed with the executor.
     """
     make = partial(on_joblib, backend.removeprefix(JOBLIB)) if backend.startswith(JOBLIB) else EXECUTORS.get(backend)
     if make is None:
@@ -104,4 +118,6 @@ def make_executor(
         others=others or {},
         replication=replication,
     )
+    if backend == "loky":
+        make = partial(_loky, source=source)
     return make(work, slots, limits, share, cluster)

@@ -1,14 +1,12 @@
 """Runs trials in worker processes, one a slot (joblib's loky)."""
 
-import os
-import secrets
 import signal
+import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future
 from contextlib import suppress
 from functools import partial
-from itertools import count
 
 import cloudpickle  # type: ignore[import-untyped]  # it has no types
 
@@ -16,23 +14,21 @@ from hpo.attempt import failed
 from hpo.errors import ObjectiveError
 from hpo.executor import Answer, Executor, go_on
 from hpo.executors.devices import SlotDevices
-from hpo.executors.lifeline import lifeline
 from hpo.executors.limits import Limits
 from hpo.executors.open_trials import OpenTrials
 from hpo.executors.process_slot import ProcessSlot
-from hpo.executors.question_line import DriverEnd
 from hpo.executors.slot_state import Phase, WorkerState
 from hpo.executors.verdict import Verdict
 from hpo.executors.watch import Watch
 from hpo.executors.work import Work, attempt_folder, remove_folder
-from hpo.executors.worker import Setup, keep_output, with_devices
+from hpo.executors.worker import keep_output, with_devices
 from hpo.executors.worker_death import KillCount, cause_of_death, kills_for_memory
-from hpo.executors.worker_process import Start, WorkerProcess
+from hpo.executors.worker_process import WorkerProcess
+from hpo.executors.worker_source import WorkerKind, WorkerSource
 from hpo.failure_text import failure_line
-from hpo.processes.guard import Guard
 from hpo.processes.output_log import left_behind
+from hpo.search_path import first_of
 from hpo.trial import Outcome, Trial
-from hpo.worker_variables import worker_variables
 
 
 class ProcessExecutor:
@@ -43,7 +39,7 @@ class ProcessExecutor:
     started when the driver dies. What a trial, its libraries and its child processes print becomes its file
     `logs/output.log` (10 MiB, the middle cut out), also when the trial killed its worker. A trial that goes beyond
     `limits` is ended with reason timeout or oom; one whose worker died before the objective began is `lost`.
-    `devices` are those of each slot, none for all that there is.
+    `devices` are those of each slot, none for all that there is. `source` has workers already; it is closed with this.
 
     Raises ObjectiveError when made with an objective that cannot be pickled, loaded or prepared in a worker.
     """
@@ -55,18 +51,17 @@ class ProcessExecutor:
         slots: int,
         limits: Limits = Limits(),  # noqa: B008  # frozen
         devices: Sequence[SlotDevices] = (),
+        source: WorkerSource | None = None,
     ) -> None:
         self._open: OpenTrials[Future[Outcome]] = OpenTrials(slots)
         self._work = work
         self._pickled = _pickled(work)
         work.scratch.mkdir(parents=True, exist_ok=True)
-        self._mark = secrets.token_hex(8)
-        self._made = count()
-        self._guard = Guard(f"{self._mark}/")
-        self._lifeline, self._driver_end = lifeline()
-        self._starter = ThreadPoolExecutor(1, thread_name_prefix="hpo-starter", initializer=_hold_back_ctrl_c)
+        asks = work.metric if work.asks else ""
+        self._source = source or WorkerSource(WorkerKind(work.scratch, work.inner_threads, asks))
+        self._source.hand_questions_to(self._open.ask)
         dealt = devices or [SlotDevices()] * slots
-        self._slots = tuple(ProcessSlot(partial(self._new_worker, each), self._starter) for each in dealt)
+        self._slots = tuple(ProcessSlot(partial(self._new_worker, each), self._source.starter) for each in dealt)
         self._free = list(self._slots)
         self._busy: dict[int, ProcessSlot] = {}
         self._kills = KillCount()
@@ -118,26 +113,20 @@ class ProcessExecutor:
         for slot in self._slots:
             slot.end()
             slot.kill()
-        self._starter.shutdown()
-        self._guard.dismiss()
-        if self._driver_end is not None:
-            self._driver_end.close()
+        self._source.close()
         for trial in self._open.clear():
             remove_folder(attempt_folder(self._work.scratch, trial))
 
     def _new_worker(self, devices: SlotDevices) -> WorkerProcess:
-        number = next(self._made)
-        setup = Setup(
-            lifeline=self._lifeline,
-            output=self._work.scratch / f"worker-{number}.log",
-            state=self._work.scratch / f"worker-{number}.state",
-            search_path=tuple(self._work.search_path),
-            work=self._pickled,
-            devices=devices,
-        )
-        environment = {**worker_variables(self._work.inner_threads, os.environ), **devices.environment}
-        line = DriverEnd(self._work.metric, self._open.ask) if self._work.asks else None
-        return WorkerProcess(Start(setup, environment, mark=f"{self._mark}/{number};"), line)
+        search_path = first_of(self._work.search_path, sys.path)
+        worker = self._source.make(devices)
+        try:
+            worker.get_ready(self._pickled, search_path)
+        except BrokenExecutor:  # it was started early, and something killed it
+            worker.kill()
+            worker = self._source.make(devices)
+            worker.get_ready(self._pickled, search_path)
+        return worker
 
     def _start_all(self) -> None:
         """Waits until every worker is ready, so that what is wrong is known before trial 1."""
@@ -210,11 +199,6 @@ def _raise_if_not_ready(slot: ProcessSlot, ready: Future[str]) -> None:
         problem = f"getting the objective ready killed its worker: {cause_of_death(error)[1]}\n{said}".strip()
     if problem:
         raise ObjectiveError(problem)
-
-
-def _hold_back_ctrl_c() -> None:
-    # inherited by new workers, which unblock it when they ignore it: a Ctrl-C cannot hit one that is still starting
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
 
 
 _: type[Executor] = ProcessExecutor

@@ -1,5 +1,6 @@
 """What runs in a worker process: it is set up once, gets its work once, and then runs trial after trial."""
 
+import importlib
 import math
 import os
 import pickle
@@ -22,7 +23,6 @@ from hpo.executors.work import Work
 from hpo.failure_text import failure_line
 from hpo.objective import TrialFiles
 from hpo.processes.output_log import OutputLog
-from hpo.search_path import search_first
 from hpo.trial import Outcome, Report, SavedFile, Trial
 
 OUTPUT_NAME = "logs/output.log"
@@ -31,13 +31,11 @@ OOM_SCORE = Path("/proc/self/oom_score_adj")
 
 @dataclass(frozen=True)
 class Setup:
-    """Everything a new worker process is told; `work` is a pickled Work."""
+    """Everything a new worker process is told, but its work."""
 
     lifeline: Lifeline
     output: Path
     state: Path
-    search_path: Sequence[str]
-    work: bytes
     devices: SlotDevices = SlotDevices()  # noqa: RUF009  # frozen
 
 
@@ -49,13 +47,13 @@ class _Worker:
         self._line = line
         self.output = OutputLog(setup.output)
         self.state = StateFile(setup.state)
+        self.pickled = b""
         self.work: Work | None = None
         self.threads = InnerThreads(None)
 
     def load(self) -> Work:
         if self.work is None:
-            search_first(self.setup.search_path)
-            work: Work = pickle.loads(self.setup.work)  # noqa: S301  # made by our own driver
+            work: Work = pickle.loads(self.pickled)  # noqa: S301  # made by our own driver
             work.prepare()
             self.threads = InnerThreads(work.inner_threads)
             self.work = work
@@ -101,9 +99,18 @@ def _leave_leaks_to_the_slot() -> None:
         setattr(pool, "_MAX_MEMORY_LEAK_SIZE", math.inf)  # noqa: B010  # it is not ours to know the type of
 
 
-def get_ready() -> str:
-    """Loads the work; what is wrong with it, or an empty text."""
+def warm_up(modules: Sequence[str]) -> None:
+    """Imports modules of ours that the work is going to need."""
+    for name in modules:
+        with suppress(Exception):  # where it is needed, that says what is wrong
+            importlib.import_module(name)
+
+
+def get_ready(pickled: bytes, search_path: Sequence[str]) -> str:
+    """Loads the work, a pickled Work, by the driver's search path; what is wrong with it, or an empty text."""
     try:
+        sys.path[:] = [entry or os.getcwd() for entry in search_path]  # noqa: PTH109  # a text
+        _workers[0].pickled = pickled
         _workers[0].load()
     except HpoError as error:
         return str(error)

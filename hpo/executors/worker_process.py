@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -20,11 +20,15 @@ from hpo.trial import Outcome, Trial
 
 @dataclass(frozen=True)
 class Start:
-    """How to start a worker; `mark` is in the environment of all its processes and of no other."""
+    """How to start a worker; `mark` is in the environment of all its processes and of no other.
+
+    `modules` are imported while it waits for its work.
+    """
 
     setup: worker.Setup
     environment: Mapping[str, str]
     mark: str
+    modules: Sequence[str] = ()
 
 
 class WorkerProcess:
@@ -46,10 +50,21 @@ class WorkerProcess:
                 initargs=(start.setup, worker_end),
                 env={**start.environment, **slot_processes.marked(start.mark)},
             )
-            self.ready: Future[str] = self._pool.submit(worker.get_ready)  # this starts the process
-        self._last: Future[Outcome] | Future[str] = self.ready
+            self._last: Future[Outcome] | Future[str] | Future[None] = self._pool.submit(
+                worker.warm_up, start.modules
+            )  # this starts the process
+        self.ready: Future[str] = Future()  # until `get_ready`
         self._last_state = WorkerState()
         self.setup = start.setup
+
+    def get_ready(self, pickled: bytes, search_path: Sequence[str]) -> None:
+        """Gives it its work, a pickled Work; `ready` says what is wrong with that, if anything.
+
+        BrokenExecutor where the process is known to be dead.
+        """
+        if self._pool is None:
+            raise RuntimeError("the worker was killed")
+        self._last = self.ready = self._pool.submit(worker.get_ready, pickled, search_path)
 
     def submit(self, trial: Trial) -> Future[Outcome]:
         """Runs a trial; BrokenExecutor where the process is known to be dead."""

@@ -314,13 +314,13 @@ DRIVER = """
 import sys, threading
 from pathlib import Path
 from functools import partial
-from hpo.executors import process_executor
+from hpo.executors import worker_source
 from hpo.executors.lifeline import lifeline
 from hpo.executors.names import make_executor
 from hpo.trial import Goal, Trial
 
 folder, by_kernel = Path(sys.argv[1]), sys.argv[2] == "kernel"
-process_executor.lifeline = partial(lifeline, by_kernel=by_kernel)
+worker_source.lifeline = partial(lifeline, by_kernel=by_kernel)
 
 def objective(params, trial):
     import os, threading
