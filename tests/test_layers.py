@@ -90,6 +90,7 @@ HPO_LAYERS = [
         "hpo.standing",
         "hpo.model_history",
         "hpo.alias_moves",
+        "hpo.version_object",
         "hpo.annotating",
         "hpo.difference",
         "hpo.reclaim",
@@ -195,6 +196,9 @@ TRACKER_LAYERS = [
     ("trackers.opening", "trackers.upgrade", "trackers.mlflow2_export"),
 ]
 OWN_SIBLINGS = ("hpo.samplers", "hpo.pruners", "hpo.executors", "hpo.objectives", "hpo.config", "hpo.provenance")
+SURFACES = ("hpo.cli", "hpo.web", "hpo.flows")
+WORDS_OF_THE_COMMAND = {"hpo.cli.text", "hpo.cli.trial_line", "hpo.cli.options", "hpo.cli.main"}
+"""Safe text, a trial's line, the names of the loggers, exit codes: the others say the same in the same words."""
 MLFLOW_CLIENTS = ("trackers.mlflow_asking", "trackers.mlflow_mirror", "trackers.mlflow_registry")
 """What sends to other servers uses MLflow's client; the store itself does without."""
 HEAVY = {"mlflow", "sklearn", "hyperopt", "optuna", "pandas", "skops", "prefect"}
@@ -238,6 +242,13 @@ def test_every_module_of_hpo_imports_only_downwards(name: str) -> None:
             assert own >= 3, f"{name} (layer {own + 1}) must not know {imported}"
         if imported.startswith("hpo.") and imported in modules():
             assert (layer(imported, HPO_LAYERS) or 0) <= own, f"{name} imports {imported}, which is above it"
+
+
+@pytest.mark.parametrize("name", [name for name in modules() if name.startswith(("hpo.web", "hpo.flows"))])
+def test_page_and_flows_know_of_the_command_at_most_how_it_puts_things(name: str) -> None:
+    others = tuple(surface for surface in SURFACES if not name.startswith(surface))
+    known = {imported for imported in imports(modules()[name]) if imported in modules() and imported.startswith(others)}
+    assert known <= WORDS_OF_THE_COMMAND, f"{name} imports {known - WORDS_OF_THE_COMMAND}"
 
 
 @pytest.mark.parametrize("name", [name for name in modules() if name.startswith(OWN_SIBLINGS)])

@@ -91,8 +91,9 @@ def _by_gates(store: "Store", sweep: "Run", by_hand: "ByHand") -> "LastStep":
 
 
 def _show_decision(last: "LastStep", shared: Shared) -> None:
-    from hpo.cli.run_summary import decision_object, last_lines, version_object
+    from hpo.cli.run_summary import decision_object, last_lines
     from hpo.cli.text import one_line
+    from hpo.version_object import version_object
 
     if shared.format == "table":
         lines = last_lines(last.version, last.why_not, last.decision)
@@ -112,10 +113,10 @@ def _register_one(
     store: "Store", what: str, by_hand: "ByHand", shared: Shared, *, metric: str | None, goal: str | None
 ) -> None:
     from hpo.by_hand import register_trial
-    from hpo.cli.run_summary import version_object
     from hpo.decision import as_fields
     from hpo.mirrors.by_hand import send_model
     from hpo.registering import chosen
+    from hpo.version_object import version_object
 
     run, _ = chosen(store.tracker, what, metric=metric, goal=goal)
     version, verdicts = register_trial(store, run, what, by_hand)

@@ -13,6 +13,7 @@ from hpo.gates import Verdict
 from hpo.result import SweepResult
 from hpo.standing import ENDED
 from hpo.trial import Goal, State
+from hpo.version_object import version_object
 from trackers.records import ModelVersion, Run
 
 
@@ -62,13 +63,6 @@ def _head(result: SweepResult) -> str:
         result.stop, f"; stopped by {result.stop}"
     )
     return f"sweep {result.name}: {total} trials ({told}){why}"
-
-
-def version_object(version: ModelVersion | None) -> dict[str, object] | None:
-    """What was registered, for programs."""
-    if version is None:
-        return None
-    return {"name": version.name, "version": version.version, "aliases": list(version.aliases)}
 
 
 def last_lines(version: ModelVersion | None, why_not: str, decision: Decision | None) -> list[str]:

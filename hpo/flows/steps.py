@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 
 from hpo.budget import Stop
-from hpo.cli.run_summary import version_object
 from hpo.config.schema import SweepConfig
 from hpo.driver import login_name
 from hpo.errors import ConfigError, HpoError, NothingFound, TooManyFailures
@@ -22,6 +21,7 @@ from hpo.meaning import config_meant
 from hpo.objectives.python_objective import function_named
 from hpo.result import SweepResult
 from hpo.search import run
+from hpo.version_object import version_object
 from hpo.winner import REGISTERED_TAG
 from trackers.opening import open_store
 from trackers.records import ModelVersion
