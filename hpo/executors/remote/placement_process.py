@@ -20,9 +20,8 @@ from hpo.executors.remote.placement import LOST, PilotReport, Placement
 MAKING = 120.0
 """Seconds within which a local cluster has to be made."""
 
-FINDING = 120.0
-"""Seconds within which one that is there has to answer. Ray's client tries for 60 s, after which the cluster's head may
-take 30 s more to start a server for it: who waits shorter breaks off what would have worked, or has no word of Ray's."""
+FINDING = 60.0
+"""Seconds within which one that is there has to answer."""
 
 LAST_SECONDS = 15.0
 """Seconds for letting a cluster go, and for ending one that was made; then its process is killed."""

@@ -14,7 +14,7 @@ from hpo.errors import ClusterUnavailable, ConfigError
 from hpo.executors.gpus import VISIBLE, visible_gpus
 from hpo.executors.remote.cluster import Cluster
 from hpo.executors.remote.placement import LOST, PilotReport, Placement
-from hpo.executors.remote.placement_process import FINDING, MAKING, PlacementProcess
+from hpo.executors.remote.placement_process import MAKING, PlacementProcess
 from hpo.executors.remote.sent_pilot import sent_pilot
 from hpo.executors.remote.sockets import own_address_towards
 from hpo.failure_text import failure_line
@@ -124,8 +124,8 @@ class RayPlacement:
 def ray_placement(cluster: Cluster, slots: int) -> Placement:
     """A Ray cluster, held by a process of its own."""
     asked = {"address": cluster.address, "slots": slots, "cpus": cluster.share.cpus, "gpus": cluster.share.gpus}
-    seconds = MAKING if cluster.address is None else FINDING
-    return PlacementProcess(f"{__name__}:{RayPlacement.__name__}", asked, seconds=seconds)
+    # also to find one: Ray's client tries for 60 s, and the head's server for it may take 30 s more
+    return PlacementProcess(f"{__name__}:{RayPlacement.__name__}", asked, seconds=MAKING)
 
 
 def _parts(address: str) -> tuple[str, int]:
