@@ -80,6 +80,13 @@ class Crew:
                     self._is_free(host)
                     return
 
+    def withdraw(self, reason: str) -> None:
+        """Ends the jobs that no host has yet."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, deque()
+        for job in waiting:
+            self._end(job.ticket, failed(job.trial, reason, "no host of the cluster had it yet"))
+
     def job_of(self, host: Host, ticket: int) -> Job | None:
         """The job of that ticket, where that host has it still."""
         job = self._busy.get(host)

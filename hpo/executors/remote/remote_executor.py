@@ -48,6 +48,9 @@ SAY_AGAIN = 10.0
 FEW = 15.0
 """Seconds after the first host from which on it is said how many slots have none yet."""
 
+NOT_BEGUN = "signal:before-it-began"
+"""The reason of trials that no host had when somebody wanted an end: as one of a signal it costs them nothing."""
+
 RECONNECT = 60.0
 """Seconds for which a slot host tries to reach the driver."""
 
@@ -108,6 +111,8 @@ class RemoteExecutor:
         deadline = None if timeout is None else time.monotonic() + timeout
         self._say_if_slots_are_few()
         while True:
+            if self._cluster.is_over():
+                self._crew.withdraw(NOT_BEGUN)
             left = TICK if deadline is None else min(TICK, deadline - time.monotonic())
             outcomes = [outcome for _, _, outcome in self._open.take(max(left, 0.0), answer)]
             if outcomes or not self._open.any:

@@ -23,7 +23,7 @@ from hpo.executors.remote.remote_executor import RemoteExecutor
 from hpo.executors.remote.unfit import OTHERS, Unfit
 from hpo.executors.remote.versions import differences, versions_here
 from hpo.executors.work import Work
-from hpo.trial import Goal
+from hpo.trial import Goal, Trial
 
 ME = Identity.here()
 FIT = replace(ME, host="fit", machine="far")
@@ -183,6 +183,20 @@ def test_reasons_are_errors_of_the_cluster_unless_the_objective_was_the_first() 
 
     assert isinstance(unfit.error, ConfigError)
     assert str(unfit.error) == "no such Python\nno module"
+
+
+def test_trials_that_no_host_has_do_not_hold_up_an_end(make: Callable[..., RemoteExecutor]) -> None:
+    """While a cluster is away nothing can end, so there is no use in the 10 s that open trials have."""
+    wishes: list[str] = []
+    executor = make(Talkers(), cluster=Cluster(address="somewhere:1", is_over=lambda: not wishes))
+    wishes.append("go on")
+    executor.submit(Trial(0, {}, 0))
+    assert executor.wait(0.05) == []
+    wishes.clear()
+
+    (outcome,) = executor.wait(30)
+
+    assert (outcome.number, outcome.reason) == (0, "signal:before-it-began")
 
 
 def test_an_end_is_not_held_up_by_a_cluster_that_is_being_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
