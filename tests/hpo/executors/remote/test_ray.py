@@ -2,6 +2,8 @@
 
 import os
 import signal
+import stat
+import subprocess
 import sys
 import tempfile
 import time
@@ -105,10 +107,55 @@ def devices(params: Mapping[str, object], trial: TrialContext) -> float:
     trial.set_tag("sees", os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
     trial.set_tag("threads", os.environ["OMP_NUM_THREADS"])
     trial.set_tag("pid", os.getpid())
+    trial.set_tag("processors", sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else "")
     path = Path(str(params["path"]))
     while path.exists():
         time.sleep(0.01)
     return 1.0
+
+
+_CALL = """
+import ray
+ray.init(address={address!r}, log_to_driver=False, logging_level="ERROR")
+print("inside", int(ray.cluster_resources()["CPU"]))
+"""
+
+
+def call(address: str, **environment: str) -> str:
+    """What a client of a cluster says, in a process of its own that Ray may end."""
+    code = _CALL.format(address=address)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**kept, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", **environment},  # so that it keeps to loopback, too
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    return done.stdout + done.stderr
+
+
+def test_a_local_cluster_refuses_a_client_without_its_token(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="hpo-", dir="/tmp") as short:
+        monkeypatch.setenv("TMPDIR", short)
+        monkeypatch.setattr("tempfile.tempdir", short)
+        executor = make(lambda params, trial: 1.0)
+        [raylet] = [each for each in psutil.Process().children(recursive=True) if each.name() == "raylet"]
+        [address] = [part.partition("=")[2] for part in raylet.cmdline() if part.startswith("--gcs-address=")]
+        [token] = Path(short).rglob("token")
+        wrong = tmp_path / "token"
+        wrong.write_text("0" * 64)
+
+        assert "inside" not in call(address)
+        assert "inside" not in call(address, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(wrong))
+        assert "inside 2" in call(address, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(token))
+        assert stat.S_IMODE(token.stat().st_mode) == 0o600
+        executor.submit(trial(0))
+        assert [outcome.state for outcome in ended(executor, 1)] == [State.COMPLETE]
+        executor.close()
 
 
 def test_a_local_cluster_deals_gpus_listens_on_loopback_alone_and_goes_when_closed(
@@ -137,6 +184,8 @@ def test_a_local_cluster_deals_gpus_listens_on_loopback_alone_and_goes_when_clos
     assert sorted(outcome.tags["sees"] for outcome in outcomes) == ["GPU-a", "MIG-b"]
     assert all(outcome.tags["hpo.gpus"] == outcome.tags["sees"] for outcome in outcomes)
     assert {outcome.tags["threads"] for outcome in outcomes} == {"3"}
+    if hasattr(os, "sched_getaffinity"):  # Ray counts CPUs and binds nobody
+        assert {outcome.tags["processors"] for outcome in outcomes} == {str(sorted(os.sched_getaffinity(0)))}
     assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
     until(lambda: not any(process.is_running() and process.status() != "zombie" for process in processes))
     assert list(short.iterdir()) == []
