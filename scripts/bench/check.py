@@ -70,7 +70,10 @@ def measure(pairs: int) -> Iterator[Measured]:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         starting.prepare(folder)
-        sweep = str(ask("ours", "ours", "fill", limit=300, folder=folder, trials=FILLED).answer.get("sweep", ""))
+        filled = ask("ours", "ours", "fill", limit=300, folder=folder, trials=FILLED)
+        if filled.failure:
+            raise SystemExit(f"filling the database that is asked: {filled.failure}")
+        sweep = str(filled.answer["sweep"])
         shutil.copy(folder / "mlflow.db", folder / "copy.db")
         for pair in range(pairs):
             for key, ratio in _pair(folder, sweep).items():
