@@ -1,5 +1,6 @@
 """Runs trials in worker processes, one a slot (joblib's loky)."""
 
+import os
 import signal
 import sys
 import time
@@ -29,6 +30,7 @@ from hpo.failure_text import failure_line
 from hpo.processes.output_log import left_behind
 from hpo.search_path import first_of
 from hpo.trial import Outcome, Trial
+from hpo.worker_variables import set_by_libraries
 
 
 class ProcessExecutor:
@@ -118,14 +120,14 @@ class ProcessExecutor:
             remove_folder(attempt_folder(self._work.scratch, trial))
 
     def _new_worker(self, devices: SlotDevices) -> WorkerProcess:
-        search_path = first_of(self._work.search_path, sys.path)
+        told = (self._pickled, first_of(self._work.search_path, sys.path), set_by_libraries(os.environ))
         worker = self._source.make(devices)
         try:
-            worker.get_ready(self._pickled, search_path)
+            worker.get_ready(*told)
         except BrokenExecutor:  # it was started early, and something killed it
             worker.kill()
             worker = self._source.make(devices)
-            worker.get_ready(self._pickled, search_path)
+            worker.get_ready(*told)
         return worker
 
     def _start_all(self) -> None:

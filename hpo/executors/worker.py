@@ -6,7 +6,7 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,9 +106,10 @@ def warm_up(modules: Sequence[str]) -> None:
             importlib.import_module(name)
 
 
-def get_ready(pickled: bytes, search_path: Sequence[str]) -> str:
+def get_ready(pickled: bytes, search_path: Sequence[str], environment: Mapping[str, str]) -> str:
     """Loads the work, a pickled Work, by the driver's search path; what is wrong with it, or an empty text."""
     try:
+        os.environ.update(environment)
         sys.path[:] = [entry or os.getcwd() for entry in search_path]  # noqa: PTH109  # a text
         _workers[0].pickled = pickled
         _workers[0].load()

@@ -57,14 +57,16 @@ class WorkerProcess:
         self._last_state = WorkerState()
         self.setup = start.setup
 
-    def get_ready(self, pickled: bytes, search_path: Sequence[str]) -> None:
-        """Gives it its work, a pickled Work; `ready` says what is wrong with that, if anything.
+    def get_ready(self, pickled: bytes, search_path: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Gives it its work, a pickled Work, and what it needs of its driver's environment beside what it began with.
+
+        `ready` says what is wrong with that, if anything.
 
         BrokenExecutor where the process is known to be dead.
         """
         if self._pool is None:
             raise RuntimeError("the worker was killed")
-        self._last = self.ready = self._pool.submit(worker.get_ready, pickled, search_path)
+        self._last = self.ready = self._pool.submit(worker.get_ready, pickled, search_path, environment)
 
     def submit(self, trial: Trial) -> Future[Outcome]:
         """Runs a trial; BrokenExecutor where the process is known to be dead."""

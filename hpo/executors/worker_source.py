@@ -18,7 +18,7 @@ from hpo.executors.worker import Setup
 from hpo.executors.worker_process import Start, WorkerProcess
 from hpo.processes.guard import Guard
 from hpo.trial import Question
-from hpo.worker_variables import worker_variables
+from hpo.worker_variables import SET_BY_LIBRARIES, worker_variables
 
 
 @dataclass(frozen=True)
@@ -103,11 +103,12 @@ class WorkerSource:
 
 
 def _surroundings() -> tuple[Mapping[str, str], Path | None]:
-    """What a process inherits that the user's code may have changed."""
+    """What a process inherits that the user's code may have changed, and that it cannot be told later."""
+    environment = {name: value for name, value in os.environ.items() if name not in SET_BY_LIBRARIES}
     try:
-        return dict(os.environ), Path.cwd()
+        return environment, Path.cwd()
     except OSError:  # the folder is gone
-        return dict(os.environ), None
+        return environment, None
 
 
 def _hold_back_ctrl_c() -> None:

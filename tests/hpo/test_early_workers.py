@@ -88,6 +88,20 @@ def test_what_user_code_sets_in_the_environment_reaches_the_trials(
     assert not workers()
 
 
+def test_what_scikit_learn_sets_when_it_is_imported_is_told_to_a_worker(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "KMP_INIT_AT_FORK"
+    monkeypatch.delenv(name, raising=False)
+    with EarlyWorkers() as early:
+        early.start(config())
+        monkeypatch.setenv(name, "FALSE")
+        metrics = outcome(
+            early, folder, lambda p, t: {**seen(p, t), "told": float(os.environ[name] == "FALSE")}
+        ).metrics
+    assert metrics == {"loss": 0.5, "worker": 0, "set": 0, "told": 1}
+
+
 def missing_objective(_: Path) -> str:
     return "sqlite:///mlflow.db"
 
