@@ -161,3 +161,10 @@ def test_a_side_says_why_it_went_no_further_where_it_would_have_come_next(
         {"gone": "exit 1: no disk"},
         {"peer": "stopped at 2,000 after 60 s", "gone": "-"},
     ]
+
+
+def test_a_side_that_ends_without_an_answer_is_named_with_its_last_words(bench: Callable[[str], ModuleType]) -> None:
+    check, turns = bench("check"), bench("turns")
+    run = turns.ask("ours", "optuna", "no such work", limit=60)
+    with pytest.raises(check.Failed, match=r"^Optuna: exit 1: KeyError: 'no such work'$"):
+        check._figure("Optuna", run, "rate")

@@ -115,15 +115,26 @@ def _end(process: subprocess.Popen[str]) -> str:
     return process.communicate()[0]
 
 
+_telling: list[str] = []
+
+
 @contextlib.contextmanager
 def told(what: str) -> Iterator[Callable[[str], None]]:
-    """One line on stderr, begun before a step and ended with its seconds and what the step has to say after it."""
+    """One line on stderr, begun before a step and ended with its seconds and what the step has to say after it.
+
+    A step within a step says nothing.
+    """
     words: list[str] = []
+    if _telling:
+        yield words.append
+        return
     print(f"{time.strftime('%H:%M:%S')}  {what} ..", end="", file=sys.stderr, flush=True)
     began = time.perf_counter()
+    _telling.append(what)
     try:
         yield words.append
     finally:
+        _telling.pop()
         print(f" {time.perf_counter() - began:.1f} s", *words, file=sys.stderr, flush=True)
 
 
