@@ -61,10 +61,10 @@ TEXT = (
 
 
 SIZE_TEXT = (
-    "Blocks on disk, files and folders included, from the difference of a small and a larger run. Of ours, three "
-    "quarters are MLflow's own tables and our indexes on them (5 params, 2 metrics kept twice, 5 tags a trial), with each "
-    "value kept once; MLflow's own layout, of what is written through MlflowClient by hand, keeps the run of each "
-    "three times. Optuna's journal is a text without indexes, its SQLite tables have numbers for ids and no tags."
+    "Blocks on disk, files and folders included, from the difference of a small and a larger run. Of ours most is "
+    "MLflow's own tables (5 params, 2 metrics kept twice, 5 tags a trial), which new files keep by run "
+    "([the store](store.md)); what is written through MlflowClient by hand has fewer tags, Optuna's journal is a text "
+    "without indexes."
 )
 
 
