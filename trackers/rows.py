@@ -108,7 +108,7 @@ def merged_params(texts: Mapping[str, str], trial: TrialFacts | None) -> dict[st
 
 def params_json(params: Mapping[str, Value]) -> str:
     """Typed params as one JSON text, in order."""
-    return json.dumps(dict(params))
+    return json.dumps(dict(params), separators=(",", ":"))
 
 
 def plain_trial(trial: TrialFacts) -> TrialFacts:
