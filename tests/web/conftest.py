@@ -13,6 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-of-the-tests-only"
+SECONDS = 30
+"""Until a page shows what is expected; its own 5 s are too few on a machine where tests run side by side."""
 
 
 def _script(name: str) -> ModuleType:
@@ -37,6 +39,9 @@ def seeding() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def chromium(page_browser: ModuleType) -> Iterator[object]:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=SECONDS * 1000)
     try:
         with page_browser.browser() as browser:
             yield browser
