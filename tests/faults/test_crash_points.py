@@ -128,21 +128,9 @@ def passings(places: list[str]) -> list[str]:
     return found
 
 
-def first_or_last(places: list[str]) -> list[str]:
-    """One passing of each place: the first of every other place, the last of those between."""
-    counted = Counter(places)
-    return [f"{place}:kill9:{1 if odd % 2 else last}" for odd, (place, last) in enumerate(counted.items())]
-
-
 def some(places: list[str]) -> list[str]:
-    """Every other one of `first_or_last`; all of them in the slow test."""
-    return first_or_last(places)[::2]
-
-
-def of_commits(places: list[str]) -> list[str]:
-    """The last passing of the places next to the commits of a sweep's start, a trial, its end, and the registration."""
-    wanted = ("parent.after_commit", "store.before_commit", "finish.after_commit", "register.before_commit")
-    return [f"{place}:kill9:{places.count(place)}" for place in wanted]
+    """The last passing of every other place."""
+    return [f"{place}:kill9:{places.count(place)}" for place in list(dict.fromkeys(places))[::2]]
 
 
 def golden_of(case: Case) -> tuple[Trials, list[str]]:
@@ -208,18 +196,9 @@ def test_the_golden_sweep_passes_every_place_that_has_a_name(make_case) -> None:
     assert set(places) >= EXPECTED_PLACES
 
 
-@pytest.mark.parametrize("choose", [some, pytest.param(first_or_last, marks=pytest.mark.slow)])
-def test_a_sweep_killed_at_the_first_or_the_last_passing_of_each_place_is_continued_to_the_golden_result(
-    make_case, choose: Callable[[list[str]], list[str]]
-) -> None:
-    """F1, F24, F25, G1, G3, G9, G12."""
-    sweep_over(make_case, SERIAL, choose, in_flight=1)
-
-
-@pytest.mark.slow
-def test_a_sweep_on_postgres_killed_at_some_places_is_continued_to_the_golden_result(make_case_on_postgres) -> None:
-    """F1, F24, F25, G1, G3, G9, G12: round the commits, where the server may know more than the driver did."""
-    sweep_over(make_case_on_postgres, SERIAL, of_commits, in_flight=1)
+def test_a_sweep_killed_at_some_places_is_continued_to_the_golden_result(make_case) -> None:
+    """F1, F24, F25, G1, G3, G9, G12: the everyday share of the full product."""
+    sweep_over(make_case, SERIAL, some, in_flight=1)
 
 
 @pytest.mark.slow

@@ -183,15 +183,6 @@ def test_sql_finds_what_memory_finds_many_times(
 
 
 @pytest.mark.slow
-@drawn(10)
-@given(changes=runs(), asked=st.lists(asking, min_size=12, max_size=12))
-def test_postgres_finds_what_memory_finds(
-    on_postgres: tuple[Tracker, Tracker], changes: list[Change], asked: Asked
-) -> None:
-    agree(on_postgres, changes, asked)
-
-
-@pytest.mark.slow
 @drawn(400)
 @given(changes=runs(), asked=st.lists(asking, min_size=12, max_size=12))
 def test_postgres_finds_what_memory_finds_many_times(
