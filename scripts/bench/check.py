@@ -48,25 +48,29 @@ class Measured:
 
 
 def main(record: Record, *, pairs: int, record_them: bool = False) -> int:
-    """The exit code: 1 if a guard is worse than on record. Recording, each pair is kept when it is there."""
+    """The exit code: 1 if a guard is worse than on record. Recording, each ratio is kept when it is there."""
     before = record.ratios()
     measured = Measured()
     try:
-        for measured in measure(pairs):
+        for _ in measure(pairs, measured):
             if record_them:
                 record.keep_ratios(measured.ratios)
     except KeyboardInterrupt:
-        print("cut off: by the pairs until then")
+        measured.excuses |= {name: "cut off" for name, ratios in measured.ratios.items() if not ratios}
     verdicts = judge(GUARDS, before, measured.ratios, measured.excuses)
     print(verdicts_table(verdicts))
     worse = [verdict.guard.name for verdict in verdicts if verdict.worse]
-    print(f"\n{'recorded' if record_them else 'WORSE: ' + '; '.join(worse) if worse else 'OK'}")
-    return 1 if worse and not record_them else 0
+    gaps = [verdict.guard.name for verdict in verdicts if verdict.measured is None and not verdict.worse]
+    words = [f"WORSE: {'; '.join(worse)}"] if worse else []
+    words += [f"not measured: {'; '.join(gaps)}"] if gaps else []
+    print(f"\n{'recorded. ' if record_them else ''}{'. '.join(words) or 'OK'}")
+    if worse and not record_them:
+        return 1
+    return 130 if len(gaps) == len(GUARDS) else 0
 
 
-def measure(pairs: int) -> Iterator[Measured]:
-    """What is known after each pair."""
-    found = Measured()
+def measure(pairs: int, found: Measured) -> Iterator[None]:
+    """Adds ratio by ratio to what was found, and stops for a moment after each."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         starting.prepare(folder)
@@ -85,7 +89,7 @@ def measure(pairs: int) -> Iterator[Measured]:
                     if not failed.side.startswith("ours"):
                         found.excuses[key] = said
                 print(f"pair {pair + 1} of {pairs}: {key}: {said}", file=sys.stderr, flush=True)
-            yield found
+                yield
 
 
 def _pair(folder: Path, sweep: str) -> Mapping[str, Callable[[], float]]:
