@@ -113,6 +113,7 @@ class Claimant:
         if life is Life.UNKNOWN and not takeover:
             log.info("sweep %s is held by %s; watching for %g s whether it lives", self.name, driver, self.lease)
             life = self._watch()
+            driver = Driver.parse((self.ownership.holder(self.sweep_id) or holder).owner)  # it may be another by now
         if life is Life.ALIVE and not takeover:
             raise SweepOwned(
                 f"the sweep {self.name!r} is run by {driver}; nothing was done. To end that driver: "

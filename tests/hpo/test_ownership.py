@@ -126,6 +126,23 @@ def test_a_driver_elsewhere_that_beats_is_not_followed(store: Store, neighbour: 
     assert now[0] < 20
 
 
+def test_who_takes_a_sweep_while_another_watches_it_is_the_one_named(store: Store, neighbour: Driver) -> None:
+    dead = replace(neighbour, host="elsewhere")
+    fence = store.ownership.claim(SWEEP, dead.text, taking_from=None)
+    now = [0.0]
+
+    def pause(seconds: float) -> None:
+        now[0] += seconds
+        if now[0] > 15:
+            held = store.ownership.holder(SWEEP)
+            if held and held.token == fence.token:
+                winner = replace(dead, pid=77, host="far")
+                store.ownership.claim(SWEEP, winner.text, taking_from=fence.token)
+
+    with pytest.raises(SweepOwned, match="is run by pid 77 on host far"):
+        Claimant(store.ownership, SWEEP, "iris", 60, lambda: now[0], pause).claim(takeover=False)
+
+
 class Locked:
     """An ownership in which a dead driver's write, begun and never ended, keeps its row for a while."""
 
