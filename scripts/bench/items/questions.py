@@ -31,7 +31,11 @@ TEXT = (
 FILLING = 900
 WHICH = {
     "first": "the first in a process that has imported its library, to open the store included",
-    "later": "the median of the next calls, caches filled; Optuna then has all trials in memory and reads no store",
+    "later": (
+        "the median of the next calls, caches filled; Optuna then has all trials in memory and reads no store; ours, "
+        "which answers the very same question from memory until somebody writes (0.02 to 0.1 ms), is asked a little "
+        "different one each time"
+    ),
 }
 
 
