@@ -156,7 +156,7 @@ def test_a_side_says_why_it_went_no_further_where_it_would_have_come_next(
         "peer": [growing.Reached({1_000: point}, "stopped at 2,000 after 60 s")],
         "gone": [growing.Reached({}, "exit 1: no disk")],
     }
-    ours = [each for each in growing._comparisons(reached, "tpe") if each.unit == "tpe: ms a trial"]
+    ours = [each for each in growing._comparisons(reached) if each.unit == "ms a trial"]
     assert [dict(each.missing) for each in ours] == [
         {"gone": "exit 1: no disk"},
         {"peer": "stopped at 2,000 after 60 s", "gone": "-"},

@@ -164,8 +164,9 @@ def overview(items: Sequence[Item]) -> str:
 
 
 def _largest(item: Item) -> list[Comparison]:
-    """Of the columns of a table, the last in which somebody else has a value."""
-    last = {each.unit: each for each in item.comparisons if rivals(each, limits=False) or rivals(each, limits=True)}
+    """Of the columns of a table, the last in which a peer that keeps its trials has a value, or else anybody."""
+    last = {each.unit: each for each in item.comparisons if rivals(each, limits=True)}
+    last |= {each.unit: each for each in item.comparisons if rivals(each, limits=False)}
     return list(last.values())
 
 

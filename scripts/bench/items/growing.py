@@ -64,7 +64,7 @@ def _measure(scale: Scale, sampler: str) -> Iterator[Item]:
             found[side.name].append(_reached(side, sampler, trials, seconds))
             yield Item(
                 f"growth-{sampler}", f"Many trials, {sampler}", TEXT.format(trials=trials, limit=limit, but=but),
-                list(_comparisons(found, sampler)), wide=True,
+                list(_comparisons(found)), wide=True,
             )  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def _reached(side: Side, sampler: str, trials: int, limit: float) -> Reached:
     return Reached(points, "" if count >= trials else f"stopped at {count:,} after {limit:.0f} s")
 
 
-def _comparisons(found: dict[str, list[Reached]], sampler: str) -> Iterator[Comparison]:
+def _comparisons(found: dict[str, list[Reached]]) -> Iterator[Comparison]:
     for unit, key, by in UNITS:
         for count in SHOWN:
             rounds = Rounds(found)
@@ -89,7 +89,7 @@ def _comparisons(found: dict[str, list[Reached]], sampler: str) -> Iterator[Comp
                     rounds.add(name, at[key] / by if at else None, _why(run, count))
             if count == SHOWN[0] or any(present(values) for values in rounds.values.values()):
                 yield Comparison(
-                    f"{count:,} trials", f"{sampler}: {unit}", higher_is_better=False, values=rounds.values,
+                    f"{count:,} trials", unit, higher_is_better=False, values=rounds.values,
                     limits=[side.name for side in SIDES if not side.keeps], missing=rounds.missing,
                 )  # fmt: skip
 
