@@ -17,7 +17,7 @@ def objective(params, trial):
 """
 
 
-@pytest.mark.everyday(count=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["artifact.half:kill9:14", "artifact.before_rename:kill9:7"])
 def test_no_half_file_is_listed_after_a_kill_and_the_trial_runs_again(place, sweep_folder, zygote) -> None:
     """F24, G9: `artifact.half` is reached at each of a file's three chunks, here in the third trial."""

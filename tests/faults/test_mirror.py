@@ -87,7 +87,7 @@ def standing(folder: Any, uri: str) -> tuple[int, int]:
     return found.sent, found.pending
 
 
-@pytest.mark.everyday(count=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["cut", "fail", "lose", "hang"])
 def test_a_server_in_trouble_is_given_everything_later(
     action: str,

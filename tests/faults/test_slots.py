@@ -129,6 +129,7 @@ def test_a_trial_that_ignores_sigterm_ends_after_timeout_and_grace_with_its_chil
     assert run(executor, trial(1, hangs=False)).state is State.COMPLETE
 
 
+@pytest.mark.slow
 def test_a_trial_that_ends_itself_on_sigterm_timed_out_all_the_same(make: Make, tmp_path: Path) -> None:
     """F7"""
 
@@ -147,6 +148,7 @@ def test_a_trial_that_ends_itself_on_sigterm_timed_out_all_the_same(make: Make, 
     assert run(executor, trial(1, hangs=False)).state is State.COMPLETE
 
 
+@pytest.mark.slow
 def test_the_time_of_a_trial_begins_when_its_worker_is_ready(make: Make, tmp_path: Path) -> None:
     class SlowToGetReady:
         def prepare(self) -> None:
@@ -201,6 +203,7 @@ def test_a_memory_error_is_out_of_memory(make: Make) -> None:
     assert (outcome.state, outcome.reason) == (State.FAILED, "oom")
 
 
+@pytest.mark.slow
 def test_a_sigkill_counts_as_out_of_memory_where_the_kernel_says_that_it_killed_for_that(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ def trials_of(folder: Path, *overrides: str) -> list[object]:
     return [(t.number, t.state, dict(t.params), [(p.step, p.value) for p in r.points]) for r in runs if (t := r.trial)]
 
 
+@pytest.mark.slow
 def test_programs_are_stopped_at_the_same_steps_by_two_workers_and_one_thread(tmp_path: Path) -> None:
     few = ["budget.n_trials=12", "parallel.window=4"]
     golden = trials_of(tmp_path / "a", *few)

@@ -90,6 +90,7 @@ def test_no_trial_that_runs_breaks_a_constraint_on_params(folder: Path) -> None:
     assert not any(VIOLATION in trial.metrics for trial in trials)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [2, 4])
 def test_the_trials_are_the_same_for_any_number_of_slots_and_after_a_stop(folder: Path, slots: int) -> None:
     whole = told(swept(folder, MEASURED))

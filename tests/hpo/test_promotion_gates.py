@@ -213,6 +213,7 @@ def test_without_test_data_the_scores_on_record_decide_where_they_can_be_compare
     assert verdicts(result)["better_than"].text.startswith(shown)
 
 
+@pytest.mark.slow
 def test_without_test_data_other_data_or_validation_cannot_be_compared(folder: Path) -> None:
     sweep("first", "{name: trees}", BAD, test="")
     text = Path("first.yaml").read_text().replace("name: first", "name: other")
@@ -231,6 +232,7 @@ def test_without_test_data_other_data_or_validation_cannot_be_compared(folder: P
     assert versions() == [(1, ["champion"])]
 
 
+@pytest.mark.slow
 def test_a_function_judges_the_kept_models_of_a_python_objective_each_once(folder: Path) -> None:
     register = '{name: m, top: 3, test: "gated:judge", better_than: champion, margin: 0.05}'
     first = python("first", register)
@@ -248,6 +250,7 @@ def test_a_function_judges_the_kept_models_of_a_python_objective_each_once(folde
     assert versions() == [(1, []), (2, ["champion"])]
 
 
+@pytest.mark.slow
 def test_a_function_may_return_a_number_and_its_faults_are_told(folder: Path) -> None:
     assert python("number", '{name: m, test: "gated:number"}').best_trial.metrics["test_loss"] == 0.25
     broken = python("broken", '{name: b, top: 2, test: "gated:breaks"}')
@@ -258,6 +261,7 @@ def test_a_function_may_return_a_number_and_its_faults_are_told(folder: Path) ->
             python("nothing", f'{{name: b, test: "{entry}"}}')
 
 
+@pytest.mark.slow
 def test_the_test_data_picks_the_winner_only_where_nobody_is_run_again(folder: Path) -> None:
     """Here the test score says the opposite of validation."""
     by_seeds = python("seeds", '{name: m, top: 3, test: "gated:reverse", seeds: 2}')
@@ -333,7 +337,7 @@ class Restless:
         return getattr(self._registry, name)
 
 
-@pytest.mark.everyday(count=1)
+@pytest.mark.slow
 @pytest.mark.parametrize(("other", "wins"), [(0.05, False), (0.3, True)])
 def test_who_took_the_alias_meanwhile_is_compared_with_too(folder: Path, other: float, wins: bool) -> None:
     register = '{name: m, test: "gated:judge", better_than: champion}'

@@ -238,6 +238,7 @@ def test_an_engine_that_cannot_is_refused_before_anything_is_written(tmp_path: P
     assert not (tmp_path / "mlflow.db").exists()
 
 
+@pytest.mark.slow
 def test_auto_searches_by_several_metrics_as_optunas_tpe_does(tmp_path: Path) -> None:
     found = {}
     for engine in ("{seed: 1}", "{name: optuna, seed: 1}"):

@@ -134,6 +134,7 @@ def test_an_alias_that_somebody_moved_on_the_server_is_left_there(world: Any) ->
     assert world.client.get_registered_model(world.name).aliases == {"champion": "2"}
 
 
+@pytest.mark.slow
 def test_versions_of_others_under_the_same_name_keep_their_numbers(mlflow: Any, world: Any) -> None:
     world.client.create_registered_model(world.name)
     theirs = world.client.create_run("0").info
@@ -166,6 +167,7 @@ def test_a_model_that_was_let_go_is_deleted_there(world: Any) -> None:
     assert world.pending() == 0
 
 
+@pytest.mark.slow
 def test_a_model_whose_mark_was_lost_is_sent_again_as_the_same(world: Any, tmp_path: Path) -> None:
     world.send()
     before = [run["outputs"] for run in world.remote.runs(world.name)]

@@ -124,6 +124,7 @@ def ready(tmp_path: Path, upgraded: Path) -> Swept:
     return Swept(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database", ["ready", pytest.param("swept", marks=pytest.mark.slow)])
 def test_autolog_of_two_workers_goes_onto_the_runs_of_their_trials(
     request: pytest.FixtureRequest, mlflow: Any, database: str

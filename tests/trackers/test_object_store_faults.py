@@ -84,6 +84,7 @@ def test_what_passes_is_tried_again_until_the_file_is_there(
     assert proxy.count(sending(kind)) > 2
 
 
+@pytest.mark.everyday(without="azure")
 @pytest.mark.parametrize("kind", ["s3", "azure"], indirect=True)
 def test_a_request_without_an_answer_times_out_and_is_sent_again(
     proxy, uri: str, small: Path, monkeypatch: pytest.MonkeyPatch
@@ -96,6 +97,7 @@ def test_a_request_without_an_answer_times_out_and_is_sent_again(
     assert FILES.verify(uri, kept) == []
 
 
+@pytest.mark.everyday(without="azure")
 @pytest.mark.parametrize("kind", ["s3", "azure"], indirect=True)
 @pytest.mark.parametrize("fault", ["500", "cut", "hang"])
 def test_what_does_not_pass_is_said_with_place_and_remedy_after_a_bounded_number_of_tries(
@@ -116,6 +118,7 @@ def test_what_does_not_pass_is_said_with_place_and_remedy_after_a_bounded_number
     assert_no_secret(raised.value)
 
 
+@pytest.mark.everyday(without="azure")
 @pytest.mark.parametrize("kind", ["s3", "azure"], indirect=True)
 def test_a_piece_that_never_arrives_leaves_nothing_under_the_name(proxy, uri: str, large: Path) -> None:
     def cut_second(method: str, path: str) -> str:
@@ -143,6 +146,7 @@ def test_a_byte_changed_on_the_way_is_noticed(proxy, uri: str, small: Path, larg
     assert FILES.verify(uri, FILES.save_file(uri, small.parent / name, "again")) == []
 
 
+@pytest.mark.everyday(without="azure")
 @pytest.mark.parametrize("kind", ["s3", "azure"], indirect=True)
 @pytest.mark.parametrize("act", ["save", "list", "open", "delete"])
 def test_access_denied_is_said_at_once_and_quotes_no_secret(proxy, uri: str, small: Path, act: str) -> None:

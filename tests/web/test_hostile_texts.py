@@ -2,6 +2,7 @@
 
 from urllib.parse import quote
 
+import pytest
 from playwright.sync_api import expect
 
 
@@ -44,6 +45,7 @@ def test_hostile_texts_change_nothing_on_any_page(visit, seeded_page, seeding):
     undisturbed(page)
 
 
+@pytest.mark.slow
 def test_a_hostile_address_changes_nothing(visit, seeded_page):
     evil = quote("<img src=x onerror=alert(1)>", safe="")
     page = visit(seeded_page, f"/sweeps/digits?p.{evil}=1..2&sort={evil}&tab={evil}&metric={evil}&top=-1&value=x..y")

@@ -408,6 +408,7 @@ def test_a_link_is_removed_and_not_followed(place: Place) -> None:
     assert place.folders(IRIS) == set()
 
 
+@pytest.mark.slow
 def test_an_order_of_thousands_of_runs_goes_in_batches(place: Place) -> None:
     ids: Sequence[str] = [f"{number:032x}" for number in range(1200)]
     with place.open() as store:

@@ -127,6 +127,7 @@ def test_failed_trials_are_run_again_under_their_number_and_params(hpo: Hpo) -> 
     assert "nothing was run" in hpo("resume", "parabola", "--retry-failed").stdout
 
 
+@pytest.mark.slow
 def test_a_retried_trial_that_fails_again_is_not_retried_by_the_next_resume(hpo: Hpo) -> None:
     Path("broken").touch()
     hpo("run", "sweep.yaml")
@@ -139,6 +140,7 @@ def test_a_retried_trial_that_fails_again_is_not_retried_by_the_next_resume(hpo:
     assert len(ran()) == count + failed + 1
 
 
+@pytest.mark.slow
 def test_new_trials_know_the_newest_result_of_a_retried_one(hpo: Hpo) -> None:
     settings = ("-S", "engine.sampler=tpe", "-S", "engine.options.n_startup_trials=2")
     Path("broken").touch()
@@ -203,6 +205,7 @@ def test_a_fork_reuses_the_trials_that_fit_the_changed_file(hpo: Hpo) -> None:
     assert origin == next(t["run_id"] for t in listed(hpo) if t["number"] == old[0][0])
 
 
+@pytest.mark.slow
 def test_a_fork_goes_on_instead_of_forking_again(hpo: Hpo) -> None:
     hpo("run", "sweep.yaml")
     Path("sweep.yaml").write_text(SWEEP.replace("high: 1}", "high: 2}"))
@@ -233,6 +236,7 @@ def test_a_forked_grid_has_each_of_its_points_once(hpo: Hpo) -> None:
     assert len(ran()) == 7 + 12 - 6  # of the seven old points one, k=4, is no point of the new grid
 
 
+@pytest.mark.slow
 def test_fork_without_a_change_or_a_sweep_is_a_plain_run(hpo: Hpo) -> None:
     assert hpo("run", "sweep.yaml", "--fork").exit_code == 0
     assert "nothing was run" in hpo("run", "sweep.yaml", "--fork").stdout
