@@ -196,7 +196,7 @@ def test_numbers_that_know_the_same_trials_get_different_points(engine: str, nam
         assert len({text([point]) for point in points}) == WINDOW
 
 
-@pytest.mark.everyday(without=("single", "constant"))
+@pytest.mark.everyday(without=("single", "constant", "flat"))
 @pytest.mark.parametrize(("engine", "name", "space"), cases())
 def test_the_trials_depend_neither_on_the_slots_nor_on_which_trial_ends_first(
     engine: str, name: str, space: str
@@ -207,7 +207,7 @@ def test_the_trials_depend_neither_on_the_slots_nor_on_which_trial_ends_first(
         assert text(sweep(make(), slots=slots, timing=slots)) == expected
 
 
-@pytest.mark.everyday(without=("single", "constant"))
+@pytest.mark.everyday(without=("single", "constant", "flat"))
 @pytest.mark.parametrize("window", [WINDOW, *(pytest.param(size, marks=pytest.mark.slow) for size in (1, 3))])
 @pytest.mark.parametrize(("engine", "name", "space"), cases())
 def test_a_fresh_instance_told_the_history_at_any_point_goes_on_as_the_old_one(
@@ -287,7 +287,7 @@ def test_another_seed_gives_other_trials(engine: str, name: str) -> None:
     assert same == (name == "grid")  # a grid has one order
 
 
-@pytest.mark.everyday(without=("single", "constant"))
+@pytest.mark.everyday(without=("single", "constant", "flat"))
 @pytest.mark.parametrize(("engine", "name", "space"), cases())
 def test_maximizing_mirrors_minimizing(engine: str, name: str, space: str) -> None:
     make = maker(engine, name, space)
@@ -295,7 +295,7 @@ def test_maximizing_mirrors_minimizing(engine: str, name: str, space: str) -> No
     assert text(mirrored) == text(sweep(make(goal=Goal.MINIMIZE)))
 
 
-@pytest.mark.everyday(without=("single", "constant"))
+@pytest.mark.everyday(without=("single", "constant", "flat"))
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize(("engine", "name"), pairs())
 def test_what_is_no_finite_value_is_told_as_a_failure(engine: str, name: str, value: float | None) -> None:

@@ -71,7 +71,7 @@ PASSING = [
 ]
 
 
-@pytest.mark.everyday(count=3)
+@pytest.mark.everyday(count=1)
 @pytest.mark.parametrize(("kind", "fault"), PASSING, indirect=["kind"])
 def test_what_passes_is_tried_again_until_the_file_is_there(
     kind: str, proxy, uri: str, small: Path, large: Path, fault: str
