@@ -276,6 +276,7 @@ def test_a_driver_that_died_a_moment_ago_is_followed_from_another_host_after_a_l
     assert folder.states() == ["COMPLETE"] * 6
 
 
+@pytest.mark.slow
 def test_a_living_driver_on_another_host_is_not_followed(folder: Any, wait_for: Wait) -> None:
     """F15."""
     folder.hold(2)

@@ -201,7 +201,7 @@ def test_a_signal_that_is_ignored_stays_ignored(sweep_folder, wait_for) -> None:
     assert sweep_folder.states() == ["COMPLETE"] * 6
 
 
-@pytest.mark.everyday(count=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", ["stdout", "stderr", "both"])
 def test_a_driver_whose_reader_is_gone_runs_on(closed, sweep_folder, wait_for) -> None:
     """F29: `| head -1`, and nobody there at all."""

@@ -278,6 +278,7 @@ def test_a_worker_killed_while_idle_costs_nothing(make: Make) -> None:
     assert again.metrics["loss"] != pid
 
 
+@pytest.mark.slow
 def test_a_worker_killed_before_the_trial_began_is_lost(make: Make, tmp_path: Path) -> None:
     """F5"""
 

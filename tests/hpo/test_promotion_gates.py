@@ -193,6 +193,7 @@ def test_a_better_sweep_takes_the_champions_place(folder: Path) -> None:
     assert versions() == [(1, []), (2, ["champion"])]
 
 
+@pytest.mark.slow
 def test_a_decision_stands_until_the_section_or_the_trials_change(folder: Path) -> None:
     sweep("first", "{name: trees}")
     refused = sweep("worse", "{name: trees, better_than: champion}", BAD)

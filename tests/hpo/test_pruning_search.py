@@ -58,7 +58,7 @@ def trials_of(folder: Path, **settings: str) -> Trials:
     return trials
 
 
-@pytest.mark.everyday(without="rows")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "parallel"),
     [({"resource": BY_TREES, "estimator": TREES}, THREADS), ({"resource": BY_ROWS, "engine": "hyperopt"}, PROCESSES)],

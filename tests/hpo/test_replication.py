@@ -230,6 +230,7 @@ def test_a_trial_is_shown_with_its_replicates(folder: Path) -> None:
     assert shown["trial-0-seed-1"] == f"COMPLETE {value:.6g} with seed {seed}"
 
 
+@pytest.mark.slow
 def test_pruned_between_replicates_they_repeat_for_any_slots_and_after_an_interruption(folder: Path) -> None:
     pruner = ["pruner={name: median, options: {n_startup_trials: 2}}", "budget.n_trials=12"]
     golden = recorded(run("lucky.yaml", overrides=pruner).run_id)
