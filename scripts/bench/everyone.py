@@ -2,8 +2,8 @@
 
 Peers are installed into `.tools/bench` when first needed. Within an item the sides take turns, --repeat times; ratios
 are of the pairs of a round. With --write what was measured is kept in recorded.json, side by side as it comes, and the
-page's tables are made of it: a run may be cut off (Ctrl-C, or `timeout 10m make bench ..`) and loses nothing but the
-side it was at. Progress goes to stderr.
+page's tables are made of it: a run may be cut off (Ctrl-C, or `timeout 10m make bench ..`), and the side it was at
+keeps what it had reached. Progress goes to stderr.
 
 Usage: python scripts/bench/everyone.py [--only ITEM ...] [--quick | --full] [--repeat 3] [--limit SECONDS]
            [--sizes N ...] [--sides PART ...] [--write] [--check [--record]]
@@ -24,6 +24,7 @@ from items import busy, byhand, growing, overhead, postgresql, questions, starti
 from items.scale import Scale
 from kept import Record
 from ratios import Item, between_markers, overview, section
+from turns import is_cut_off
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 RECORD = Path(__file__).with_name("recorded.json")
@@ -109,9 +110,13 @@ def _measure(names: Sequence[str], scale: Scale, keep: Callable[[Item], None]) -
                 found[item.key] = item
                 keep(item)
     except KeyboardInterrupt:
-        print("cut off: what there is by now", file=sys.stderr)
-        return list(found.values()), False
-    return list(found.values()), True
+        return list(found.values()), _told_cut_off()
+    return list(found.values()), not is_cut_off() or _told_cut_off()
+
+
+def _told_cut_off() -> bool:
+    print("cut off: what there is by now", file=sys.stderr)
+    return False
 
 
 def write_page(record: Record) -> None:

@@ -73,8 +73,21 @@ def environment() -> dict[str, str]:
     return {**kept, **quiet, "RAY_USAGE_STATS_ENABLED": "0"}
 
 
+_cut_off = threading.Event()
+
+
+def is_cut_off() -> bool:
+    """Whether the whole comparison was interrupted while a side ran."""
+    return _cut_off.is_set()
+
+
 def command(argv: Sequence[str | Path], folder: Path, limit: float) -> Run:
-    """Runs a command in a folder; one that takes longer than `limit` seconds is ended, with all it started."""
+    """Runs a command in a folder; one that takes longer than `limit` seconds is ended, with all it started.
+
+    One that is interrupted gives what it has said, so that it can be kept; the interruption comes at the next command.
+    """
+    if is_cut_off():
+        raise KeyboardInterrupt
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began, clock = time.time(), time.perf_counter()
     process = subprocess.Popen(
@@ -88,6 +101,9 @@ def command(argv: Sequence[str | Path], folder: Path, limit: float) -> Run:
         output, _ = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
         failure = f"not done after {limit:.0f} s"
+    except KeyboardInterrupt:
+        failure = f"cut off after {time.perf_counter() - clock:.0f} s"
+        _cut_off.set()
     finally:
         seconds = time.perf_counter() - clock
         output = _end(process) or output
@@ -167,7 +183,8 @@ def _answered(run: Run) -> Run:
     if whole is not None:
         return replace(run, answer=whole, failure="", output="")
     lines = [line.strip() for line in run.output.splitlines() if line.strip() and not line.startswith(SO_FAR)]
-    why = run.failure if run.failure.startswith("not done") else f"{run.failure}: {(lines or ['no answer'])[-1][:120]}"
+    ended_here = run.failure.startswith(("not done", "cut off"))
+    why = run.failure if ended_here else f"{run.failure}: {(lines or ['no answer'])[-1][:120]}"
     return replace(run, answer=_said(run.output, SO_FAR) or {}, failure=why)
 
 
