@@ -26,7 +26,6 @@ class LateTpe:
         self._seed = seed
         self._make = make
         self._told: list[tuple[Trial, Result]] = []
-        self._usable = 0
         self._tpe: Sampler | None = None
 
     def ask(self, numbers: range) -> Sequence[Params]:
@@ -44,12 +43,12 @@ class LateTpe:
         if self._tpe:
             self._tpe.tell(trial, result)
             return
-        self._told.append((trial, result))
-        self._usable += result.state is State.PRUNED or told_values(result) is not None
+        if result.state is State.PRUNED or told_values(result) is not None:  # optuna's tpe never looks at the others
+            self._told.append((trial, result))
 
     def _learned(self) -> Sampler | None:
         """The sampler that was told all, None as long as it would draw at random."""
-        if self._tpe is None and self._usable >= STARTUP:
+        if self._tpe is None and len(self._told) >= STARTUP:
             self._tpe = self._make()
             for trial, result in self._told:
                 self._tpe.tell(trial, result)

@@ -1,5 +1,8 @@
 """tpe without optuna: the first points are optuna's own, and then it is optuna's."""
 
+import gc
+import weakref
+
 import pytest
 
 from hpo.errors import EngineError
@@ -69,6 +72,36 @@ def test_optuna_is_not_needed_as_long_as_too_few_trials_have_a_value() -> None:
         failed = number % 2 or number == 0
         tell(late, number, Result(State.FAILED, None) if failed else Result(State.COMPLETE, 1.0))
     late.ask(range(20, 21))
+
+
+def test_failures_are_not_kept_and_change_no_point_of_a_search_by_two_metrics() -> None:
+    def made() -> Sampler:
+        return OptunaSampler(
+            SPACE, kind="tpe", seed=5, goal=Goal.MINIMIZE, window=4, options={}, others=[Goal.MAXIMIZE]
+        )
+
+    late, real = LateTpe(SPACE, seed=5, make=made), made()
+    failures = []
+    for number in range(2 * STARTUP):
+        params = late.ask(range(number, number + 1))[0]
+        assert params == real.ask(range(number, number + 1))[0]
+        trial = Trial(number, params, 0)
+        values = (float(number % 7), float(number % 5))
+        result = Result(State.FAILED, None) if number % 3 else Result(State.COMPLETE, values[0], values=values)
+        late.tell(trial, result)
+        real.tell(trial, result)
+        if result.state is State.FAILED:
+            failures.append(weakref.ref(trial))
+        del trial
+    gc.collect()
+    assert failures
+    assert [failure() for failure in failures] == [None] * len(failures)
+    for number in range(2 * STARTUP, 2 * STARTUP + 6):
+        params = late.ask(range(number, number + 1))[0]
+        assert params == real.ask(range(number, number + 1))[0]
+        values = (float(number % 7), float(number % 5))
+        for sampler in (late, real):
+            sampler.tell(Trial(number, params, 0), Result(State.COMPLETE, values[0], values=values))
 
 
 def test_options_are_judged_at_once() -> None:
