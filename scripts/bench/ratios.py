@@ -115,7 +115,7 @@ def _cell(comparison: Comparison, side: str) -> str:
     if not values:
         return comparison.missing.get(side, "")
     if side == comparison.base:
-        return number(statistics.median(values))
+        return spread(values)
     ratios = ratios_of(comparison, side)
     better = f" ({_ratio(ratios)})" if ratios else ""
     return f"{number(statistics.median(values))}{better}"

@@ -53,14 +53,18 @@ def measure_tpe(scale: Scale) -> Iterator[Item]:
 
 
 def _measure(scale: Scale, sampler: str) -> Iterator[Item]:
-    """With --full ours goes on to the last trial, whatever the limit of the others; one round if no more are wanted."""
+    """With --full ours goes on to the last trial in the first round, whatever the limit of the others.
+
+    One round if no more are wanted.
+    """
     trials, limit = scale.pick(2_000, 100_000), scale.limit or scale.pick(5, 20, 120)
-    but = f", ours to the end or {TO_THE_END} s" if scale.full else ""
+    but = f", ours once to the end or {TO_THE_END} s" if scale.full else ""
     sides = [side for side in SIDES if scale.wants(side.name)]
     found: dict[str, list[Reached]] = {side.name: [] for side in sides}
-    for _ in range(scale.rounds(1)):
+    for number in range(scale.rounds(1)):
         for side in sides:
-            seconds = max(limit, TO_THE_END) if scale.full and side.name == "ours" else limit
+            goes_on = scale.full and side.name == "ours" and number == 0
+            seconds = max(limit, TO_THE_END) if goes_on else limit
             found[side.name].append(_reached(side, sampler, trials, seconds))
             yield Item(
                 f"growth-{sampler}", f"Many trials, {sampler}", TEXT.format(trials=trials, limit=limit, but=but),
