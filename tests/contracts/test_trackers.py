@@ -388,6 +388,9 @@ def test_roots_sweeps_and_children_are_told_apart(tracker: Tracker) -> None:
     assert [run.id for run in tracker.find(Query(experiment="Default", roots=True))] == [parent]
     assert [run.id for run in tracker.find(Query(name="plain"))] == [plain]
     assert [run.id for run in tracker.find(Query(id_prefix="bb"))] == [parent]
+    assert [run.id for run in tracker.find(Query(id_prefix=parent))] == [parent]
+    for none in ("ba", "bc", "b\ud7ff", "\U0010ffff", "b\U0010ffff"):
+        assert [run.id for run in tracker.find(Query(id_prefix=none))] == [], none
     assert [run.id for run in tracker.find(Query(experiment="unknown"))] == []
 
 

@@ -110,3 +110,17 @@ def test_what_belongs_to_a_run_is_looked_up_by_the_key_and_mlflows_index_is_empt
     assert "USING PRIMARY KEY (run_uuid=? AND key=?)" in str(plan)
     index = f"index_{table}_run_uuid"
     assert rows(path, f"SELECT count(*) FROM {table} INDEXED BY {index} WHERE run_uuid IS NULL") == [(0,)]
+
+
+def test_the_runs_of_an_id_prefix_are_a_stretch_of_the_key(tmp_path: Path) -> None:
+    path = filled(tmp_path / "compact", 20)
+    statements: list[str] = []
+    with open_store(f"sqlite:///{path}", read_only=True) as store:
+        with store.tracker._database.read() as connection:  # type: ignore[attr-defined]
+            raw = connection.connection.dbapi_connection
+        raw.set_trace_callback(statements.append)
+        found = store.tracker.find(Query(id_prefix=f"{0xB84 << 100:032x}"[:31]))
+        raw.set_trace_callback(None)
+    assert len(found) == 16
+    [asked] = [text for text in statements if "run_uuid >=" in text and "ORDER BY" in text]
+    assert "SEARCH runs USING PRIMARY KEY (run_uuid>? AND run_uuid<?)" in str(rows(path, f"EXPLAIN QUERY PLAN {asked}"))

@@ -19,6 +19,8 @@ _FEW = 1000
 """So few children are gathered and sorted whatever else there is."""
 _MANY = 50_000
 """So many are never gathered."""
+_LAST = chr(0x10FFFF)
+"""No character comes after it."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,7 @@ class Search:
         if query.name is not None:
             predicates.append(runs.c.name == query.name)
         if query.id_prefix:
-            predicates.append(code_points(runs.c.run_uuid) >= query.id_prefix)
-            predicates.append(sa.func.substr(runs.c.run_uuid, 1, len(query.id_prefix)) == query.id_prefix)
+            predicates += _begins(code_points(runs.c.run_uuid), query.id_prefix)
         return predicates
 
     def _sorted(
@@ -187,6 +188,16 @@ def _directed(sort: _Sort, column: Column) -> list[Column]:
     if len(columns) == 1:
         return [directed[0].nulls_last()]
     return [sa.case((column.is_(None), 1), else_=0), *directed]
+
+
+def _begins(column: Column, prefix: str) -> list[Predicate]:
+    """The texts that begin so, as a stretch of an index: from the prefix up to the first text after all of them."""
+    stem = prefix.rstrip(_LAST)
+    if not stem:
+        return [column >= prefix]
+    after = ord(stem[-1]) + 1
+    after = 0xE000 if after == 0xD800 else after  # no text has a surrogate
+    return [column >= prefix, column < stem[:-1] + chr(after)]
 
 
 def _one() -> sa.Select[int]:
