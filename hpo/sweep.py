@@ -151,7 +151,6 @@ class Sweep:
                 reach("sweep_end.before_commit")
                 self._record([self._records.sweep_ended(self.progress(), stop)])
                 reach("sweep_end.after_commit")
-                self._note_idle()
                 if advice := self._idle.advice(self._plan):
                     log.warning("%s", advice)
             return stop

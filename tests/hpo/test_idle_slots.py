@@ -1,6 +1,7 @@
 """A sweep whose slots wait for the window says so."""
 
 import threading
+from itertools import groupby
 
 import pytest
 from sweep_bench import Bench
@@ -33,17 +34,18 @@ class Time:
 def advice(idle: int, seconds: float, **of: object) -> str:
     clock = Time()
     slots = IdleSlots(clock)
+    clock.now = 1000.0  # until there are slots, none waits
     slots.note(idle=0, slots=8)
-    clock.now = seconds
+    clock.now += 2 * seconds
     slots.note(idle=idle, slots=8)
-    clock.now = 2 * seconds
+    clock.now += seconds
     slots.note(idle=0, slots=8)
     return slots.advice(plan(**of))  # type: ignore[arg-type]
 
 
 def test_the_share_of_the_time_and_a_larger_window_are_named() -> None:
     assert advice(4, 100.0) == (
-        "25 % of the slots' time went by waiting for parallel.window (16): a larger one, such as 64, keeps them "
+        "17 % of the slots' time went by waiting for parallel.window (16): a larger one, such as 64, keeps them "
         "busier; it draws other trials, so it is another sweep"
     )
     assert advice(4, 100.0, learns=False).endswith("; it changes no trial")
@@ -54,35 +56,50 @@ def test_a_small_share_or_a_few_seconds_are_not_worth_a_word(idle: int, seconds:
     assert advice(idle, seconds) == ""
 
 
-class First:
-    """A watcher that lets trial 0 end once trial 1 is on record."""
+class Pairs:
+    """Lets each even trial end once the odd one after it is on record."""
 
     def __init__(self) -> None:
-        self.has_ended = threading.Event()
+        self.has_ended = [threading.Event(), threading.Event()]
 
     def objective(self, params: Params, trial: TrialContext) -> float:
-        if trial.number == 0:
-            assert self.has_ended.wait(30)
-        return 0.0
+        if trial.number % 2 == 0:
+            assert self.has_ended[trial.number // 2].wait(30)
+        return 0.0 if trial.number else -1.0
 
 
 class Release(Silence):
-    def __init__(self, first: First) -> None:
-        self._first = first
+    def __init__(self, pairs: Pairs) -> None:
+        self._pairs = pairs
 
     def trial_ended(self, trial: Trial, outcome: Outcome, progress: Progress) -> None:
-        if trial.number == 1:
-            self._first.has_ended.set()
+        if trial.number % 2:
+            self._pairs.has_ended[trial.number // 2].set()
 
 
-@pytest.mark.parametrize(("window", "is_told"), [(2, True), (4, False)])
-def test_a_sweep_tells_it_at_its_end(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, window: int, is_told: bool
+@pytest.mark.parametrize(("window", "target", "idle"), [(2, None, [0, 1, 0]), (4, None, [0]), (2, -1.0, [0, 1, 0])])
+def test_a_sweep_notes_what_the_window_keeps_idle_and_tells_it_at_its_end(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    window: int,
+    target: float | None,
+    idle: list[int],
 ) -> None:
+    """Not what is idle since there are no more trials: in the end trial 2 is alone for a while."""
+    noted: list[tuple[int, int]] = []
+    note = IdleSlots.note
+
+    def noting(self: IdleSlots, *, idle: int, slots: int) -> None:
+        noted.append((idle, slots))
+        note(self, idle=idle, slots=slots)
+
+    monkeypatch.setattr(IdleSlots, "note", noting)
     monkeypatch.setattr(idle_slots, "SECONDS", 0.0)
     monkeypatch.setattr(idle_slots, "WORTH_TELLING", 1e-9)
-    first = First()
-    settings = Plan("loss", Goal.MINIMIZE, 7, window, Budget(4))
+    pairs = Pairs()
+    settings = Plan("loss", Goal.MINIMIZE, 7, window, Budget(4, target=target))
     sampler = make_sampler("optuna", "tpe", SPACE, seed=7, goal=settings.goal, window=window, options={})
-    bench.drive(settings, sampler, first.objective, backend="threading", slots=2, watcher=Release(first))
-    assert any("waiting for parallel.window (2)" in record.message for record in caplog.records) == is_told
+    bench.drive(settings, sampler, pairs.objective, backend="threading", slots=2, watcher=Release(pairs))
+    assert [each for each, _ in groupby(noted)] == [(each, 2) for each in idle]
+    assert ("waiting for parallel.window (2)" in caplog.text) == (1 in idle)

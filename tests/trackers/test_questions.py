@@ -1,6 +1,7 @@
 """What a question costs a SQLite store: statements, and looks at texts; a repeated one costs neither."""
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,17 +39,21 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """What is asked of any database meanwhile."""
+    """What is asked of any SQLite database meanwhile, by SQLAlchemy or beside it."""
     asked: list[str] = []
+    listening: list[sqlite3.Connection] = []
 
-    def note(*given: object) -> None:
-        asked.append(str(given[2]))
+    def listen(connection: sqlite3.Connection, *_: object) -> None:
+        connection.set_trace_callback(lambda text: asked.append(text) if text.startswith("SELECT") else None)
+        listening.append(connection)
 
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    sa.event.listen(sa.pool.Pool, "checkout", listen)
     try:
         yield asked
     finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+        sa.event.remove(sa.pool.Pool, "checkout", listen)
+        for connection in listening:
+            connection.set_trace_callback(None)
 
 
 def found(store: Store, where: str, order: list[Order], limit: int = 20) -> list[int | None]:
@@ -141,9 +146,22 @@ def test_few_answers_are_remembered_and_no_large_ones() -> None:
     assert len(asked) == 2 * (KEPT + 1)
     asked.clear()
     for _ in range(3):
-        ask(1, 1)
+        ask(1, LARGEST)
         ask(-1, LARGEST + 1)
     assert asked == [1, -1, -1, -1]
+
+
+def test_what_is_written_while_a_question_is_answered_is_in_the_next_answer() -> None:
+    written = list[Run]()
+    answers = Answers(lambda: str(len(written)))
+
+    def answer() -> list[Run]:
+        found = list(written)
+        if len(written) < 2:
+            written.append(Run(str(len(written)), "", "", Status.RUNNING, 1, None, ""))
+        return found
+
+    assert [len(answers.to("any", answer)) for _ in range(4)] == [0, 1, 2, 2]
 
 
 def test_where_there_is_no_stamp_nothing_is_remembered() -> None:
