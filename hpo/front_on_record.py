@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hpo.constraints_on_record import FEASIBLE, is_measured
+from hpo.errors import HpoError
 from hpo.front import MOST_METRICS, Goals, Values, front, hypervolume, reference_point
 from hpo.trial import Goal
 from trackers.records import Query, Run, SweepFacts
@@ -13,11 +14,27 @@ from trackers.tracker import Tracker
 
 
 def goals_of(facts: SweepFacts) -> Goals:
-    """Which way each metric of a sweep is better, in the order of its file; one where it has one."""
+    """Which way each metric of a sweep is better, in the order of its file; one where it has one.
+
+    HpoError where another program has put there what no sweep of ours has.
+    """
     given = _config(facts).get("metrics")
-    if isinstance(given, list):
-        return {metric["name"]: Goal(metric["goal"]) for metric in given}
-    return {facts.metric: Goal(facts.goal)}
+    try:
+        named = (
+            {each["name"]: each["goal"] for each in given} if isinstance(given, list) else {facts.metric: facts.goal}
+        )
+    except (KeyError, TypeError) as error:
+        raise HpoError("the metrics of the sweep on record are not each a name and a goal; put them right") from error
+    return {name: _goal(name, text) for name, text in named.items()}
+
+
+def _goal(name: str, text: str) -> Goal:
+    try:
+        return Goal(text)
+    except ValueError as error:
+        raise HpoError(
+            f"the goal of {name} on record is {text!r}, and neither minimize nor maximize; put the sweep's row right"
+        ) from error
 
 
 def references_of(facts: SweepFacts) -> Mapping[str, float]:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from hpo.cli.formats import Table, finite
 from hpo.cli.text import duration, iso_time
+from hpo.errors import HpoError
+from hpo.front import Goals
 from hpo.front_on_record import several_of
 from hpo.progress import front_size
 from hpo.trial import State
@@ -18,7 +20,7 @@ def sweep_object(run: Run, counts: Mapping[str, int], now: float) -> dict[str, o
 
     A sweep by several metrics has `metrics` and the size of its front, and no best value.
     """
-    facts, several = run.sweep, several_of(run)
+    facts, several = run.sweep, _several(run)
     more = {"metrics": {name: goal.value for name, goal in several.items()}, "front": front_size(run.tags)}
     ended = run.ended if run.ended is not None else now
     return {
@@ -37,6 +39,14 @@ def sweep_object(run: Run, counts: Mapping[str, int], now: float) -> dict[str, o
         "experiment": run.experiment,
         "run_id": run.id,
     }
+
+
+def _several(run: Run) -> Goals:
+    """The metrics of a sweep by several; of one with a goal that is none nothing, so that the others are listed."""
+    try:
+        return several_of(run)
+    except HpoError:
+        return {}
 
 
 def sweeps_table(objects: Sequence[Mapping[str, object]], *, short: bool = False) -> Table:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from hpo.driver import Driver, Life
+from hpo.errors import HpoError
 from hpo.lease import life_of_holder
 from hpo.masking import hide_patterns
 from hpo.views.commands import Commands
@@ -41,7 +42,7 @@ def _row(
     try:
         row = sweep_row(run, counts=counts_of(run, counted), now=now, registered=registered)
         json.dumps(row, allow_nan=False)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (HpoError, ValueError, TypeError, KeyError, AttributeError) as error:
         return {"id": run.id, "name": str(run.name), "status": "UNREADABLE", "unreadable": hide_patterns(str(error))}
     return row
 

@@ -8,9 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna._hypervolume.wfg import compute_hypervolume
 
+from hpo.errors import HpoError
 from hpo.front import FrontSoFar, Values, dominates, front, hypervolume, reference_point
+from hpo.front_on_record import goals_of
 from hpo.picking import ByMetric, Knee, Lexicographic
 from hpo.trial import Goal
+from trackers.records import SweepFacts
 
 LOW, HIGH = Goal.MINIMIZE, Goal.MAXIMIZE
 COARSE = st.integers(0, 6).map(float)  # few values, so that ties and equal points are common
@@ -116,3 +119,17 @@ def test_dominating_needs_one_that_is_better(goals: tuple[Goal, Goal]) -> None:
     assert dominates((better[0], 1.0), (1.0, 1.0), goals)
     assert not dominates((1.0, 1.0), (1.0, 1.0), goals)
     assert not dominates((better[0], 1.0), (1.0, better[1]), goals)
+
+
+@pytest.mark.parametrize(
+    ("config", "goal", "said"),
+    [
+        ("{}", "down", "the goal of loss on record is 'down'"),
+        ('{"metrics": [{"name": "f1", "goal": "maximize"}, {"name": "size", "goal": 3}]}', "maximize", "goal of size"),
+        ('{"metrics": [{"name": "f1"}]}', "maximize", "not each a name and a goal"),
+        ('{"metrics": ["f1", "size"]}', "maximize", "not each a name and a goal"),
+    ],
+)
+def test_a_goal_on_record_that_is_none_is_named(config: str, goal: str, said: str) -> None:
+    with pytest.raises(HpoError, match=said):
+        goals_of(SweepFacts(config, "hash", "loss", goal, 1, 1))

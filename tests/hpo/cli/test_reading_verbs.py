@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,25 @@ def test_ls_lists_the_latest_sweep_first_with_counts_and_best(ask: Ask) -> None:
     assert line.startswith("iris")
     assert "1 RUNNING, 3 COMPLETE, 1 PRUNED, 1 FAILED" in line
     assert line.endswith("5555aaaa")
+
+
+def test_a_sweep_whose_goal_is_none_hides_no_other_from_ls(
+    ask: Ask, store_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoilt = Path("mlflow.db")
+    with (
+        closing(sqlite3.connect(store_uri.removeprefix("sqlite:///"))) as whole,
+        closing(sqlite3.connect(spoilt)) as to,
+    ):
+        whole.backup(to)
+        to.execute("UPDATE hpo_sweeps SET goal = 'up'")
+        to.commit()
+    monkeypatch.setenv("HPO_TRACKER", f"sqlite:///{spoilt}")
+    assert [sweep["name"] for sweep in loaded(ask("ls", "-f", "json"))] == ["bold-cat", "iris"]
+    for verb in ("show", "trials", "best"):
+        refused = ask(verb, "iris")
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert "the goal of roc_auc on record is 'up', and neither minimize nor maximize" in refused.stderr
 
 
 def test_best_ranks_complete_trials_and_equals_by_number(ask: Ask) -> None:

@@ -406,11 +406,13 @@ def test_rows_of_another_kind_take_nothing_away_but_themselves(tmp_path: Path, m
         sweeps = {each["name"]: each for each in site.ask("/api/sweeps").json["sweeps"]}
         trials = site.ask("/api/sweeps/late/trials").json
         assert site.ask("/api/sweeps/late").status == 200
-        assert site.ask("/api/sweeps/weird").json["error"]["rule"] == "fault"
+        refused = [site.ask(f"/api/sweeps/weird{below}").json["error"] for below in ("", "/trials", "/front")]
     assert {name: "unreadable" in sweep for name, sweep in sweeps.items()} == {
         "sound": False,
         "weird": True,
         "late": False,
     }
-    assert sweeps["weird"]["unreadable"] == "'weird' is not a valid Goal"
+    why = "the goal of loss on record is 'weird', and neither minimize nor maximize; put the sweep's row right"
+    assert sweeps["weird"]["unreadable"] == why
+    assert [(error["rule"], error["message"]) for error in refused] == [("sweep", why)] * 3
     assert (trials["number"], trials["unreadable"]) == ([2], 2)
