@@ -1,9 +1,10 @@
 """What `hpo run` says at the end: the winner, what was registered and why, the next commands."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
+from hpo.budget import Stop
 from hpo.cli.front_view import front_object, front_text
 from hpo.cli.text import hide_passwords, one_line
 from hpo.cli.trial_line import params_text
@@ -15,6 +16,13 @@ from hpo.standing import ENDED
 from hpo.trial import Goal, State
 from hpo.version_object import version_object
 from trackers.records import ModelVersion, Run
+
+_WHY = {
+    Stop.N_TRIALS: "",
+    Stop.EXHAUSTED: "; the space has no more points than these",
+    Stop.INTERRUPTED: "; interrupted",
+}
+"""What the first line says of why a sweep ended; for the other reasons their names."""
 
 
 def summary_text(result: SweepResult) -> str:
@@ -54,15 +62,17 @@ def summary_data(result: SweepResult) -> dict[str, object]:
 
 
 def _head(result: SweepResult) -> str:
-    counts = result.counts()
-    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    total = sum(counts.values())
+    told = _trials(result.counts())
     if result.stop is None:
-        return f"sweep {result.name} is complete, nothing was run: {total} trials ({told}); --new runs it again"
-    why = {"n_trials": "", "exhausted": "; the space has no more points than these"}.get(
-        result.stop, f"; stopped by {result.stop}"
-    )
-    return f"sweep {result.name}: {total} trials ({told}){why}"
+        return f"sweep {result.name} is complete, nothing was run: {told or 'it has no trials'}; --new runs it again"
+    why = _WHY.get(result.stop, f"; stopped by {result.stop}")
+    return f"sweep {result.name}: {told or 'no trial was run'}{why}"
+
+
+def _trials(counts: Mapping[str, int]) -> str:
+    """How many trials there are by state; '' for none."""
+    total, states = sum(counts.values()), ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    return f"{total} trial{'' if total == 1 else 's'} ({states})" if total else ""
 
 
 def last_lines(version: ModelVersion | None, why_not: str, decision: Decision | None) -> list[str]:
