@@ -8,7 +8,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -227,6 +227,16 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@contextmanager
+def nobody() -> Iterator[None]:
+    """This process is meanwhile somebody whom file modes bind."""
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not write")
 @pytest.mark.parametrize(("file_mode", "folder_mode"), [(0o444, 0o777), (0o666, 0o755)], ids=["file", "folder"])
 def test_without_permission_it_is_read_and_the_refusal_names_path_and_user(
@@ -235,15 +245,35 @@ def test_without_permission_it_is_read_and_the_refusal_names_path_and_user(
     path = made(open_folder)
     path.chmod(file_mode)
     open_folder.chmod(folder_mode)
-    os.seteuid(65534)
-    try:
-        with open_store(f"sqlite:///{path}") as store:
-            assert [run.name for run in store.tracker.find(Query())] == ["run"]
-            with pytest.raises(StoreUnavailable, match="cannot be written by uid 65534") as caught:
-                store.tracker.record([RunUpdated(RUN, [Point("x", 1.0)])])
-            assert str(path if file_mode == 0o444 else open_folder) in str(caught.value)
-    finally:
-        os.seteuid(0)
+    with nobody(), open_store(f"sqlite:///{path}") as store:
+        assert [run.name for run in store.tracker.find(Query())] == ["run"]
+        with pytest.raises(StoreUnavailable, match="cannot be written by uid 65534") as caught:
+            store.tracker.record([RunUpdated(RUN, [Point("x", 1.0)])])
+        assert str(path if file_mode == 0o444 else open_folder) in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not write")
+def test_who_may_not_write_the_folder_sees_what_is_written_later(open_folder: Path) -> None:
+    """Where nobody writes there is no log to read by, and SQLite is told to take the file as it is."""
+    uri = f"sqlite:///{made(open_folder)}"
+    (open_folder / "mlflow.db").chmod(0o644)
+    marks = []
+
+    def seen() -> list[float | None]:
+        with nobody():
+            marks.append(reader.watching.mark(RUN))
+            return [reader.tracker.get(RUN).metrics.get("x") for _ in range(3)]
+
+    with nobody():
+        reader = open_store(uri, read_only=True)
+    with reader:
+        assert seen() == [None] * 3
+        for value in (1.0, 2.0):
+            with open_store(uri) as writer:
+                writer.tracker.record([RunUpdated(RUN, [Point("x", value)], tags={"n": str(value)})])
+                assert seen() == [value] * 3
+            assert seen() == [value] * 3
+    assert len(set(marks)) == 3
 
 
 def test_many_processes_may_open_a_fresh_file_at_once(tmp_path: Path) -> None:

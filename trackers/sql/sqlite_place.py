@@ -58,6 +58,7 @@ class SqlitePlace:
         self._log = log_growth.LogGrowth(path, log_limit)
         self._mark = ""
         self._open: list[tuple[int, int]] = []
+        self._is_taken_as_is = False
 
     def wait_at_most(self, seconds: float) -> None:
         """Writers give up after so long from now on."""
@@ -92,13 +93,21 @@ class SqlitePlace:
                 self._build(fill)
 
     def reader(self) -> sa.Engine:
-        """An engine whose connections can only read, each transaction one moment of the database."""
+        """An engine whose connections can only read, each transaction one moment of the database.
+
+        Where the file has to be taken as it is, SQLite never sees that it changes: a connection lasts a transaction.
+        """
         if found := sqlite_files.identity(self.path):
             self._open.append(found)
             _OPEN[found] += 1
-        suffix = "?mode=ro&immutable=1" if self._must_be_taken_as_is() else "?mode=ro"
-        uri = f"file:{_quoted(self.path)}{suffix}"
-        return self._engine(lambda: self._connect(uri), ["PRAGMA query_only = ON"], begin=_begin_reading)
+        self._is_taken_as_is = self._must_be_taken_as_is()
+
+        def connect() -> sqlite3.Connection:
+            suffix = "&immutable=1" if self._must_be_taken_as_is() else ""
+            return self._connect(f"file:{_quoted(self.path)}?mode=ro{suffix}")
+
+        pragmas = ["PRAGMA query_only = ON"]
+        return self._engine(connect, pragmas, begin=_begin_reading, is_kept=not self._is_taken_as_is)
 
     def writer(self) -> sa.Engine:
         """An engine for one connection that writes, each commit on the disk when it returns."""
@@ -215,9 +224,14 @@ class SqlitePlace:
             raw.set_progress_handler(None, 0)
 
     def stamp(self, connection: Callable[[], sa.PoolProxiedConnection]) -> str | None:
-        """SQLite's counter of the commits of others; StoreGone where the file is another one by now."""
+        """SQLite's counter of the commits of others; StoreGone where the file is another one by now.
+
+        None where the file is taken as it is: there the counter stands still.
+        """
         if self._open and sqlite_files.identity(self.path) != self._open[-1]:
             raise StoreGone(f"{self.path} was deleted or replaced; what reads it has to be started again")
+        if self._is_taken_as_is:
+            return None
         raw: sqlite3.Connection = connection().driver_connection  # type: ignore[assignment]  # it is SQLite's
         return str(raw.execute("PRAGMA data_version").fetchone()[0])
 
@@ -271,8 +285,8 @@ class SqlitePlace:
         """Whether SQLite cannot make the log it reads by: there is none, and its folder is not ours to write."""
         return (
             not sqlite_files.may_write(self.path.parent)
-            and sqlite_files.keeps_log(self.path)
             and not self.path.with_name(self.path.name + "-shm").exists()
+            and sqlite_files.keeps_log(self.path)  # last: to open and close a file gives up the locks we hold on it
         )
 
     def _connect(self, uri: str) -> sqlite3.Connection:
@@ -295,6 +309,7 @@ class SqlitePlace:
         pragmas: list[str],
         *,
         begin: Callable[[Callable[[str], object]], None],
+        is_kept: bool = True,
     ) -> sa.Engine:
         def connect_and_set() -> sqlite3.Connection:
             connection = connect()
@@ -306,7 +321,12 @@ class SqlitePlace:
                 raise
             return connection
 
-        engine = sa.create_engine("sqlite://", creator=connect_and_set, poolclass=sa.pool.QueuePool, max_overflow=-1)
+        if is_kept:
+            engine = sa.create_engine(
+                "sqlite://", creator=connect_and_set, poolclass=sa.pool.QueuePool, max_overflow=-1
+            )
+        else:
+            engine = sa.create_engine("sqlite://", creator=connect_and_set, poolclass=sa.pool.NullPool)
 
         @sa.event.listens_for(engine, "begin")
         def _begin(connection: sa.Connection) -> None:
