@@ -31,13 +31,21 @@ OLD = replace(ME, host="old", machine="far", python="3.9")
 HERE = Cluster(address="somewhere:1")
 
 
+def at_once(me: Identity, step: str) -> None:
+    """For hosts that wait for nothing."""
+
+
 class Talkers:
-    """A cluster whose hosts are threads: the next of these that can work, or cannot, for each pilot; then no more."""
+    """A cluster whose hosts are threads: the next of these that can work, or cannot, for each pilot; then no more.
+
+    `before` is called by a host that "comes", and that is "ready".
+    """
 
     address = "127.0.0.1"
 
-    def __init__(self, *hosts: Identity, problem: str = "") -> None:
+    def __init__(self, *hosts: Identity, problem: str = "", before: Callable[[Identity, str], None] = at_once) -> None:
         self._hosts = list(hosts)
+        self._before = before
         self._problem = problem
         self._reports: list[PilotReport] = []
         self._threads: list[threading.Thread] = []
@@ -57,6 +65,7 @@ class Talkers:
             thread.join()
 
     def _talk(self, errand: Errand, me: Identity) -> None:
+        self._before(me, "comes")
         end, _ = connect(errand, me)
         end.send("hello", **me.facts, sees={})
         said, report = end.receive(), PilotReport(ENDED)
@@ -65,6 +74,7 @@ class Talkers:
         else:
             with suppress(EOFError, OSError, BadFrame):
                 end.receive_bytes(), end.receive_bytes()
+                self._before(me, "ready")
                 end.send("ready", problem=self._problem and f"on host {me.host}: {self._problem}")
                 end.receive()
             report = PilotReport(REFUSED, f"on host {me.host}: {self._problem}") if self._problem else report
@@ -124,6 +134,37 @@ def test_hosts_that_stay_away_are_not_waited_for_once_one_was_turned_away(
 
     with pytest.raises(ConfigError, match="host old has Python"):
         make(Talkers(OLD), slots=8)
+
+
+def test_a_host_that_gets_ready_is_waited_for_though_another_was_turned_away_long_ago(
+    make: Callable[..., RemoteExecutor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_executor, "STRAGGLERS", -1.0)
+    is_there, was_turned_away, was_judged = threading.Event(), threading.Event(), threading.Event()
+    looks: list[bool] = []
+    turn_away = RemoteExecutor.turned_away
+
+    def turned_away(executor: RemoteExecutor, text: str) -> None:
+        turn_away(executor, text)
+        was_turned_away.set()
+
+    def before(me: Identity, step: str) -> None:
+        if me is OLD:
+            assert is_there.wait(30)
+        elif step == "ready":
+            is_there.set()
+            assert was_judged.wait(30)
+
+    def is_over() -> bool:
+        """Asked each time before it is judged whether there is hope."""
+        looks.append(was_turned_away.is_set())
+        if sum(looks) > 1:
+            was_judged.set()
+        return False
+
+    monkeypatch.setattr(RemoteExecutor, "turned_away", turned_away)
+
+    assert make(Talkers(FIT, OLD, before=before), 2, Cluster(address="somewhere:1", is_over=is_over)).slots == 1
 
 
 def test_versions_that_differ_are_said_once(
