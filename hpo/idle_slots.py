@@ -6,7 +6,7 @@ from collections.abc import Callable
 from hpo.plan import Plan
 
 WORTH_TELLING = 0.15
-"""Share of the slots' time from which on a larger window is advised, in sweeps that lost some seconds in all."""
+"""Share of the slots' time from which on another window is advised, in sweeps that lost some seconds in all."""
 SECONDS = 10.0
 
 
@@ -31,8 +31,7 @@ class IdleSlots:
         if self._idle_seconds < SECONDS or self._idle_seconds < WORTH_TELLING * self._slot_seconds:
             return ""
         share, size = 100 * self._idle_seconds / self._slot_seconds, plan.window
-        effect = "draws other trials, so it is another sweep" if plan.learns else "changes no trial"
-        return (
-            f"{share:.0f} % of the slots' time went by waiting for parallel.window ({size}): a larger one, such as "
-            f"{4 * (size or 1)}, keeps them busier; it {effect}"
-        )
+        wider = f"a larger one, such as {4 * (size or 1)}, keeps them busier and changes no trial"
+        if plan.learns:  # with a larger one more trials end in the same time, and still the best is found later
+            wider = "window: free lets none wait and learns sooner, but such a sweep does not repeat trial for trial"
+        return f"{share:.0f} % of the slots' time went by waiting for parallel.window ({size}): {wider}"

@@ -5,8 +5,8 @@ takes none. With a fixed window what is asked depends on nothing but the window,
 with `free` it is simulated for each. A window `1-4` grows with the trials, as half their number does, from 1 to 4.
 
 A score is 0 at the best known loss and 1 at the median of random search with as many trials as `free` has ended by
-then; means over the problems of problems.py, with bootstrap intervals over seeds. Searches go into --out at once, and
-those that stand there are not made again.
+then, or worse; means over the problems of problems.py, with bootstrap intervals over seeds. Searches go into --out at
+once, and those that stand there are not made again.
 
 Usage: python scripts/bench/window.py [--jobs 8 64] [--trials 60 120 240] [--windows 1 2 1-4 free] [--sampler tpe|auto]
        [--seeds 8] [--sigma 0.7] [--problems NAME ..] [--out FILE] [--tables FOLDER]   (windows: multiples of the jobs)
@@ -170,7 +170,7 @@ def measure(options: argparse.Namespace, searches: Searches, jobs: int, multiple
             for at, trials in enumerate(options.trials):
                 by_time = losses[ends <= np.sort(freely)[trials - 1]].min()
                 scores = (np.array([by_time, losses[:trials].min()]) - best) / (chance[trials - 1] - best)
-                found[:, at, row, seed] = *scores, ends[:trials].max() / freely[:trials].max()
+                found[:, at, row, seed] = *np.minimum(scores, 1), ends[:trials].max() / freely[:trials].max()
     return found
 
 

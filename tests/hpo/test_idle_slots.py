@@ -43,12 +43,17 @@ def advice(idle: int, seconds: float, **of: object) -> str:
     return slots.advice(plan(**of))  # type: ignore[arg-type]
 
 
-def test_the_share_of_the_time_and_a_larger_window_are_named() -> None:
-    assert advice(4, 100.0) == (
+def test_the_share_of_the_time_is_named_and_what_costs_nothing_where_nobody_learns() -> None:
+    assert advice(4, 100.0, learns=False) == (
         "17 % of the slots' time went by waiting for parallel.window (16): a larger one, such as 64, keeps them "
-        "busier; it draws other trials, so it is another sweep"
+        "busier and changes no trial"
     )
-    assert advice(4, 100.0, learns=False).endswith("; it changes no trial")
+
+
+def test_who_learns_is_advised_to_learn_sooner_not_later() -> None:
+    assert advice(4, 100.0).endswith(
+        ": window: free lets none wait and learns sooner, but such a sweep does not repeat trial for trial"
+    )
 
 
 @pytest.mark.parametrize(("idle", "seconds"), [(0, 100.0), (2, 100.0), (8, 1.0)])
