@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import importlib.util
 import os
 import sys
@@ -15,6 +16,9 @@ NAMED_BY_THE_ENVIRONMENT = ("HPO_TRACKER", "MLFLOW_TRACKING_URI", "MLFLOW_REGIST
 
 # hundreds of processes are started: each of them would compile the project's sources once more
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# thousands of tests are collected, of which nothing is garbage: looking for it takes a third of that time
+gc.disable()
 
 # how fast a machine is, or how busy, is no fault of the code; and a failure is to come again
 settings.register_profile("project", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -53,6 +57,7 @@ dask_processes = _dask.dask_processes  # type: ignore[attr-defined]
 _ray = _beside("ray_processes")
 ray_cluster = _ray.ray_cluster  # type: ignore[attr-defined]
 
+_dealing = _beside("dealing")
 _object_stores = _beside("object_stores")
 s3_server = _object_stores.s3_server  # type: ignore[attr-defined]
 gs_server = _object_stores.gs_server  # type: ignore[attr-defined]
@@ -68,7 +73,21 @@ def _no_store_in_the_environment(request: pytest.FixtureRequest, monkeypatch: py
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
+    _leave_slow_cases(items)
+    if getattr(config.option, "loadgroup", False):
+        _dealing.deal(items)  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if getattr(session.config.option, "loadgroup", False):
+        _dealing.forget_groups(session.items)  # type: ignore[attr-defined]
+    gc.freeze()  # what was collected stays to the end
+    gc.enable()
+
+
+def _leave_slow_cases(items: Sequence[pytest.Item]) -> None:
     """Of a test marked `everyday`, only so many cases, or those without some words in their name, are not slow."""
     seen: Counter[str] = Counter()
     for item in items:
