@@ -24,6 +24,7 @@ def test_time_counts_from_the_first_that_was_turned_away(monkeypatch: pytest.Mon
     now = [100.0]
     monkeypatch.setattr("hpo.executors.remote.unfit.time.monotonic", lambda: now[0])
     unfit = Unfit()
+    assert (bool(unfit), unfit.seconds) == (False, 0.0)
     unfit.add("no such Python")
     now[0] += 5
     unfit.add("no module")

@@ -20,7 +20,7 @@ from hpo.executors.remote.host_end import Errand, connect
 from hpo.executors.remote.keeper import Keeper
 from hpo.executors.remote.placement import ENDED, REFUSED, PilotReport
 from hpo.executors.remote.remote_executor import RemoteExecutor
-from hpo.executors.remote.unfit import OTHERS, Unfit
+from hpo.executors.remote.unfit import OTHERS
 from hpo.executors.remote.versions import differences, versions_here
 from hpo.executors.work import Work
 from hpo.trial import Goal, Trial
@@ -216,14 +216,65 @@ def test_code_that_cannot_be_sent_is_looked_for_once(
     assert len(tries) == 1
 
 
-def test_reasons_are_errors_of_the_cluster_unless_the_objective_was_the_first() -> None:
-    unfit = Unfit()
-    assert (bool(unfit), unfit.seconds) == (False, 0.0)
-    unfit.add("no such Python")
-    unfit.add("no module", is_broken=True)
+@pytest.mark.parametrize(
+    ("machine", "sees", "is_elsewhere"),
+    [
+        (ME.machine, {"driver": True}, False),
+        (ME.machine, {"driver": False}, True),
+        (ME.machine, {}, True),
+        ("far", {"driver": True}, True),
+    ],
+)
+def test_code_is_sent_to_hosts_that_are_elsewhere_or_see_other_files(
+    make: Callable[..., RemoteExecutor],
+    monkeypatch: pytest.MonkeyPatch,
+    machine: str,
+    sees: dict[str, bool],
+    is_elsewhere: bool,
+) -> None:
+    monkeypatch.setattr(remote_executor, "pack", lambda path: b"the code")
+    setup = make(Talkers(FIT)).setup_for(replace(ME, machine=machine), sees)
 
-    assert isinstance(unfit.error, ConfigError)
-    assert str(unfit.error) == "no such Python\nno module"
+    assert not isinstance(setup, str)
+    assert (setup.facts["is_elsewhere"], setup.bundle) == (is_elsewhere, b"the code" if is_elsewhere else b"")
+
+
+def test_a_host_that_does_not_see_the_artifacts_is_told_what_to_set(
+    make: Callable[..., RemoteExecutor], tmp_path: Path
+) -> None:
+    executor = make(Talkers(FIT), cluster=replace(HERE, artifacts=tmp_path))
+
+    refused = executor.setup_for(ME, {"driver": True, "artifacts": False})
+
+    assert str(refused).startswith(
+        f"host {ME.host} does not see {tmp_path}, where trials keep their files; set tracker"
+    )
+
+
+def test_a_line_that_others_can_reach_is_told_with_the_secrets_on_it(
+    make: Callable[..., RemoteExecutor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(remote_executor, "say_what_can_be_read", lambda address, work: told.append(address))
+    make(Talkers(FIT))
+    assert told == []
+
+    monkeypatch.setattr(remote_executor, "is_loopback", lambda address: False)
+    make(Talkers(FIT))
+    assert told == ["127.0.0.1"]
+
+
+def test_where_the_last_fit_host_leaves_and_no_other_can_work_that_is_the_end(
+    make: Callable[..., RemoteExecutor],
+) -> None:
+    executor = make(Talkers(FIT, *[OLD] * (1 + OTHERS)), slots=2)
+    executor.submit(Trial(0, {}, 0))
+    (outcome,) = executor.wait(30)  # it hangs up when it hears of a trial
+    assert outcome.reason == "lost"
+
+    executor.submit(Trial(1, {}, 0))
+    with pytest.raises(ClusterUnavailable, match=r"no host of the cluster can work here: host old has Python 3\.9"):
+        executor.wait(30)
 
 
 def test_trials_that_no_host_has_do_not_hold_up_an_end(make: Callable[..., RemoteExecutor]) -> None:
