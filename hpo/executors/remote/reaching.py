@@ -55,7 +55,7 @@ def resolved(listen: str) -> tuple[str, int]:
     host, port = listen_at(listen)
     try:
         return str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0]), port
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter for what can be no name, such as "a..b"
         raise ConfigError(f"parallel.listen: nobody knows {host!r}: {error}") from error
 
 
@@ -79,7 +79,6 @@ def _check_listening(listen: str) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the line does: what has ended is no matter
         try:
             probe.bind((host, port))
-            probe.listen(1)
         except OSError as error:
             raise cannot_listen(host, port, error) from error
 
@@ -89,6 +88,8 @@ def _check_answers(backend: str, address: str, host: str, port: int) -> None:
     while True:
         try:
             socket.create_connection((host, port), timeout=SECONDS).close()
+        except UnicodeError as error:
+            raise unreachable(_WHO[backend], address, f"{host!r} can be no name: {error}") from error
         except OSError as error:
             if time.monotonic() >= deadline:
                 raise unreachable(_WHO[backend], address, error.strerror or str(error)) from error

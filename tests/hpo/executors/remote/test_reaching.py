@@ -56,6 +56,52 @@ def test_where_nobody_listens_there_is_no_cluster(free: int) -> None:
         check_reachable("dask", Cluster(address=f"127.0.0.1:{free}"))
 
 
+@pytest.mark.parametrize(
+    ("backend", "form"),
+    [("dask", "tls://{}"), ("dask", "wss://{}"), ("dask", "{}"), ("ray", "ray://{}"), ("ray", "{}")],
+)
+def test_an_address_is_tried_however_it_is_written(
+    free: int, backend: str, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaching, "_NEEDS", {})
+    with pytest.raises(ClusterUnavailable, match="is not reachable: Connection refused"):
+        check_reachable(backend, Cluster(address=form.format(f"127.0.0.1:{free}")))
+
+
+def test_somebody_who_was_started_a_moment_ago_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        monkeypatch.setattr("hpo.executors.remote.reaching.time.sleep", lambda seconds: bound.listen())
+        check_reachable("dask", Cluster(address=f"127.0.0.1:{bound.getsockname()[1]}"))
+
+
+def test_what_can_be_no_name_of_a_host_is_a_mistake_like_any_other() -> None:
+    with pytest.raises(ClusterUnavailable, match=r"scheduler at a\.\.b:1 is not reachable: 'a\.\.b' can be no name"):
+        check_reachable("dask", Cluster(address="a..b:1"))
+    with pytest.raises(ConfigError, match=r"parallel\.listen: nobody knows 'a\.\.b'"):
+        check_reachable("dask", Cluster(listen="a..b:1"))
+
+
+def test_addresses_of_ip_6_are_tried_without_their_brackets() -> None:
+    try:
+        server = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError as error:
+        pytest.skip(f"no IPv6 here: {error}")
+    with server:
+        check_reachable("dask", Cluster(address=f"tcp://[::1]:{server.getsockname()[1]}", listen="[::1]"))
+        with pytest.raises(ConfigError, match=r"name a free one there, or write listen: \[::1\] for any"):
+            check_reachable("dask", Cluster(listen=f"[::1]:{server.getsockname()[1]}"))
+
+
+def test_a_port_that_a_sweep_has_just_left_may_be_listened_at() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as caller:
+            server.accept()[0].close()  # who closes first keeps the port for a minute
+            assert caller.recv(1) == b""
+    check_reachable("dask", Cluster(listen=f"127.0.0.1:{port}"))
+
+
 def test_a_cluster_that_only_its_library_can_reach_is_left_to_that(free: int) -> None:
     check_reachable("dask", Cluster(address=f"ucx://127.0.0.1:{free}"))
 
