@@ -55,3 +55,10 @@ def test_a_wide_window_stays_wide_on_record() -> None:
     again = read(as_yaml(read()))
     assert window_of(again) == 520
     assert config_hash(again) == config_hash(read())
+
+
+@pytest.mark.parametrize("engine", ["auto", "{name: optuna, sampler: tpe}"])
+def test_the_window_of_one_that_learns_stands_on_record_and_needs_no_default(engine: str) -> None:
+    config = read(TEXT, f"engine={engine}", "parallel.n_jobs=8")
+    assert "window: 16" in as_yaml(config)
+    assert config_hash(read(as_yaml(config))) == config_hash(config)
