@@ -16,6 +16,7 @@ from trackers.sql.guard import Layout
 from trackers.sql.model_rows import FLAVOR_TAG
 from trackers.sql.model_tags import HISTORY_TAG, models_of_tag
 from trackers.sql.own_schema import hpo_sweeps, hpo_trials
+from trackers.sql.prepared import IDS, Prepared
 from trackers.sql.schema import (
     experiments,
     inputs,
@@ -62,13 +63,12 @@ def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 _Select = sa.Select[*tuple[Any, ...]]
-_IDS = sa.bindparam("ids", type_=sa.String(), expanding=True)
 # statements are made once: to make one takes longer than to have it answered
 
 
 def _about(table: sa.Table, *columns: sa.ColumnElement[Any]) -> _Select:
     """Some columns of the rows of a table that belong to runs."""
-    return sa.select(table.c.run_uuid, *columns).where(table.c.run_uuid.in_(_IDS))
+    return sa.select(table.c.run_uuid, *columns).where(table.c.run_uuid.in_(IDS))
 
 
 def _by_key(table: sa.Table, *columns: sa.ColumnElement[Any]) -> _Select:
@@ -86,55 +86,62 @@ def _of_models() -> _Select:
     found = found.where(
         inputs.c.source_type == "RUN_OUTPUT",
         inputs.c.destination_type == "MODEL_OUTPUT",
-        inputs.c.source_id.in_(_IDS),
+        inputs.c.source_id.in_(IDS),
         table.lifecycle_stage == "active",
     )
     return found.order_by(table.name, table.model_id)
 
 
-_HEADS = _about(
-    runs,
-    runs.c.name,
-    runs.c.user_id,
-    runs.c.status,
-    runs.c.start_time,
-    runs.c.end_time,
-    runs.c.artifact_uri,
-    runs.c.lifecycle_stage,
-    runs.c.deleted_time,
-    experiments.c.name,
-).select_from(runs.outerjoin(experiments, experiments.c.experiment_id == runs.c.experiment_id))
-_PARAMS, _TAGS, _METRICS = _by_key(params), _by_key(tags), _by_key(latest_metrics, latest_metrics.c.is_nan)
+_HEADS = Prepared(
+    _about(
+        runs,
+        runs.c.name,
+        runs.c.user_id,
+        runs.c.status,
+        runs.c.start_time,
+        runs.c.end_time,
+        runs.c.artifact_uri,
+        runs.c.lifecycle_stage,
+        runs.c.deleted_time,
+        experiments.c.name,
+    ).select_from(runs.outerjoin(experiments, experiments.c.experiment_id == runs.c.experiment_id))
+)
+_PARAMS, _TAGS = Prepared(_by_key(params)), Prepared(_by_key(tags))
+_METRICS = Prepared(_by_key(latest_metrics, latest_metrics.c.is_nan))
 _POINTS = (
     _about(metrics, metrics.c.value, metrics.c.step, metrics.c.timestamp, metrics.c.is_nan)
     .where(metrics.c.key == sa.bindparam("metric"))
     .order_by(metrics.c.run_uuid, metrics.c.step, metrics.c.timestamp, metrics.c.value, metrics.c.is_nan)
 )
 # these two in the order of what is made of them
-_TRIALS = _about(
-    hpo_trials,
-    hpo_trials.c.number,
-    hpo_trials.c.params,
-    hpo_trials.c.state,
-    hpo_trials.c.attempt,
-    hpo_trials.c.seed,
-    hpo_trials.c.value,
-    hpo_trials.c.reason,
-    hpo_trials.c.error,
-    hpo_trials.c.traceback,
-    hpo_trials.c.seconds,
+_TRIALS = Prepared(
+    _about(
+        hpo_trials,
+        hpo_trials.c.number,
+        hpo_trials.c.params,
+        hpo_trials.c.state,
+        hpo_trials.c.attempt,
+        hpo_trials.c.seed,
+        hpo_trials.c.value,
+        hpo_trials.c.reason,
+        hpo_trials.c.error,
+        hpo_trials.c.traceback,
+        hpo_trials.c.seconds,
+    )
 )
-_SWEEPS = _about(
-    hpo_sweeps,
-    hpo_sweeps.c.config,
-    hpo_sweeps.c.config_hash,
-    hpo_sweeps.c.metric,
-    hpo_sweeps.c.goal,
-    hpo_sweeps.c.seed,
-    hpo_sweeps.c.window,
-    hpo_sweeps.c.n_trials,
+_SWEEPS = Prepared(
+    _about(
+        hpo_sweeps,
+        hpo_sweeps.c.config,
+        hpo_sweeps.c.config_hash,
+        hpo_sweeps.c.metric,
+        hpo_sweeps.c.goal,
+        hpo_sweeps.c.seed,
+        hpo_sweeps.c.window,
+        hpo_sweeps.c.n_trials,
+    )
 )
-_MODELS = _of_models()
+_MODELS = Prepared(_of_models())
 
 
 def _load_chunk(connection: sa.Connection, layout: Layout, ids: Sequence[str]) -> list[Run]:
@@ -172,11 +179,11 @@ def _load_chunk(connection: sa.Connection, layout: Layout, ids: Sequence[str]) -
     return loaded
 
 
-def _rows(connection: sa.Connection, statement: _Select, ids: Sequence[str]) -> Sequence[sa.Row[*tuple[Any, ...]]]:
-    return connection.execute(statement, {"ids": ids}).all()
+def _rows(connection: sa.Connection, statement: Prepared, ids: Sequence[str]) -> Sequence[Sequence[Any]]:
+    return statement.rows(connection, {"ids": ids})
 
 
-def _texts(connection: sa.Connection, statement: _Select, ids: Sequence[str]) -> Mapping[str, dict[str, str]]:
+def _texts(connection: sa.Connection, statement: Prepared, ids: Sequence[str]) -> Mapping[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for run_id, key, value in _rows(connection, statement, ids):
         found[run_id][key] = value or ""

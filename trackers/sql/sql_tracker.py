@@ -45,6 +45,7 @@ class SqlTracker:
         self._writer: Writer | None = None
         self._generation = -1
         self._started = 0
+        self._search: Search | None = None
         self._answers = Answers(database.stamp)
 
     def experiment(self, name: str, artifact_location: str | None = None) -> str:
@@ -98,7 +99,9 @@ class SqlTracker:
             return load_runs(connection, layout, ids, query.points_of, datasets=query.datasets)
 
     def _ids(self, connection: sa.Connection, layout: Layout, query: Query) -> Sequence[str]:
-        search = Search(layout)
+        search = self._search
+        if search is None or search.layout is not layout:
+            search = self._search = Search(layout)
         if not is_worded_by_a_user(query):
             return search.ids(connection, query)
         try:

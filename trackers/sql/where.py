@@ -10,6 +10,7 @@ from trackers.sql.functions import Column, code_points, is_like, number_in, smal
 from trackers.sql.guard import Layout
 from trackers.sql.own_schema import hpo_trials
 from trackers.sql.schema import latest_metrics, params, runs, tags
+from trackers.sql.shapes import value_at
 
 Predicate = sa.ColumnElement[bool]
 _COMPARE: Mapping[Operator, Callable[[Column, Column], Predicate]] = {
@@ -27,7 +28,10 @@ _COMPARE: Mapping[Operator, Callable[[Column, Column], Predicate]] = {
 
 
 class Where:
-    """Makes conditions on a SELECT from `runs`, outer-joined to `hpo_trials` where we have that table."""
+    """Makes conditions on a SELECT from `runs`, outer-joined to `hpo_trials` where we have that table.
+
+    They are those of a shape (see `trackers.sql.shapes`): what they are compared to is given with each question.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self._has_trials = layout.is_ours
@@ -115,16 +119,12 @@ def _effort(condition: Condition) -> int:
 def _holds(column: Column, comparison: Comparison) -> Predicate:
     if comparison.operator is Operator.PRESENT:
         return sa.true()
-    # each value with its own type: a server would make an integer of one that is compared to an integer
+    values = [value_at(place) for place in comparison.values]
     if comparison.operator is Operator.IN:
-        return column.in_([_bound(value) for value in comparison.values])
+        return column.in_(values)
     if comparison.operator is Operator.NOT_IN:
-        return column.not_in([_bound(value) for value in comparison.values])
-    return _COMPARE[comparison.operator](column, _bound(comparison.values[0]))
-
-
-def _bound(value: str | float) -> Column:
-    return sa.literal(value, sa.String() if isinstance(value, str) else sa.Double())
+        return column.not_in(values)
+    return _COMPARE[comparison.operator](column, values[0])
 
 
 def _sorted(column: Column) -> Column:
