@@ -7,7 +7,8 @@ import pytest
 
 from hpo.errors import EngineError
 from hpo.sampler import Sampler
-from hpo.samplers.late_tpe import STARTUP, LateTpe
+from hpo.samplers import names
+from hpo.samplers.late_tpe import STARTUP, LateTpe, drawn
 from hpo.samplers.names import make_sampler
 from hpo.samplers.optuna_sampler import OptunaSampler
 from hpo.space import Choice, Constant, FloatRange, IntRange, Parameter, Space
@@ -107,3 +108,31 @@ def test_failures_are_not_kept_and_change_no_point_of_a_search_by_two_metrics() 
 def test_options_are_judged_at_once() -> None:
     with pytest.raises(EngineError):
         make_sampler("optuna", "tpe", SPACE, seed=0, goal=Goal.MINIMIZE, window=4, options={"n_ei_candidates": "many"})
+
+
+def test_a_sweep_begins_without_optuna(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "_optuna", lambda *given: refuse())
+    sampler = make_sampler("optuna", "tpe", SPACE, seed=0, goal=Goal.MINIMIZE, window=4, options={})
+    assert len(sampler.ask(range(3))) == 3
+
+
+class Edge:
+    """In place of a RandomState: draws the lowest number there is, or the highest, which rounding may give."""
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+
+    def uniform(self, low: float, high: float) -> float:
+        return low + self._share * (high - low)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+@pytest.mark.parametrize("name", ["x", "rate", "share", "depth", "batch", "units", "few"])
+def test_what_is_drawn_at_the_edge_of_a_domain_is_within_it(name: str, share: float) -> None:
+    (domain,) = (each.domain for each in SPACE.parameters if each.name == name)
+    assert isinstance(domain, FloatRange | IntRange)
+    value = drawn(domain, Edge(share))  # type: ignore[arg-type]  # all that is asked of it
+    assert isinstance(value, float | int)
+    assert domain.low <= value <= domain.high
+    if domain.size is None and share:
+        assert value < domain.high  # as optuna has it

@@ -60,12 +60,23 @@ def test_a_host_masks_what_its_own_environment_holds(tmp_path: Path, monkeypatch
     assert there.files.secrets.hide(f"its own token {PASSWORD}") == "*** ***"  # type: ignore[union-attr]  # as above
 
 
-def test_a_host_that_lacks_a_secret_is_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("held", [None, ""])
+def test_a_host_that_lacks_a_secret_is_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str | None
+) -> None:
     monkeypatch.delenv("A_TOKEN", raising=False)
+    if held is not None:
+        monkeypatch.setenv("A_TOKEN", held)
     there = arrived(pickle.loads(carried(work(tmp_path))))
 
     with pytest.raises(ObjectiveError, match=r"objective\.secret_env: not set in the environment: A_TOKEN"):
         there.objective.prepare()  # type: ignore[attr-defined]  # Carried has it
+
+
+def test_a_password_that_is_quoted_in_an_address_travels_to_be_masked() -> None:
+    secrets = Secrets(values=frozenset({"S3C/RET@x"}))
+
+    assert secrets.sent_with("postgresql://me:S3C%2FRET%40x@db/hpo") == secrets
 
 
 def test_an_objective_without_secrets_travels_as_it_is() -> None:
@@ -86,6 +97,18 @@ def test_secrets_that_can_be_read_on_the_way_are_named_once_with_the_way_out(
     assert "parameters.api_key: take these" in said[1] or "parameters.api_key: take them" in said[1]
     assert "the password in tracker.uri: leave it out, and put it into ~/.pgpass" in said[2]
     assert not any("S3CRET" in text for text in said)
+
+
+def test_of_a_line_that_carries_no_secret_only_its_openness_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    in_the_clear._say.cache_clear()
+
+    say_what_can_be_read("10.0.0.6", work(tmp_path, Secrets({}, frozenset({TOKEN}), frozenset({"A_TOKEN"}))))
+
+    assert [record.message.partition(":")[0] for record in caplog.records] == [
+        "trials travel over 10.0.0.6 signed, but not encrypted"
+    ]
 
 
 @pytest.mark.slow

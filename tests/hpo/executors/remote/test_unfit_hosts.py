@@ -23,6 +23,8 @@ from hpo.executors.remote.remote_executor import RemoteExecutor
 from hpo.executors.remote.unfit import OTHERS
 from hpo.executors.remote.versions import differences, versions_here
 from hpo.executors.work import Work
+from hpo.masking import Secrets
+from hpo.secret_keeping import SecretKeeping
 from hpo.trial import Goal, Trial
 
 ME = Identity.here()
@@ -38,12 +40,15 @@ def at_once(me: Identity, step: str) -> None:
 class Talkers:
     """A cluster whose hosts are threads: the next of these that can work, or cannot, for each pilot; then no more.
 
-    `before` is called by a host that "comes", and that is "ready".
+    `before` is called by a host that "comes", and that is "ready". The first trial fails by `error`, if there is one.
     """
 
     address = "127.0.0.1"
 
-    def __init__(self, *hosts: Identity, problem: str = "", before: Callable[[Identity, str], None] = at_once) -> None:
+    def __init__(
+        self, *hosts: Identity, problem: str = "", error: str = "", before: Callable[[Identity, str], None] = at_once
+    ) -> None:
+        self._error = error
         self._hosts = list(hosts)
         self._before = before
         self._problem = problem
@@ -76,7 +81,11 @@ class Talkers:
                 end.receive_bytes(), end.receive_bytes()
                 self._before(me, "ready")
                 end.send("ready", problem=self._problem and f"on host {me.host}: {self._problem}")
-                end.receive()
+                given = end.receive()
+                if self._error and given["say"] == "trial":
+                    failed = {"number": 0, "attempt": 1, "state": "FAILED", "error": self._error}
+                    end.send("outcome", ticket=given["ticket"], outcome={**failed, "traceback": self._error})
+                    end.receive()
             report = PilotReport(REFUSED, f"on host {me.host}: {self._problem}") if self._problem else report
         self._reports.append(report)
         end.close()
@@ -88,8 +97,8 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     monkeypatch.setattr(remote_executor, "TICK", 0.01)
     made: list[RemoteExecutor] = []
 
-    def make(placement: Talkers, slots: int = 1, cluster: Cluster = HERE) -> RemoteExecutor:
-        work = Work(abs, "loss", Goal.MINIMIZE, None, tmp_path)  # type: ignore[arg-type]  # it is never called
+    def make(placement: Talkers, slots: int = 1, cluster: Cluster = HERE, objective: object = abs) -> RemoteExecutor:
+        work = Work(objective, "loss", Goal.MINIMIZE, None, tmp_path)  # type: ignore[arg-type]  # it is never called
         made.append(RemoteExecutor(work, slots=slots, limits=Limits(), placement=placement, cluster=cluster))
         return made[-1]
 
@@ -249,6 +258,16 @@ def test_a_host_that_does_not_see_the_artifacts_is_told_what_to_set(
     assert str(refused).startswith(
         f"host {ME.host} does not see {tmp_path}, where trials keep their files; set tracker"
     )
+
+
+def test_what_a_host_did_not_mask_the_driver_does(make: Callable[..., RemoteExecutor]) -> None:
+    objective = SecretKeeping(abs, Secrets(values=frozenset({"S3CRET-token"})))  # type: ignore[arg-type]  # as above
+    executor = make(Talkers(FIT, error="no S3CRET-token"), objective=objective)
+    executor.submit(Trial(0, {}, 0))
+
+    (outcome,) = executor.wait(30)
+
+    assert (outcome.error, outcome.traceback) == ("no ***", "no ***")
 
 
 def test_a_line_that_others_can_reach_is_told_with_the_secrets_on_it(
