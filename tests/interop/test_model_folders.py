@@ -1,8 +1,8 @@
 """Model folders that MLflow wrote in a trial: what is kept of them is still MLflow's, under our run and id."""
 
 from pathlib import Path
+from typing import Any
 
-import mlflow
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as A
 
 
 @pytest.mark.slow
-def test_a_folder_that_mlflow_wrote_loads_where_it_is_kept(tmp_path: Path) -> None:
+def test_a_folder_that_mlflow_wrote_loads_where_it_is_kept(mlflow: Any, tmp_path: Path) -> None:
     x, y = np.array([[0.0], [1.0], [2.0]]), np.array([1.0, 3.0, 5.0])
     mlflow.sklearn.save_model(LinearRegression().fit(x, y), tmp_path / "made", input_example=x)
     kept, files = ArtifactFolder().save_model(
