@@ -16,6 +16,7 @@ from trackers.sql.answers import Answers
 from trackers.sql.database import Database
 from trackers.sql.functions import code_points
 from trackers.sql.guard import WORKSPACE, Layout
+from trackers.sql.known_runs import KnownRuns
 from trackers.sql.loading import chunks, load_runs
 from trackers.sql.own_schema import hpo_artifacts, hpo_trials
 from trackers.sql.query_limit import is_worded_by_a_user, too_slow
@@ -47,6 +48,7 @@ class SqlTracker:
         self._started = 0
         self._search: Search | None = None
         self._answers = Answers(database.stamp)
+        self._known = KnownRuns(database.stamp)
 
     def experiment(self, name: str, artifact_location: str | None = None) -> str:
         """The id of the experiment of that name, made if missing."""
@@ -81,7 +83,9 @@ class SqlTracker:
         query = replace(query, order=tuple(query.order))
         if query.points_of is not None:  # there may be millions
             return self._found(query)
-        return self._answer(query, lambda: self._found(query))
+        if query.datasets or not self._database.read_only:
+            return self._answer(query, lambda: self._found(query))
+        return self._answer(query, lambda: self._known.through(lambda known: self._found(query, known)))
 
     def _answer(self, question: Hashable, ask: Callable[[], Sequence[Run]]) -> Sequence[Run]:
         """Who writes is always told anew; who only reads may ask the same many times."""
@@ -92,11 +96,18 @@ class SqlTracker:
         with self._database.read() as connection:
             return load_runs(connection, layout, [run_id], datasets=True)
 
-    def _found(self, query: Query) -> Sequence[Run]:
+    def _found(self, query: Query, known: Mapping[str, Run] | None = None) -> Sequence[Run]:
+        """The answer, with runs that are known already; those have neither points nor data sets."""
         layout = self._layout()
         with self._database.read() as connection:
             ids = self._ids(connection, layout, query)
-            return load_runs(connection, layout, ids, query.points_of, datasets=query.datasets)
+            of_memory = {run_id: run for run_id in ids if (run := known.get(run_id)) is not None} if known else {}
+            new = [run_id for run_id in ids if run_id not in of_memory] if of_memory else ids
+            read = load_runs(connection, layout, new, query.points_of, datasets=query.datasets)
+        if not of_memory:
+            return read
+        of_memory |= {run.id: run for run in read}
+        return [of_memory[run_id] for run_id in ids if run_id in of_memory]
 
     def _ids(self, connection: sa.Connection, layout: Layout, query: Query) -> Sequence[str]:
         search = self._search
