@@ -4,11 +4,12 @@ from trackers.errors import UpgradeFailed
 from trackers.upgraded import Backup, Upgraded
 
 
-def upgrade_store(uri: str, *, backup: Backup = Backup.MUST) -> Upgraded:
+def upgrade_store(uri: str, *, backup: Backup = Backup.MUST, compact: bool = False) -> Upgraded:
     """Upgrades the database at a URI, unless it is at that revision already. Several at once: one does it, all get on.
 
     A backup is made first: of a SQLite file beside it, of a PostgreSQL database by `pg_dump`. UpgradeFailed, the
-    database as it was, where MLflow is missing or fails; StoreUnavailable where the database cannot be opened.
+    database as it was, where MLflow is missing or fails; StoreUnavailable where the database cannot be opened, or its
+    disk is too small. With `compact`, the tables of a SQLite file with sweeps of ours are laid out as in a new one.
     """
     if uri.startswith(("sqlite:", "sqlite+pysqlite:")):
         import sqlalchemy as sa
@@ -19,7 +20,7 @@ def upgrade_store(uri: str, *, backup: Backup = Backup.MUST) -> Upgraded:
         place = SqlitePlace(sqlite_path(sa.make_url(uri)))
         place.wait_at_most(PATIENCE)
         try:
-            return upgrade_sqlite(place, backup=backup)
+            return upgrade_sqlite(place, backup=backup, compact=compact)
         finally:
             place.close()
     if uri.startswith("postgres"):

@@ -16,10 +16,12 @@ class Backup(StrEnum):
 class Upgraded:
     """The database, without a password; its revision before and after, the same where there was nothing to do.
 
-    `backup` is where it was saved before, '' where it was not.
+    `backup` is where it was saved before, '' where it was not. `sizes` are its bytes before and after where its tables
+    were laid out compactly.
     """
 
     database: str
     before: str
     after: str
     backup: str = ""
+    sizes: tuple[int, int] | None = None

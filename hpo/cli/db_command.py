@@ -7,6 +7,7 @@ import click
 
 from hpo.cli import options
 from hpo.cli.options import Shared
+from trackers.upgraded import Backup, Upgraded
 
 log = logging.getLogger(__name__)
 FORMS = ("mlflow2",)
@@ -23,9 +24,10 @@ def command() -> None:
 def upgrade(shared: Shared, *, no_backup: bool) -> None:
     """Bring the database to the revision of the MLflow that is installed; MLflow itself does it.
 
-    A sweep never needs this, and MLflow's own tools may. A backup is made first: FILE.REVISION.TIME.bak beside a SQLite
-    file, DATABASE.REVISION.TIME.dump by pg_dump here for PostgreSQL. Where anything goes wrong the database stays as it
-    was. Refused (exit 5) while a sweep is running in it.
+    A sweep never needs this, and MLflow's own tools may. A SQLite file with sweeps that takes more room than a new one
+    would is laid out as those are. A backup is made first: FILE.REVISION.TIME.bak beside a SQLite file,
+    DATABASE.REVISION.TIME.dump by pg_dump here for PostgreSQL. Where anything goes wrong the database stays as it was.
+    Refused (exit 5) while a sweep is running in it.
     """
     from hpo.cli import output
     from hpo.cli.stores import require_store
@@ -33,20 +35,28 @@ def upgrade(shared: Shared, *, no_backup: bool) -> None:
     from trackers.opening import open_store
     from trackers.sql import mlflow_revisions
     from trackers.upgrade import upgrade_store
-    from trackers.upgraded import Backup
 
     require_store(shared)
     with open_store(shared.tracker, read_only=True) as store:
         check_none_is_driven(store)
     log.info("MLflow here works with revision %s", mlflow_revisions.head() or "none: it is not installed")
-    done = upgrade_store(shared.tracker, backup=Backup.NONE if no_backup else Backup.MUST)
+    done = upgrade_store(shared.tracker, backup=Backup.NONE if no_backup else Backup.MUST, compact=True)
     if shared.format != "table":
-        output.show_data({"from": done.before, "to": done.after, "backup": done.backup or None}, shared)
-    elif done.before == done.after:
-        output.write(f"{done.database} is at revision {done.after} already; nothing to do", shared)
+        sizes = dict(zip(("before", "after"), done.sizes, strict=True)) if done.sizes else None
+        told = {"from": done.before, "to": done.after, "backup": done.backup or None, "bytes": sizes}
+        output.show_data(told, shared)
     else:
-        saved = f"; backup: {done.backup}" if done.backup else ""
-        output.write(f"upgraded {done.database} from revision {done.before} to {done.after}{saved}", shared)
+        output.write(_said(done), shared)
+
+
+def _said(done: Upgraded) -> str:
+    is_behind = done.before != done.after
+    if not is_behind and done.sizes is None:
+        return f"{done.database} is at revision {done.after} already; nothing to do"
+    what = f"upgraded {done.database} from revision {done.before} to {done.after}" if is_behind else done.database
+    smaller = "{1:.1f} MB instead of {0:.1f}".format(*(size / 1e6 for size in done.sizes)) if done.sizes else ""
+    takes = f"{', which' if is_behind else ''} takes {smaller}" if smaller else ""
+    return f"{what}{takes}{f'; backup: {done.backup}' if done.backup else ''}"
 
 
 @command.command("export")

@@ -1,4 +1,5 @@
-"""Upgrades a SQLite file to the installed MLflow's revision: on a copy, which then takes its place in one transaction.
+"""Upgrades a SQLite file to the installed MLflow's revision, and to the tables of a new file: on a copy, which then
+takes its place in one transaction.
 
 MLflow's migrations of SQLite are no transaction: one that fails, or is killed, leaves tables half copied, and rows
 that others write meanwhile are lost. So the file itself is touched once, when everything else is done, while our lock
@@ -7,6 +8,7 @@ keeps our own writers away; what other programs write in between is noticed, and
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -14,9 +16,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from trackers.errors import TrackerError, UpgradeFailed
+from trackers.errors import StoreFull, TrackerError, UpgradeFailed
 from trackers.failpoints import reach
 from trackers.sql import mlflow_revisions, sqlite_faults
+from trackers.sql.compact import lay_out_compactly, roomy_tables
 from trackers.sql.guard import CORE, inspect_layout
 from trackers.sql.mlflow_command import check_can_upgrade, upgrade_by_mlflow
 from trackers.sql.sqlite_place import SqlitePlace
@@ -28,29 +31,27 @@ BACKUP = ".bak"
 """How the name of a backup ends."""
 
 
-def upgrade_sqlite(place: SqlitePlace, *, backup: Backup = Backup.MUST) -> Upgraded:
-    """Upgrades the file where it is behind; the backup is named `<file>.<revision>.<time>.bak`.
+def upgrade_sqlite(place: SqlitePlace, *, backup: Backup = Backup.MUST, compact: bool = False) -> Upgraded:
+    """Upgrades the file where it is behind, and where `compact` asks for it lays its tables out as in a new file.
 
-    Raises UpgradeFailed, or StoreUnavailable for the disk; then the file is as it was.
+    The backup is named `<file>.<revision>.<time>.bak`. Raises UpgradeFailed, or StoreUnavailable for the disk; then the
+    file is as it was.
     """
     place.check()
     head = mlflow_revisions.head()
-    revision = revision_of(place.path)
-    if revision == head:
-        return Upgraded(place.shown, revision, revision)
-    check_can_upgrade(revision, place.shown)
+    with _reported(place.path), contextlib.closing(_connected(place.path, mode="ro")) as reader:
+        revision = _revision(reader)
+        if revision == head and not (compact and _may_be_smaller(reader)):
+            return Upgraded(place.shown, revision, revision)
+    if revision != head:
+        check_can_upgrade(revision, place.shown)
     place.check_writable()
     with place.exclusive(), _reported(place.path), contextlib.closing(_connected(place.path)) as live:
         revision = _revision(live)  # another process may have upgraded it while we waited
-        if revision == head:
+        compact = compact and _may_be_smaller(live)
+        if revision == head and not compact:
             return Upgraded(place.shown, revision, revision)
-        return _upgraded(place, live, revision, backup=backup)
-
-
-def revision_of(path: Path) -> str:
-    """MLflow's revision of a SQLite file."""
-    with _reported(path), contextlib.closing(_connected(path, mode="ro")) as connection:
-        return _revision(connection)
+        return _upgraded(place, live, revision, backup=backup, compact=compact)
 
 
 def backups_of(path: Path) -> list[Path]:
@@ -63,9 +64,13 @@ def copies_of(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f".{path.name}.*{COPY}*"))
 
 
-def _upgraded(place: SqlitePlace, live: sqlite3.Connection, revision: str, *, backup: Backup) -> Upgraded:
+def _upgraded(
+    place: SqlitePlace, live: sqlite3.Connection, revision: str, *, backup: Backup, compact: bool
+) -> Upgraded:
     for left in copies_of(place.path):  # whoever made them is dead: the lock is ours
         left.unlink(missing_ok=True)
+    size = _size(live)
+    _check_room(place.path, size, keeps=backup is not Backup.NONE, compact=compact)
     copy = place.path.with_name(f".{place.path.name}.{os.getpid()}{COPY}")
     try:
         seen = _version(live)
@@ -73,7 +78,10 @@ def _upgraded(place: SqlitePlace, live: sqlite3.Connection, revision: str, *, ba
         kept = None if backup is Backup.NONE else _kept(place.path, revision, copy)
         reach("upgrade.saved")
         try:
-            upgrade_by_mlflow(f"sqlite:///{copy}")
+            if revision != mlflow_revisions.head():
+                upgrade_by_mlflow(f"sqlite:///{copy}")
+            if compact:
+                _make_compact(copy)
             _check(place, live, copy)
             reach("upgrade.before_swap")
             _swap(live, copy, seen, place.shown)
@@ -82,7 +90,9 @@ def _upgraded(place: SqlitePlace, live: sqlite3.Connection, revision: str, *, ba
                 kept.unlink(missing_ok=True)  # the file is as it was, so nothing is to be restored from it
             raise
         reach("upgrade.swapped")
-        return Upgraded(place.shown, revision, _revision(live), str(kept or ""))
+        return Upgraded(
+            place.shown, revision, _revision(live), str(kept or ""), (size, _size(live)) if compact else None
+        )
     except TrackerError as error:
         raise type(error)(f"{place.shown} was left as it was, at revision {revision}: {error}") from error
     finally:
@@ -113,9 +123,49 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
 
+def _size(connection: sqlite3.Connection) -> int:
+    """The bytes of a database, whatever lies in its log yet."""
+    [pages], [size] = (connection.execute(f"PRAGMA {what}").fetchone() for what in ("page_count", "page_size"))
+    return int(pages) * int(size)
+
+
+def _may_be_smaller(connection: sqlite3.Connection) -> bool:
+    """Whether the file has our tables beside such as MLflow makes; what MLflow alone wrote is left as it is."""
+    ours = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'hpo_sweeps'").fetchone()
+    return ours is not None and bool(roomy_tables(connection))
+
+
+def _check_room(path: Path, size: int, *, keeps: bool, compact: bool) -> None:
+    """StoreFull where the disk cannot hold what is there at once: the copy, the log of the swap, the backup, and twice
+    the tables that are laid out anew."""
+    wanted = size * (2 + keeps + 2 * compact)
+    free = shutil.disk_usage(path.parent).free
+    if free < wanted:
+        text = (
+            f"it takes {wanted / 1e6:.0f} MB on {path.parent} for a while, and {free / 1e6:.0f} MB are free; free space"
+        )
+        raise StoreFull(text, str(path.parent))
+
+
+def _make_compact(copy: Path) -> None:
+    """Lays the tables of the copy out anew, and lets go of the room that they took."""
+    lay_out_compactly(copy)
+    part = copy.with_name(f"{copy.name}.part")
+    _create_empty(part)
+    with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        connection.execute("PRAGMA analysis_limit = 400")
+        connection.execute("ANALYZE")  # what was known of the tables went with them
+        connection.execute("VACUUM INTO ?", (str(part),))
+    part.replace(copy)
+
+
+def _create_empty(path: Path) -> None:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
 def _save(live: sqlite3.Connection, copy: Path) -> None:
     """A copy of the database for its owner alone, found whole."""
-    os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    _create_empty(copy)
     with contextlib.closing(sqlite3.connect(copy)) as target:
         live.backup(target)
         target.execute("PRAGMA journal_mode = DELETE")  # one file, that can be copied
