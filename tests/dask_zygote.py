@@ -10,7 +10,6 @@ import os
 import select
 import socket
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
@@ -18,6 +17,7 @@ from pathlib import Path
 
 WANTED = (
     "email.policy",
+    "forked_child",
     "importlib.metadata",
     "joblib.externals.loky.backend.popen_loky_posix",
     "distributed.deploy.local",
@@ -103,33 +103,30 @@ def serve(line: socket.socket, place: str) -> None:
     child = os.fork()
     if child == 0:
         line.close()
-        _be(settings, descriptors, place)
+        _end_with(settings, descriptors, place)
     for descriptor in descriptors:
         os.close(descriptor)
     _, status = os.waitpid(child, 0)
     line.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
+def _end_with(settings: Mapping[str, object], descriptors: list[int], place: str) -> None:
+    from forked_child import ends_with
+
+    ends_with(lambda: _be(settings, descriptors, place))
+
+
 def _be(settings: Mapping[str, object], descriptors: list[int], place: str) -> None:
-    code = 70
-    try:
-        os.setsid()
-        os.chdir(os.sep)
-        for number, descriptor in enumerate(descriptors):
-            os.dup2(descriptor, number)
-            os.close(descriptor)
-        sys.stdin = open(0, closefd=False)  # noqa: SIM115  # what stood there has read to its end
-        os.environ.clear()
-        os.environ.update(settings["environment"])  # type: ignore[call-overload]  # from JSON
-        sys.path[:] = settings["path"]  # type: ignore[assignment]  # from JSON
-        KINDS[str(settings["be"])](settings, place)
-        code = 0
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(code)
+    os.setsid()
+    os.chdir(os.sep)
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115  # what stood there has read to its end
+    os.environ.clear()
+    os.environ.update(settings["environment"])  # type: ignore[call-overload]  # from JSON
+    sys.path[:] = settings["path"]  # type: ignore[assignment]  # from JSON
+    KINDS[str(settings["be"])](settings, place)
 
 
 def warm_up() -> None:
@@ -165,4 +162,5 @@ def main(place: str) -> None:
 
 
 if __name__ == "__main__":
+    sys.path.append(str(Path(__file__).parent))
     main(sys.argv[1])

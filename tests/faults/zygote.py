@@ -7,12 +7,11 @@ Reads a line of JSON for each, `{"folder", "arguments", "environment", "stdout",
 import json
 import os
 import sys
-import traceback
-from contextlib import suppress
 from pathlib import Path
 
 
 def warm_up() -> None:
+    import forked_child  # noqa: F401
     import sklearn.dummy  # noqa: F401
     import skops.io  # noqa: F401
 
@@ -49,21 +48,11 @@ def be_driver(request: dict[str, object]) -> None:
 
 def forked(request: dict[str, object]) -> int:
     child = os.fork()
-    if child:
-        return child
-    code = 70
-    try:
-        be_driver(request)
-        code = 0
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError):
-                stream.flush()
-        os._exit(code)
+    if child == 0:
+        from forked_child import ends_with
+
+        ends_with(lambda: be_driver(request))
+    return child
 
 
 def main() -> None:
@@ -80,4 +69,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
+    sys.path.append(str(Path(__file__).parents[1]))
     main()
