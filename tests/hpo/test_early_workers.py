@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ from hpo.config.schema import SweepConfig
 from hpo.early_workers import EarlyWorkers
 from hpo.errors import ObjectiveError
 from hpo.executors.names import make_executor
+from hpo.executors.worker_source import WorkerKind
 from hpo.objective import Objective, TrialContext
 from hpo.search import run
 from hpo.space import Params
@@ -128,6 +130,41 @@ def test_none_are_started_where_trials_run_elsewhere_or_have_devices_of_their_ow
         early.start(config(parallel))
         assert early.take() is None
     assert not scratch_folders(folder)
+
+
+class Noting:
+    """In place of a WorkerSource: notes what it is asked to start."""
+
+    def __init__(self, noted: list[object], kind: WorkerKind) -> None:
+        noted += [kind.inner_threads, kind.asks]
+        self._noted = noted
+
+    def start_early(self, number: int, modules: Sequence[str]) -> None:
+        self._noted += [number, modules[-1]]
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+@pytest.mark.parametrize(
+    ("parallel", "kind"),
+    [
+        (LOKY, [1, "", 1]),
+        ("parallel: {n_jobs: 1, backend: loky, inner_threads: 3}\npruner: median\n", [3, "loss", 1]),
+        ("parallel: {n_jobs: 1000, backend: loky}\n", [1, "", 2]),
+    ],
+)
+def test_they_are_of_the_kind_that_the_search_takes_and_no_more_than_cores(
+    parallel: str, kind: list[object], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[object] = []
+    monkeypatch.setattr("hpo.executors.worker_source.WorkerSource", partial(Noting, noted))
+    monkeypatch.setattr("hpo.early_workers.usable_cores", lambda: 2)
+    with EarlyWorkers() as early:
+        early.start(config(parallel))
+        early.start(config(parallel))
+        assert (early.take() is None, early.take() is None) == (False, True)
+    assert noted == [*kind, "hpo.objectives.python_objective"]
 
 
 DRIVER = """
