@@ -13,8 +13,8 @@ import pytest
 from hpo.errors import ConfigError
 from hpo.executors.remote import driver_line, host_end
 from hpo.executors.remote.driver_line import DriverLine, Host, Setup
-from hpo.executors.remote.frames import LENGTH, BadFrame, Seal, length_of
-from hpo.executors.remote.handshake import NONCE, Identity, answer_to
+from hpo.executors.remote.frames import HANDSHAKE_LIMIT, LENGTH, BadFrame, Seal, length_of
+from hpo.executors.remote.handshake import NONCE, Identity, answer_to, frame_keys, nonce_of
 from hpo.executors.remote.host_end import Errand, HostEnd, Unreachable, connect
 from hpo.executors.remote.messages import Message, decoded, encoded
 
@@ -99,8 +99,17 @@ def test_a_host_that_knows_the_key_gets_its_setup_and_is_heard(line: DriverLine,
         guests.hosts[0].send("trial", ticket=1)
 
         assert end.receive() == {"say": "trial", "ticket": 1}
+        assert line.has_hosts
     guests.wait(lambda: guests.gone)
+    assert not line.has_hosts
     assert (guests.hosts[0].name, guests.gone) == (ME.host, guests.hosts)
+
+
+def test_what_a_host_sees_is_what_it_says_is_true(line: DriverLine) -> None:
+    end, _ = connect(Errand("127.0.0.1", line.port, KEY, 0.0), ME)
+    with closing(end):
+        end.send("hello", **ME.facts, sees={"driver": "no", "artifacts": True})
+        assert end.receive() == {"say": "setup", "sees": {"driver": False, "artifacts": True}}
 
 
 def test_a_host_with_another_key_gets_nothing(line: DriverLine, guests: Guests) -> None:
@@ -110,19 +119,30 @@ def test_a_host_with_another_key_gets_nothing(line: DriverLine, guests: Guests) 
     assert guests.hosts == []
 
 
-def test_a_host_finds_out_that_a_driver_does_not_know_the_key() -> None:
+@pytest.mark.parametrize(
+    ("magic", "key", "problem"),
+    [
+        ("hpo-slot", b"another key", "a frame is not signed as it must be"),
+        ("hpo-slot", KEY, "another driver listens there"),
+        ("ssh", KEY, "no driver of ours listens there"),
+    ],
+)
+def test_a_host_finds_out_who_is_not_its_driver(magic: str, key: bytes, problem: str) -> None:
+    """The second one signs what it says, and proves nothing."""
+    nonce = bytes(NONCE)
     with socket.create_server(("127.0.0.1", 0)) as server:
         errand = Errand("127.0.0.1", server.getsockname()[1], KEY, 0.0)
 
         def pretend() -> None:
             with closing(server.accept()[0]) as connection:
-                connection.sendall(Seal().packed(encoded("challenge", magic="hpo-slot", nonce="00" * NONCE), 8192))
-                connection.recv(8192)
-                connection.sendall(Seal(b"x" * 32).packed(encoded("proof", proof="00" * 32), 8192))
+                connection.sendall(Seal().packed(encoded("challenge", magic=magic, nonce=nonce.hex()), 8192))
+                if answer := connection.recv(8192):  # at once, as it is short
+                    to_host, _ = frame_keys(key, nonce, nonce_of(decoded(answer[LENGTH.size :])))
+                    connection.sendall(Seal(to_host).packed(encoded("proof", proof="00" * 32), 8192))
 
         thread = threading.Thread(target=pretend)
         thread.start()
-        with pytest.raises(Unreachable, match="a frame is not signed as it must be"):
+        with pytest.raises(Unreachable, match=problem):
             connect(errand, ME)
         thread.join()
 
@@ -132,6 +152,7 @@ def test_a_host_finds_out_that_a_driver_does_not_know_the_key() -> None:
     [
         b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
         b"\xff" * 5000,
+        LENGTH.pack(HANDSHAKE_LIMIT + 1),
         LENGTH.pack(0),
         LENGTH.pack(5) + b"12345",
         Seal().packed(encoded("answer"), 8192),
@@ -141,7 +162,10 @@ def test_a_host_finds_out_that_a_driver_does_not_know_the_key() -> None:
         Seal().packed(encoded("hello", **ME.facts), 8192),
     ],
 )
-def test_one_bad_frame_of_a_stranger_ends_the_connection(garbage: bytes, line: DriverLine, guests: Guests) -> None:
+def test_one_bad_frame_of_a_stranger_ends_the_connection_at_once(
+    garbage: bytes, line: DriverLine, guests: Guests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver_line, "SECONDS", 3600.0)
     with stranger(line) as connection:
         connection.sendall(garbage)
 
