@@ -86,7 +86,7 @@ def command(
     Code, environment and data are those on record: rebuilt, checked, found by their content. A registered model
     stands for the trial that it came from, a folder of `hpo export --project` for its trial. What came of it is put on
     record as a run below the trial's. Exit 0: the same. Exit 1: not the same, and the first thing that differs is
-    named. Exit 2: it cannot be run here, and why.
+    named; or there is no such trial, and stdout is empty. Exit 2: it cannot be run here, and why.
     """
     from hpo.cli.replay_view import show
     from hpo.cli.stores import artifact_places
