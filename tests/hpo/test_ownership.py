@@ -13,7 +13,7 @@ from hpo.driver import Driver
 from hpo.errors import SweepOwned
 from hpo.interruption import Interruption
 from hpo.ownership import Claimant, claimed
-from trackers.errors import StoreBusy, Superseded
+from trackers.errors import StoreBusy, StoreUnavailable, Superseded
 from trackers.opening import Store, open_store
 from trackers.ownership import Holder
 from trackers.records import Fence, RunStarted, SweepFacts
@@ -141,6 +141,47 @@ def test_who_takes_a_sweep_while_another_watches_it_is_the_one_named(store: Stor
 
     with pytest.raises(SweepOwned, match="is run by pid 77 on host far"):
         Claimant(store.ownership, SWEEP, "iris", 60, lambda: now[0], pause).claim(takeover=False)
+
+
+def test_a_sweep_that_is_given_back_while_it_is_watched_is_taken(store: Store, neighbour: Driver) -> None:
+    fence = store.ownership.claim(SWEEP, replace(neighbour, host="elsewhere").text, taking_from=None)
+
+    claim = Claimant(store.ownership, SWEEP, "iris", pause=lambda _: store.ownership.release(fence)).claim(
+        takeover=False
+    )
+
+    held = store.ownership.holder(SWEEP)
+    assert held is not None
+    assert held.token == claim.fence.token
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_who_takes_a_sweep_from_a_living_driver_ends_its_trials(
+    store: Store, neighbour: Driver, monkeypatch: pytest.MonkeyPatch, lives: bool
+) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr("hpo.processes.slot_processes.end_slots_of", ended.append)
+    store.ownership.claim(SWEEP, (neighbour if lives else replace(neighbour, start="1")).text, taking_from=None)
+
+    Claimant(store.ownership, SWEEP, "iris").claim(takeover=True)
+
+    assert ended == [neighbour.pid] * lives
+
+
+def test_a_sweep_that_could_not_be_given_back_is_taken_up_again_in_the_same_process(store: Store) -> None:
+    class Away:
+        """The store is away when the sweep is given back."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(store.ownership, name)
+
+        def release(self, fence: Fence) -> None:
+            raise StoreUnavailable("it is away")
+
+    with claimed(Away(), SWEEP, "iris"):  # type: ignore[arg-type]  # what it lacks, the real one has
+        pass
+    with claimed(store.ownership, SWEEP, "iris") as claim:
+        assert claim.died
 
 
 class Locked:

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from hpo.executors.remote.frames import LENGTH, SIGNATURE, BadFrame, Seal, length_of
-from hpo.executors.remote.handshake import Identity
+from hpo.executors.remote.handshake import NONCE, Identity, answer_to, frame_keys, nonce_of, proof_to
 from hpo.executors.remote.messages import (
     Message,
     decoded,
@@ -42,6 +42,23 @@ def test_a_frame_can_be_neither_altered_nor_repeated_nor_left_out() -> None:
     for wrong in (second, first[:-1] + b"x"):
         with pytest.raises(BadFrame):
             Seal(KEY).opened(wrong)
+
+
+def test_what_proves_one_side_of_one_connection_proves_nothing_else() -> None:
+    one, other = bytes(NONCE), b"1" * NONCE
+    proofs = [
+        proof
+        for given in ((KEY, one, other), (KEY, other, one), (KEY, one, one), (b"x" * 32, one, other))
+        for proof in (answer_to(*given), proof_to(*given), *(key.hex() for key in frame_keys(*given)))
+    ]
+
+    assert len(set(proofs)) == len(proofs)
+
+
+@pytest.mark.parametrize("nonce", ["", "00", "00" * (NONCE - 1), "00" * (NONCE + 1), "zz", 7])
+def test_a_random_number_has_its_length(nonce: object) -> None:
+    with pytest.raises(ValueError, match=r"random|hexadecimal"):
+        nonce_of({"nonce": nonce})
 
 
 def test_a_frame_that_is_too_long_is_neither_sent_nor_read() -> None:
