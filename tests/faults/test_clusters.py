@@ -211,6 +211,21 @@ def test_a_second_ctrl_c_ends_trials_at_once_and_they_wait(sweep_folder, start_d
 
 
 @SLOW
+def test_ctrl_c_ends_the_driver_at_once_while_a_cluster_is_made(sweep_folder, fork_driver, wait_for, living) -> None:
+    made, forever = sweep_folder.path / "begun", "import time\ndef forever():\n    open('begun', 'w').close()\n    "
+    (sweep_folder.path / "registering.py").write_text(f"{forever}time.sleep(3600)\n")
+    sweep_folder.write(parallel=parallel("joblib:loky", register="registering:forever"))
+    driver = fork_driver()
+    wait_for(made.exists)
+
+    driver.send_group(signal.SIGINT)
+
+    assert driver.wait(20) == 130, driver.stderr  # it would be given up after 60
+    assert sweep_folder.states() == []
+    wait_for(lambda: not living(sweep_folder.path))
+
+
+@SLOW
 def test_two_sweeps_share_a_cluster(new_folder, wait_for, dask_cluster) -> None:
     folders = [new_folder(name) for name in ("one", "two")]
     for folder in folders:

@@ -125,7 +125,8 @@ def joblib_placement(backend: str, cluster: Cluster, search_path: Sequence[str] 
     """A backend of joblib, held by a process of its own; what `register` names is looked for in `search_path` first."""
     asked = {"backend": backend, "register": cluster.register}
     seconds = FINDING if backend in ON_THIS_MACHINE else MAKING  # Spark starts a virtual machine, and perhaps a cluster
-    return PlacementProcess(f"{__name__}:{JoblibPlacement.__name__}", asked, search_path, seconds=seconds)
+    kind = f"{__name__}:{JoblibPlacement.__name__}"
+    return PlacementProcess(kind, asked, search_path, seconds=seconds, is_over=cluster.is_over)
 
 
 def _raise_errors(backend: Any) -> None:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -16,6 +16,7 @@ from typing import IO
 
 from hpo.errors import ClusterUnavailable, ConfigError
 from hpo.executors.remote.placement import LOST, PilotReport, Placement
+from hpo.processes.family import below, see_off
 
 MAKING = 120.0
 """Seconds within which a local cluster has to be made."""
@@ -38,6 +39,12 @@ _ERRORS: Mapping[str, type[ConfigError | ClusterUnavailable]] = {
     "ClusterUnavailable": ClusterUnavailable,
 }
 _Said = Mapping[str, object]
+_IsOver = Callable[[], bool]
+
+
+class _NotWanted(ClusterUnavailable):
+    def __init__(self) -> None:
+        super().__init__("the sweep has ended")
 
 
 class PlacementProcess:
@@ -45,13 +52,21 @@ class PlacementProcess:
 
     `kind` is module:class of a Placement, made there with `settings` (plain JSON values) by name, within `seconds`.
     `search_path` comes first when modules are imported there. What the library prints goes into a file, whose end is
-    told where it dies; that and its temporary files go when this is closed.
+    told where it dies; that and its temporary files go when this is closed. Once `is_over` says that somebody wants an
+    end nothing is made any more, and what is being made is killed; no error is raised for that but by `place`.
     """
 
     def __init__(
-        self, kind: str, settings: Mapping[str, object], search_path: Sequence[str] = (), *, seconds: float = FINDING
+        self,
+        kind: str,
+        settings: Mapping[str, object],
+        search_path: Sequence[str] = (),
+        *,
+        seconds: float = FINDING,
+        is_over: _IsOver = lambda: False,
     ) -> None:
         self._seconds = seconds
+        self._is_over = is_over
         self._path = [*search_path, *(entry for entry in sys.path if entry not in search_path)]
         self._folder = tempfile.TemporaryDirectory(prefix="hpo-", ignore_cleanup_errors=True)
         self._order = {"kind": kind, "settings": dict(settings), "folder": self._folder.name}
@@ -60,6 +75,8 @@ class PlacementProcess:
         self._is_closed = threading.Event()
         try:
             self._child = self._start()
+        except _NotWanted:
+            return
         except BaseException:
             self._folder.cleanup()
             raise
@@ -67,6 +84,8 @@ class PlacementProcess:
     @property
     def address(self) -> str:
         """The address of this machine under which the cluster's hosts reach it."""
+        if self._child is None and self._is_over():
+            return "127.0.0.1"  # nobody will come
         if self._child is None:
             raise ClusterUnavailable("the cluster is gone")
         if self._child.why_no_address:
@@ -80,7 +99,7 @@ class PlacementProcess:
             self._child = self._start()
         if self._is_closed.is_set():  # by another thread, meanwhile
             self._child.close()
-            raise ClusterUnavailable("the sweep has ended")
+            raise _NotWanted
         self._child.place(errand, count)
 
     def ended(self) -> Sequence[PilotReport]:
@@ -100,7 +119,7 @@ class PlacementProcess:
 
     def _start(self) -> "_Child":
         log = Path(self._folder.name) / "cluster.log"
-        return _Child(self._path, self._order, log, self._seconds, self._is_closed)
+        return _Child(self._path, self._order, log, self._seconds, lambda: self._is_closed.is_set() or self._is_over())
 
     def _bury(self) -> None:
         if self._child is not None and self._child.is_dead:
@@ -112,8 +131,10 @@ class PlacementProcess:
 
 class _Child:
     def __init__(
-        self, path: Sequence[str], order: Mapping[str, object], log: Path, seconds: float, is_over: threading.Event
+        self, path: Sequence[str], order: Mapping[str, object], log: Path, seconds: float, is_over: _IsOver
     ) -> None:
+        if is_over():
+            raise _NotWanted
         self.out = 0
         self._log = log
         self._said: SimpleQueue[_Said | None] = SimpleQueue()
@@ -163,9 +184,11 @@ class _Child:
         self._listener.join(LAST_SECONDS)
 
     def _kill(self) -> None:
+        started = below(self._process.pid)
         with suppress(OSError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        see_off(started, 0.0)
 
     def _send(self, what: object) -> None:
         try:
@@ -175,15 +198,15 @@ class _Child:
         except OSError as error:
             raise ClusterUnavailable(f"the process that holds the cluster ended: {self._last_words()}") from error
 
-    def _wait_until_made(self, seconds: float, is_over: threading.Event) -> None:
+    def _wait_until_made(self, seconds: float, is_over: _IsOver) -> None:
         deadline, said = time.monotonic() + seconds, None
         while True:
             with suppress(Empty):
                 said = self._said.get(timeout=LOOK)
                 break
-            if is_over.is_set():
+            if is_over():
                 self._kill()
-                raise ClusterUnavailable("the sweep has ended")
+                raise _NotWanted
             if time.monotonic() > deadline:
                 self._kill()
                 raise ClusterUnavailable(f"there is no cluster after {seconds:.0f} s: {self._last_words()}")

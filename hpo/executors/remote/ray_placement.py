@@ -18,6 +18,7 @@ from hpo.executors.remote.placement_process import MAKING, PlacementProcess
 from hpo.executors.remote.sent_pilot import sent_pilot
 from hpo.executors.remote.sockets import own_address_towards
 from hpo.failure_text import failure_line
+from hpo.processes.family import below, see_off
 
 CLIENT = "ray://"
 OBJECT_STORE = 80 * 2**20
@@ -25,6 +26,10 @@ OBJECT_STORE = 80 * 2**20
 
 LONGEST_FOLDER = 40
 """Characters: Ray makes sockets there, whose paths may have 107, and adds 67 itself. Else its logs stay in /tmp/ray."""
+
+
+FAREWELL = 2.0
+"""Seconds that processes of a cluster of our own have to notice that it is over; they take a tenth of that."""
 
 
 class RayPlacement:
@@ -39,6 +44,7 @@ class RayPlacement:
         self._pilots: list[Any] = []
         self._cpus, self._gpus = cpus or 1, gpus
         self._ray: Any = None
+        self._is_own = address is None
         if address is None:
             _keep_to_this_machine(self._folder)
         try:
@@ -79,7 +85,9 @@ class RayPlacement:
     def close(self) -> None:
         """Disconnects, by which Ray ends what runs; a local cluster ends with it."""
         if self._ray is not None:
+            started = below(os.getpid()) if self._is_own else []
             self._ray.shutdown()
+            see_off(started, FAREWELL)  # Ray itself waits for some: the others would go on writing into the folder
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _make(self, slots: int) -> None:
@@ -125,7 +133,7 @@ def ray_placement(cluster: Cluster, slots: int) -> Placement:
     """A Ray cluster, held by a process of its own."""
     asked = {"address": cluster.address, "slots": slots, "cpus": cluster.share.cpus, "gpus": cluster.share.gpus}
     # also to find one: Ray's client tries for 60 s, and the head's server for it may take 30 s more
-    return PlacementProcess(f"{__name__}:{RayPlacement.__name__}", asked, seconds=MAKING)
+    return PlacementProcess(f"{__name__}:{RayPlacement.__name__}", asked, seconds=MAKING, is_over=cluster.is_over)
 
 
 def _parts(address: str) -> tuple[str, int]:

@@ -21,6 +21,7 @@ from hpo.executors.devices import Share
 from hpo.executors.names import make_executor
 from hpo.executors.remote.cluster import Cluster
 from hpo.objective import TrialContext
+from hpo.processes.slot_processes import is_alive
 from hpo.trial import Goal, Outcome, State, Trial
 
 pytest.importorskip("ray")
@@ -103,6 +104,15 @@ def ray_worker_above(pid: int) -> psutil.Process:
     pytest.fail("no process of ray is above")
 
 
+def listened_at(process: psutil.Process) -> list[str]:
+    """Addresses; none where it has ended meanwhile, as idle workers of Ray do."""
+    try:
+        connections = process.net_connections("inet")
+    except psutil.NoSuchProcess:
+        return []
+    return [connection.laddr.ip for connection in connections if connection.status == psutil.CONN_LISTEN]
+
+
 def devices(params: Mapping[str, object], trial: TrialContext) -> float:
     trial.set_tag("sees", os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
     trial.set_tag("threads", os.environ["OMP_NUM_THREADS"])
@@ -171,12 +181,7 @@ def test_a_local_cluster_deals_gpus_listens_on_loopback_alone_and_goes_when_clos
     for number in range(2):
         executor.submit(trial(number, path=str(path)))
     processes = psutil.Process().children(recursive=True)
-    listening = [
-        connection.laddr.ip
-        for process in processes
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    ]
+    listening = [address for process in processes for address in listened_at(process)]
     path.unlink()
     outcomes = ended(executor, 2)
     executor.close()
@@ -187,7 +192,7 @@ def test_a_local_cluster_deals_gpus_listens_on_loopback_alone_and_goes_when_clos
     if hasattr(os, "sched_getaffinity"):  # Ray counts CPUs and binds nobody
         assert {outcome.tags["processors"] for outcome in outcomes} == {str(sorted(os.sched_getaffinity(0)))}
     assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
-    until(lambda: not any(process.is_running() and process.status() != "zombie" for process in processes))
+    assert not [process for process in processes if is_alive(process.pid)]
     assert list(short.iterdir()) == []
     short.rmdir()
 
