@@ -17,6 +17,9 @@ NAMED_BY_THE_ENVIRONMENT = ("HPO_TRACKER", "MLFLOW_TRACKING_URI", "MLFLOW_REGIST
 # hundreds of processes are started: each of them would compile the project's sources once more
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# a model of 150 rows takes 30 times as much CPU by two threads that wait for each other as by one
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # thousands of tests are collected, of which nothing is garbage: looking for it takes a third of that time
 gc.disable()
 
@@ -48,6 +51,7 @@ closed_mlflow_server = _mlflow.closed_mlflow_server  # type: ignore[attr-defined
 mlflow_proxy = _mlflow.mlflow_proxy  # type: ignore[attr-defined]
 fresh_name = _mlflow.fresh_name  # type: ignore[attr-defined]
 
+_beside("waiting")
 _beside("process_placement")
 _beside("dask_zygote")
 _dask = _beside("dask_processes")
