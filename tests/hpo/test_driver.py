@@ -5,10 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from waiting import until
 
 from hpo.driver import Driver, Life, life_of, login_name
 
@@ -26,13 +27,6 @@ def driver_of(pid: int) -> Driver:
     from hpo import driver
 
     return replace(Driver.here(), pid=pid, start=driver._start_of(pid) or "")
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 def test_this_process_lives() -> None:

@@ -3,11 +3,11 @@
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from waiting import until
 
 from hpo.driver import Driver
 from hpo.errors import SweepOwned
@@ -36,13 +36,6 @@ def neighbour() -> Iterator[Driver]:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         yield replace(Driver.here(), pid=process.pid, start=driver._start_of(process.pid) or "")
         process.kill()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 def test_a_sweep_is_held_inside_the_block_only(store: Store) -> None:

@@ -6,11 +6,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs/manifests/slurm"
@@ -51,13 +50,6 @@ def objective(params, trial):
         time.sleep(0.01)
     return params["x"]
 """
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def program(path: Path, text: str) -> None:

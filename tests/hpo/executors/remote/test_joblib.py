@@ -10,6 +10,7 @@ import joblib
 import psutil
 import pytest
 from joblib._parallel_backends import LokyBackend, ThreadingBackend
+from waiting import until
 
 from hpo.errors import ClusterUnavailable, ConfigError
 from hpo.executor import Executor
@@ -55,13 +56,6 @@ def run(executor: Executor, number: int) -> Outcome:
     executor.submit(Trial(number, {"x": number}, seed=0))
     (outcome,) = executor.wait(PATIENCE)
     return outcome
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened in time"
-        time.sleep(0.02)
 
 
 def reports_of(placement: JoblibPlacement, count: int) -> list[PilotReport]:

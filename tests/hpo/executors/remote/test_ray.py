@@ -14,6 +14,7 @@ import cloudpickle
 import psutil
 import pytest
 from ray_processes import Nodes
+from waiting import until
 
 from hpo.errors import ClusterUnavailable
 from hpo.executor import Executor
@@ -58,13 +59,6 @@ def make(tmp_path: Path) -> Iterator[Make]:
     yield make
     for executor in made:
         executor.close()
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened in time"
-        time.sleep(0.02)
 
 
 def trial(number: int, **params: object) -> Trial:
@@ -130,6 +124,11 @@ ray.init(address={address!r}, log_to_driver=False, logging_level="ERROR")
 print("inside", int(ray.cluster_resources()["CPU"]))
 """
 
+CALLING = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # so that it keeps to loopback, too
+    "RAY_gcs_server_port_wait_time_s": "5",  # tries of whoever is refused: Ray has 20, a second each
+}
+
 
 def call(address: str, **environment: str) -> str:
     """What a client of a cluster says, in a process of its own that Ray may end."""
@@ -137,7 +136,7 @@ def call(address: str, **environment: str) -> str:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**kept, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", **environment},  # so that it keeps to loopback, too
+        env={**kept, **CALLING, **environment},
         check=False,
         capture_output=True,
         text=True,

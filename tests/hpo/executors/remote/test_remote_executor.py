@@ -17,6 +17,7 @@ import cloudpickle
 import psutil
 import pytest
 from process_placement import ProcessPlacement
+from waiting import until
 
 from hpo.errors import ClusterUnavailable, ConfigError, ObjectiveError
 from hpo.executors.limits import Limits
@@ -55,13 +56,6 @@ def make(tmp_path: Path) -> Iterator[Make]:
     yield make
     for executor in made:
         executor.close()
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened in time"
-        time.sleep(0.01)
 
 
 def one(executor: RemoteExecutor, trial: Trial) -> Outcome:

@@ -3,12 +3,13 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import cloudpickle
 import psutil
 import pytest
+from waiting import until
 
 from hpo.executor import Executor
 from hpo.executors.names import make_executor
@@ -51,13 +52,6 @@ def executor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Execut
     )
     yield executor
     executor.close()
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened in time"
-        time.sleep(0.05)
 
 
 def ended(executor: Executor, count: int) -> list[Outcome]:
