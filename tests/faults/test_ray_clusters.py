@@ -4,11 +4,15 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from ray_processes import Nodes
+
+from hpo.processes.slot_processes import is_alive
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -70,6 +74,30 @@ def test_nothing_survives_a_driver_that_is_killed(
     wait_for(lambda: not living(sweep_folder.path))
     assert [path.name for path in folder.iterdir() if not path.name.startswith("hpo-scratch-")] == []
     shutil.rmtree(folder)
+
+
+def test_ctrl_c_ends_the_driver_at_once_while_its_cluster_is_made(
+    sweep_folder: Any, start_driver: Callable[[], Any], wait_for: Wait
+) -> None:
+    sweep_folder.write(parallel={"n_jobs": 2, "backend": "ray", "window": 4})
+    driver = start_driver()
+    wait_for(lambda: "raylet" in names_below(driver.pid), PATIENCE)
+    below = psutil.Process(driver.pid).children(recursive=True)
+
+    driver.send_group(signal.SIGINT)
+
+    assert driver.wait(PATIENCE) == 130, driver.stderr
+    assert sweep_folder.states() == []
+    assert not [process for process in below if is_alive(process.pid)]
+
+
+def names_below(pid: int) -> list[str]:
+    """The names of a process's children and theirs; of those that end meanwhile, nothing."""
+    names = []
+    for process in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            names.append(process.name())
+    return names
 
 
 def test_sigterm_ends_the_driver_as_ever_whatever_ray_makes_of_it(
