@@ -97,6 +97,11 @@ class Forked:
         """A signal to its process group, as a terminal does."""
         os.killpg(self.pid, number)
 
+    def kill9(self) -> None:
+        """SIGKILL to the driver alone, and its end awaited."""
+        self.send(signal.SIGKILL)
+        self.wait()
+
     def wait(self, seconds: float = SECONDS) -> int:
         """Its exit code, as a shell has it."""
         until(lambda: self.has_ended, seconds, "the driver's end")

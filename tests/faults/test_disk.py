@@ -78,12 +78,12 @@ def complete(sweep_folder: object) -> set[int]:
 
 
 def test_a_full_disk_loses_nothing_and_names_path_and_remedy(
-    sweep_folder, start_driver: Callable[..., object], wait_for: Callable[..., None], small_disk: SmallDisk
+    sweep_folder, fork_driver: Callable[..., object], wait_for: Callable[..., None], small_disk: SmallDisk
 ) -> None:
     """F10."""
     folder = on_disk(sweep_folder, small_disk)
     folder.hold(3)
-    driver = start_driver(environment=QUICK)
+    driver = fork_driver(environment=QUICK)
     wait_for(lambda: folder.held(3))
     small_disk.fill()
     folder.release(3)
@@ -100,7 +100,7 @@ def test_a_full_disk_loses_nothing_and_names_path_and_remedy(
     small_disk.free()
     assert printed(driver) <= complete(folder)
     assert folder.integrity() == "ok"
-    again = start_driver()
+    again = fork_driver()
     assert again.wait() == 0, again.stderr
     assert "1 result that the store had refused before are on record now" in again.stderr
     assert folder.states() == ["COMPLETE"] * 6
@@ -110,12 +110,12 @@ def test_a_full_disk_loses_nothing_and_names_path_and_remedy(
 
 
 def test_a_disk_that_is_freed_in_time_costs_nothing(
-    sweep_folder, start_driver: Callable[..., object], wait_for: Callable[..., None], small_disk: SmallDisk
+    sweep_folder, fork_driver: Callable[..., object], wait_for: Callable[..., None], small_disk: SmallDisk
 ) -> None:
     """F10."""
     folder = on_disk(sweep_folder, small_disk)
     folder.hold(2)
-    driver = start_driver(environment=LONG)
+    driver = fork_driver(environment=LONG)
     wait_for(lambda: folder.held(2))
     small_disk.fill()
     folder.release(2)
@@ -128,12 +128,12 @@ def test_a_disk_that_is_freed_in_time_costs_nothing(
 
 
 def test_sigterm_ends_the_waiting_for_space_and_keeps_what_ended(
-    sweep_folder, start_driver: Callable[..., object], wait_for: Callable[..., None], small_disk: SmallDisk
+    sweep_folder, fork_driver: Callable[..., object], wait_for: Callable[..., None], small_disk: SmallDisk
 ) -> None:
     """F10, F2."""
     folder = on_disk(sweep_folder, small_disk)
     folder.hold(1)
-    driver = start_driver(environment=LONG)
+    driver = fork_driver(environment=LONG)
     wait_for(lambda: folder.held(1))
     small_disk.fill()
     folder.release(1)
@@ -143,27 +143,27 @@ def test_sigterm_ends_the_waiting_for_space_and_keeps_what_ended(
     driver.send(signal.SIGTERM)
     assert driver.wait() == 75
     small_disk.free()
-    assert start_driver().wait() == 0
+    assert fork_driver().wait() == 0
     assert folder.executions() == dict.fromkeys(range(6), 1)
 
 
 def test_a_disk_that_is_full_from_the_start_is_named(
-    sweep_folder, start_driver: Callable[..., object], small_disk: SmallDisk
+    sweep_folder, fork_driver: Callable[..., object], small_disk: SmallDisk
 ) -> None:
     """F10."""
     folder = on_disk(sweep_folder, small_disk)
     small_disk.fill()
-    driver = start_driver(environment=QUICK)
+    driver = fork_driver(environment=QUICK)
     assert driver.wait() == 75
     assert f"no space left on {small_disk.path}" in driver.stderr.splitlines()[-1]
     assert folder.ledger() == []
     assert not folder.database.exists()
     small_disk.free()
-    assert start_driver().wait() == 0
+    assert fork_driver().wait() == 0
 
 
 def test_a_full_disk_of_artifacts_fails_the_trial_and_the_sweep_goes_on(
-    sweep_folder, start_driver: Callable[..., object], wait_for: Callable[..., None], small_disk: SmallDisk
+    sweep_folder, fork_driver: Callable[..., object], wait_for: Callable[..., None], small_disk: SmallDisk
 ) -> None:
     """F11."""
     sweep_folder.write(
@@ -171,7 +171,7 @@ def test_a_full_disk_of_artifacts_fails_the_trial_and_the_sweep_goes_on(
         objective={"python": "fault_objective:with_model"},
     )
     sweep_folder.hold(1, 3)
-    driver = start_driver()
+    driver = fork_driver()
     wait_for(lambda: sweep_folder.held(1))
     small_disk.fill()
     sweep_folder.release(1)
@@ -195,12 +195,12 @@ def test_a_full_disk_of_artifacts_fails_the_trial_and_the_sweep_goes_on(
 
 @pytest.mark.slow
 def test_artifacts_that_were_removed_under_the_driver_are_made_anew(
-    sweep_folder, start_driver: Callable[..., object], wait_for: Callable[..., None]
+    sweep_folder, fork_driver: Callable[..., object], wait_for: Callable[..., None]
 ) -> None:
     """F11."""
     sweep_folder.write(objective={"python": "fault_objective:with_model"}, tracker={"log_models": "all"})
     sweep_folder.hold(2)
-    driver = start_driver()
+    driver = fork_driver()
     wait_for(lambda: sweep_folder.held(2))
     shutil.rmtree(sweep_folder.path / "mlruns")
     sweep_folder.release(2)
@@ -242,7 +242,7 @@ def clean_environment() -> dict[str, str]:
 
 @pytest.mark.slow
 def test_a_model_registered_by_hand_stays_while_the_sweep_finds_better_ones(
-    sweep_folder, start_driver, wait_for: Callable[..., None]
+    sweep_folder, fork_driver, wait_for: Callable[..., None]
 ) -> None:
     """F25."""
     sweep_folder.write(
@@ -251,7 +251,7 @@ def test_a_model_registered_by_hand_stays_while_the_sweep_finds_better_ones(
         metric={"goal": "maximize"},  # trial 0 is the best the other way round
     )
     sweep_folder.hold(1)
-    driver = start_driver()
+    driver = fork_driver()
     wait_for(lambda: sweep_folder.held(1))
     assert sweep_folder.hpo("register", "faults#0", "--name", "mine").wait() == 0
     sweep_folder.release(1)
@@ -271,11 +271,11 @@ def test_a_model_registered_by_hand_stays_while_the_sweep_finds_better_ones(
     assert here == []  # what other tests left in the temporary folder is not ours
 
 
-def test_a_missing_folder_is_named_and_not_made(sweep_folder, start_driver: Callable[..., object]) -> None:
+def test_a_missing_folder_is_named_and_not_made(sweep_folder, fork_driver: Callable[..., object]) -> None:
     """F26."""
     missing = sweep_folder.path / "no" / "such"
     sweep_folder.write(tracker={"uri": f"sqlite:///{missing}/mlflow.db"})
-    driver = start_driver()
+    driver = fork_driver()
     assert driver.wait() == 75
     assert driver.stderr.splitlines()[-1] == (
         f"Error: the folder {missing} does not exist; make it first: mkdir -p {missing}"
@@ -283,11 +283,11 @@ def test_a_missing_folder_is_named_and_not_made(sweep_folder, start_driver: Call
     assert not missing.parent.exists()
 
 
-def test_a_read_only_file_system_is_named(sweep_folder, start_driver, small_disk: SmallDisk) -> None:
+def test_a_read_only_file_system_is_named(sweep_folder, fork_driver, small_disk: SmallDisk) -> None:
     """F26."""
     folder = on_disk(sweep_folder, small_disk)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk.path)], check=True)
-    driver = start_driver()
+    driver = fork_driver()
     assert driver.wait() == 75
     assert f"{small_disk.path} cannot be written" in driver.stderr.splitlines()[-1]
     assert folder.ledger() == []

@@ -24,11 +24,11 @@ BROKEN = {
 
 @pytest.mark.everyday(count=3)
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_sweep_file_ends_with_exit_2_and_leaves_no_store(kind: str, sweep_folder, start_driver) -> None:
+def test_a_broken_sweep_file_ends_with_exit_2_and_leaves_no_store(kind: str, sweep_folder, fork_driver) -> None:
     """F19: syntax, keys, tags, bombs; nothing of the file is run."""
     text, message = BROKEN[kind]
     (sweep_folder.path / "sweep.yaml").write_text(text)
-    driver = start_driver()
+    driver = fork_driver()
     assert driver.wait() == 2, driver.stderr
     assert re.search(message, driver.stderr), driver.stderr[-500:]
     assert "Traceback" not in driver.stderr
@@ -36,32 +36,32 @@ def test_a_broken_sweep_file_ends_with_exit_2_and_leaves_no_store(kind: str, swe
     assert not (sweep_folder.path / "marker").exists()
 
 
-def test_a_space_with_fewer_points_than_the_budget_ends_in_good_order(sweep_folder, start_driver) -> None:
+def test_a_space_with_fewer_points_than_the_budget_ends_in_good_order(sweep_folder, fork_driver) -> None:
     """F27: a grid of 4 points, asked 6 times."""
     parameters = {"x": {"choices": [0.1, 0.9]}, "y": {"choices": [1, 2]}}
     sweep_folder.write(parameters=parameters, engine={"name": "optuna", "sampler": "grid"})
-    driver = start_driver()
+    driver = fork_driver()
     assert driver.wait() == 0, driver.stderr
     assert sweep_folder.states() == ["COMPLETE"] * 4
     assert "no more points" in driver.stdout
-    assert start_driver().wait() == 0
+    assert fork_driver().wait() == 0
     assert sweep_folder.executions() == {0: 1, 1: 1, 2: 1, 3: 1}
 
 
 @pytest.mark.parametrize("entry", ["no_such_module:objective", "fault_objective:no_such_function"])
-def test_code_that_is_not_there_ends_with_exit_2_before_trial_1(entry: str, sweep_folder, start_driver) -> None:
+def test_code_that_is_not_there_ends_with_exit_2_before_trial_1(entry: str, sweep_folder, fork_driver) -> None:
     """F28: nothing is on record."""
     sweep_folder.write(objective={"python": entry})
-    driver = start_driver()
+    driver = fork_driver()
     assert driver.wait() == 2, driver.stderr
     assert not sweep_folder.database.exists()
     assert sweep_folder.executions("start") == {}
 
 
 @pytest.mark.slow
-def test_readers_that_hold_on_to_a_moment_delay_no_writer(sweep_folder, start_driver) -> None:
+def test_readers_that_hold_on_to_a_moment_delay_no_writer(sweep_folder, fork_driver) -> None:
     """F23, without the page: 20 open read transactions over a whole sweep."""
-    assert start_driver().wait() == 0
+    assert fork_driver().wait() == 0
     held = [sqlite3.connect(f"file:{sweep_folder.database}?mode=ro", uri=True) for _ in range(20)]
     try:
         for reader in held:

@@ -70,11 +70,11 @@ def hold_store() -> Iterator[Callable[[str, Path], Holder]]:
 @pytest.mark.everyday(count=1)
 @pytest.mark.parametrize("script", [TRANSACTION, LOCK_FILE], ids=["transaction", "lock file"])
 def test_a_driver_waits_for_another_writer_and_names_it(
-    sweep_folder, start_driver, wait_for: Callable[..., None], hold_store: Callable[..., Holder], script: str
+    sweep_folder, fork_driver, wait_for: Callable[..., None], hold_store: Callable[..., Holder], script: str
 ) -> None:
     """F12."""
     sweep_folder.hold(2)
-    driver = start_driver(environment={"HPO_STORE_RETRY_FOR": "8s"})
+    driver = fork_driver(environment={"HPO_STORE_RETRY_FOR": "8s"})
     wait_for(lambda: sweep_folder.held(2))
     other = hold_store(script, sweep_folder.database)
     sweep_folder.release(2)
@@ -90,7 +90,7 @@ def test_a_driver_waits_for_another_writer_and_names_it(
 
 @pytest.mark.slow
 def test_a_driver_waits_for_another_writer_also_to_register(
-    sweep_folder, start_driver, wait_for: Callable[..., None], hold_store: Callable[..., Holder]
+    sweep_folder, fork_driver, wait_for: Callable[..., None], hold_store: Callable[..., Holder]
 ) -> None:
     """F12, F25."""
     sweep_folder.write(
@@ -98,7 +98,7 @@ def test_a_driver_waits_for_another_writer_also_to_register(
     )
     place = sweep_folder.path / "asked"
     point = f"register.asked:wait:{place}:1"
-    driver = start_driver(environment={"HPO_STORE_RETRY_FOR": "8s", "HPO_FAILPOINT": point})
+    driver = fork_driver(environment={"HPO_STORE_RETRY_FOR": "8s", "HPO_FAILPOINT": point})
     wait_for(Path(f"{place}.reached").exists)
     other = hold_store(TRANSACTION, sweep_folder.database)
     place.touch()
@@ -112,12 +112,12 @@ def test_a_driver_waits_for_another_writer_also_to_register(
 
 
 def test_a_writer_that_never_lets_go_ends_the_driver_without_loss(
-    sweep_folder, start_driver, wait_for: Callable[..., None], hold_store: Callable[..., Holder]
+    sweep_folder, fork_driver, wait_for: Callable[..., None], hold_store: Callable[..., Holder]
 ) -> None:
     """F12."""
     sweep_folder.write(parallel={"n_jobs": 2, "backend": "threading"})
     sweep_folder.hold(2, 3)
-    driver = start_driver(environment={"HPO_STORE_RETRY_FOR": "0.5"})
+    driver = fork_driver(environment={"HPO_STORE_RETRY_FOR": "0.5"})
     wait_for(lambda: sweep_folder.held(2) and sweep_folder.held(3))
     other = hold_store(TRANSACTION, sweep_folder.database)
     sweep_folder.release(2, 3)
@@ -127,7 +127,7 @@ def test_a_writer_that_never_lets_go_ends_the_driver_without_loss(
         "end it, or wait, then: hpo resume faults"
     )
     other.let_go()
-    again = start_driver()
+    again = fork_driver()
     assert again.wait() == 0, again.stderr
     assert sweep_folder.states() == ["COMPLETE"] * 6
     assert sweep_folder.executions() == dict.fromkeys(range(6), 1)
@@ -135,11 +135,11 @@ def test_a_writer_that_never_lets_go_ends_the_driver_without_loss(
 
 @pytest.mark.slow
 def test_the_spool_taken_in_again_after_a_kill_is_harmless(
-    sweep_folder, start_driver, wait_for: Callable[..., None], hold_store: Callable[..., Holder]
+    sweep_folder, fork_driver, wait_for: Callable[..., None], hold_store: Callable[..., Holder]
 ) -> None:
     """F12, F1."""
     sweep_folder.hold(3)
-    driver = start_driver(environment={"HPO_STORE_RETRY_FOR": "0.5"})
+    driver = fork_driver(environment={"HPO_STORE_RETRY_FOR": "0.5"})
     wait_for(lambda: sweep_folder.held(3))
     other = hold_store(TRANSACTION, sweep_folder.database)
     sweep_folder.release(3)
@@ -148,13 +148,13 @@ def test_the_spool_taken_in_again_after_a_kill_is_harmless(
     [spool] = (sweep_folder.path / "mlruns").glob(".hpo-spool-*")
     content = spool.read_bytes()
     sweep_folder.hold(5)
-    killed = start_driver()
+    killed = fork_driver()
     wait_for(lambda: sweep_folder.held(5))
     killed.kill9()
     sweep_folder.release(5)
     assert not spool.exists()
     spool.write_bytes(content)
-    assert start_driver().wait() == 0
+    assert fork_driver().wait() == 0
     assert sweep_folder.states() == ["COMPLETE"] * 6
     assert sweep_folder.executions() == dict.fromkeys(range(6), 1)
     assert not spool.exists()
@@ -162,11 +162,11 @@ def test_the_spool_taken_in_again_after_a_kill_is_harmless(
 
 @pytest.mark.slow
 def test_stop_after_a_driver_that_had_to_spool_takes_its_results_in_from_any_folder(
-    sweep_folder, start_driver, wait_for: Callable[..., None], hold_store: Callable[..., Holder], tmp_path: Path
+    sweep_folder, fork_driver, wait_for: Callable[..., None], hold_store: Callable[..., Holder], tmp_path: Path
 ) -> None:
     """F12, F1: the artifacts that keep the spool are a folder below the one in which the sweep was started."""
     sweep_folder.hold(3)
-    driver = start_driver(environment={"HPO_STORE_RETRY_FOR": "0.5"})
+    driver = fork_driver(environment={"HPO_STORE_RETRY_FOR": "0.5"})
     wait_for(lambda: sweep_folder.held(3))
     other = hold_store(TRANSACTION, sweep_folder.database)
     sweep_folder.release(3)
@@ -182,7 +182,7 @@ def test_stop_after_a_driver_that_had_to_spool_takes_its_results_in_from_any_fol
     assert "1 result it had not recorded on record now" in stop.stderr
     assert list((sweep_folder.path / "mlruns").glob(".hpo-spool-*")) == []
     assert sweep_folder.trials()[3].state == "COMPLETE"
-    assert start_driver().wait() == 0
+    assert fork_driver().wait() == 0
     assert sweep_folder.states() == ["COMPLETE"] * 6
     assert sweep_folder.executions() == dict.fromkeys(range(6), 1)
 
@@ -190,9 +190,9 @@ def test_stop_after_a_driver_that_had_to_spool_takes_its_results_in_from_any_fol
 @pytest.mark.everyday(count=3)
 @pytest.mark.parametrize("nth", [1, 4, 9])
 @pytest.mark.parametrize("where", ["store.before_commit", "store.after_commit"])
-def test_a_commit_whose_answer_is_lost_changes_nothing(sweep_folder, start_driver, where: str, nth: int) -> None:
+def test_a_commit_whose_answer_is_lost_changes_nothing(sweep_folder, fork_driver, where: str, nth: int) -> None:
     """F13."""
-    driver = start_driver(environment={"HPO_FAILPOINT": f"{where}:raise:EIO:{nth}", "HPO_STORE_RETRY_FOR": "60s"})
+    driver = fork_driver(environment={"HPO_FAILPOINT": f"{where}:raise:EIO:{nth}", "HPO_STORE_RETRY_FOR": "60s"})
     assert driver.wait() == 0, driver.stderr
     assert sweep_folder.states() == ["COMPLETE"] * 6
     assert [trial.attempt for trial in sweep_folder.trials()] == [1] * 6
@@ -203,11 +203,11 @@ def test_a_commit_whose_answer_is_lost_changes_nothing(sweep_folder, start_drive
 
 
 def test_a_database_that_is_deleted_under_the_driver_is_noticed_and_rescued(
-    sweep_folder, start_driver, wait_for: Callable[..., None]
+    sweep_folder, fork_driver, wait_for: Callable[..., None]
 ) -> None:
     """F21."""
     sweep_folder.hold(3)
-    driver = start_driver()
+    driver = fork_driver()
     wait_for(lambda: sweep_folder.held(3))
     sweep_folder.database.unlink()
     sweep_folder.release(3)
@@ -220,7 +220,7 @@ def test_a_database_that_is_deleted_under_the_driver_is_noticed_and_rescued(
     assert "trial 3 COMPLETE" not in driver.stderr
     assert not sweep_folder.database.exists()
     copy.rename(sweep_folder.database)
-    assert start_driver().wait() == 0
+    assert fork_driver().wait() == 0
     assert sweep_folder.states() == ["COMPLETE"] * 6
     assert sweep_folder.executions() == dict.fromkeys(range(6), 1)
     assert sweep_folder.integrity() == "ok"
@@ -356,13 +356,13 @@ def _newer(path: Path) -> None:
     ids=["text", "empty", "cut", "overwritten", "not ours", "newer"],
 )
 def test_a_broken_store_is_named_and_left_untouched(
-    sweep_folder, start_driver, spoil: Callable[[Path], None], cause: str
+    sweep_folder, fork_driver, spoil: Callable[[Path], None], cause: str
 ) -> None:
     """F21."""
-    assert start_driver().wait() == 0
+    assert fork_driver().wait() == 0
     spoil(sweep_folder.database)
     before = sweep_folder.database.read_bytes()
-    driver = start_driver("-n", "9")
+    driver = fork_driver("-n", "9")
     assert driver.wait() == 75, driver.stderr
     last = driver.stderr.splitlines()[-1]
     assert cause.format(path=sweep_folder.database) in last
@@ -374,29 +374,29 @@ def test_a_broken_store_is_named_and_left_untouched(
 
 @pytest.mark.slow
 def test_no_new_database_is_made_beside_the_log_of_one_that_is_gone(
-    sweep_folder, start_driver, wait_for: Callable[..., None]
+    sweep_folder, fork_driver, wait_for: Callable[..., None]
 ) -> None:
     """F21."""
     sweep_folder.hold(2)
-    driver = start_driver()
+    driver = fork_driver()
     wait_for(lambda: sweep_folder.held(2))
     driver.kill9()
     sweep_folder.release(2)
     kept = sweep_folder.path / "kept.db"
     sweep_folder.database.rename(kept)
-    refused = start_driver()
+    refused = fork_driver()
     assert refused.wait() == 75
     assert f"{sweep_folder.database} is gone, but its log mlflow.db-wal is there" in refused.stderr.splitlines()[-1]
     assert not sweep_folder.database.exists()
     kept.rename(sweep_folder.database)
-    assert start_driver().wait() == 0
+    assert fork_driver().wait() == 0
     assert sweep_folder.states() == ["COMPLETE"] * 6
 
 
-def test_a_log_that_was_taken_away_is_missed(sweep_folder, start_driver, wait_for: Callable[..., None]) -> None:
+def test_a_log_that_was_taken_away_is_missed(sweep_folder, fork_driver, wait_for: Callable[..., None]) -> None:
     """F21."""
     sweep_folder.hold(2)
-    driver = start_driver()
+    driver = fork_driver()
     wait_for(lambda: sweep_folder.held(2))
     driver.kill9()
     sweep_folder.release(2)
@@ -413,24 +413,24 @@ def test_a_log_that_was_taken_away_is_missed(sweep_folder, start_driver, wait_fo
         )
     assert sweep_folder.database.read_bytes() == before
     kept.rename(log)
-    assert start_driver().wait() == 0
+    assert fork_driver().wait() == 0
     assert sweep_folder.states() == ["COMPLETE"] * 6
 
 
 @pytest.mark.slow
 def test_a_log_that_another_program_copied_back_is_not_missed(
-    sweep_folder, start_driver, wait_for: Callable[..., None]
+    sweep_folder, fork_driver, wait_for: Callable[..., None]
 ) -> None:
     """F21."""
     sweep_folder.hold(2)
-    driver = start_driver()
+    driver = fork_driver()
     wait_for(lambda: sweep_folder.held(2))
     driver.kill9()
     sweep_folder.release(2)
     with closing(sqlite3.connect(sweep_folder.database)) as connection:  # as MLflow would open it
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (4,)
     assert not (sweep_folder.path / "mlflow.db-wal").exists()
-    assert start_driver().wait() == 0
+    assert fork_driver().wait() == 0
     assert sweep_folder.states() == ["COMPLETE"] * 6
     assert (sweep_folder.path / "mlflow.db.lock").read_bytes() == b""
 
