@@ -1,13 +1,13 @@
 """Runs that a store has read before, and statements that it has made before, answer the next questions rightly."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from trackers.opening import Store, open_store
 from trackers.records import Order, Point, Query, Run, RunEnded, RunStarted, RunUpdated, Status, TrialFacts
-from trackers.sql.known_runs import KEPT, LARGEST, KnownRuns
+from trackers.sql.known_runs import KEPT, LARGEST, Known, KnownRuns
 
 SWEEP = "5" * 32
 
@@ -96,6 +96,20 @@ def test_each_sweep_and_each_beginning_has_its_own_answer(store: Store) -> None:
     assert [run.id for run in store.tracker.find(Query(id_prefix="5"))] == [SWEEP]
 
 
+def test_a_child_that_is_no_trial_is_found_as_soon_as_it_is_there(store: Store, reader: Store) -> None:
+    assert [numbers(reader, f"params.depth = {depth}", limit=9) for depth in (1, 2)] == [[1, 6, 11, 16], [2, 7, 12, 17]]
+    store.tracker.record([RunStarted("a" * 32, "by hand", "Default", 1500, SWEEP, {"depth": 3})])
+    assert numbers(reader, "params.depth = 3", limit=9) == [3, 8, 13, 18, None]
+
+
+def test_what_was_counted_is_known_and_not_too_much_of_it() -> None:
+    known, counted = Known(), list[int]()
+    for number in [1, 1, *range(KEPT), 1]:
+        assert known.count(number, lambda number=number: counted.append(number) or number) == number  # type: ignore[misc,func-returns-value]
+    assert len(known.counts) <= KEPT
+    assert counted.count(1) == 1
+
+
 def run_of(run_id: str) -> Run:
     return Run(run_id, "", "", Status.FINISHED, 1, 2, "")
 
@@ -112,8 +126,8 @@ class Stamps:
         return self.stamps.pop(0) if len(self.stamps) > 1 else self.stamps[0]
 
     def read(self, *ids: str) -> list[Run]:
-        def answer(known: Mapping[str, Run]) -> list[Run]:
-            self.known.append(list(known))
+        def answer(known: Known) -> list[Run]:
+            self.known.append(list(known.runs))
             return [run_of(run_id) for run_id in ids]
 
         return list(self.runs.through(answer))

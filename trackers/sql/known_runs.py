@@ -1,17 +1,36 @@
 """Runs read before, taken from memory where another question finds them, as long as nobody has written anything."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 
 from trackers.records import Run
 
 KEPT = 1000
-"""Runs that are remembered: a few megabytes."""
+"""Runs that are remembered, a few megabytes, and counts."""
 LARGEST = 200
 """Runs of an answer that is remembered."""
 
-Read = Callable[[Mapping[str, Run]], Sequence[Run]]
-"""Answers in one transaction that reads, with those of the given runs, by their ids, that belong to the answer."""
+
+@dataclass(frozen=True)
+class Known:
+    """Runs by their ids, and what was counted on the way to an answer: all as the store is without another write."""
+
+    runs: dict[str, Run] = field(default_factory=dict)
+    counts: dict[Hashable, int] = field(default_factory=dict)
+
+    def count(self, what: Hashable, count: Callable[[], int]) -> int:
+        """A count, or what it was before."""
+        known = self.counts.get(what)
+        if known is None:
+            if len(self.counts) >= KEPT:
+                self.counts.clear()
+            known = self.counts[what] = count()
+        return known
+
+
+Read = Callable[[Known], Sequence[Run]]
+"""Answers in one transaction that reads, with what is known."""
 
 
 class KnownRuns:
@@ -26,35 +45,36 @@ class KnownRuns:
         self._is_asked_again = False
         self._lock = threading.Lock()
         self._of = ""
-        self._runs: dict[str, Run] = {}
+        self._last = Known()
 
     def through(self, read: Read) -> Sequence[Run]:
         """What `read` answers; it is called once more where somebody wrote meanwhile, so all is of one moment."""
         if not self._is_asked_again:
             self._is_asked_again = True
-            return read({})
+            return read(Known())
         before = self._stamp()
         if before is None:
-            return read({})
+            return read(Known())
         known = self._known(before)
         found = read(known)
         if self._stamp() != before:  # what was known may be older than what was read
-            return read({})
+            return read(Known())
         if len(found) <= LARGEST:
             self._keep(before, found)
         return found
 
-    def _known(self, stamp: str) -> Mapping[str, Run]:
+    def _known(self, stamp: str) -> Known:
         with self._lock:
             if self._of != stamp:
-                self._of, self._runs = stamp, {}  # a new one: another thread may still look into the old
-            return self._runs
+                self._of, self._last = stamp, Known()  # a new one: another thread may still look into the old
+            return self._last
 
     def _keep(self, stamp: str, found: Sequence[Run]) -> None:
         with self._lock:
             if self._of != stamp:
                 return
+            runs = self._last.runs
             for run in found:
-                self._runs.setdefault(run.id, run)
-            while len(self._runs) > KEPT:
-                del self._runs[next(iter(self._runs))]  # the first is forgotten first
+                runs.setdefault(run.id, run)
+            while len(runs) > KEPT:
+                del runs[next(iter(runs))]  # the first is forgotten first

@@ -1,6 +1,6 @@
 """Finds the ids of runs: filter, order and limit in SQL, by the walk along an index that answers soonest."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from trackers.records import Query
 from trackers.rows import LARGEST, PARENT_TAG
 from trackers.sql.functions import Column, code_points, seldom
 from trackers.sql.guard import WORKSPACE, Layout
+from trackers.sql.known_runs import Known
 from trackers.sql.own_schema import hpo_sweeps, hpo_trials
 from trackers.sql.prepared import Prepared
 from trackers.sql.schema import experiments, latest_metrics, runs, tags
@@ -33,7 +34,25 @@ class _Sort:
 
 
 _BY_NUMBER = _Sort(Key(Kind.ATTRIBUTE, "number"), is_descending=False)
+_OF = sa.bindparam("of", type_=sa.String())
 _OWN_INDEXES = (Key(Kind.ATTRIBUTE, "number"), Key(Kind.ATTRIBUTE, "value"))
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Counts within one transaction, or as they are known."""
+
+    connection: sa.Connection
+    known: Known
+
+    def of(self, counting: Prepared, of: str, limit: int) -> int:
+        """How many there are of that run, or metric."""
+
+        def count() -> int:
+            [[number]] = counting.rows(self.connection, {"of": of, "limit": limit})
+            return int(number)
+
+        return self.known.count((counting, of, limit), count)
 
 
 class Search:
@@ -44,15 +63,16 @@ class Search:
         self._where = Where(layout)
         self._statements: dict[tuple[str, Shape], Prepared] = {}
 
-    def ids(self, connection: sa.Connection, query: Query) -> Sequence[str]:
+    def ids(self, connection: sa.Connection, query: Query, known: Known) -> Sequence[str]:
         """The ids of the runs that answer a query, in its order."""
+        counts = _Counts(connection, known)
         shape, values = shape_of(query, parse_filter(query.where))
         sorts = [_Sort(parse_order(order), order.descending) for order in query.order]
         first = sorts[0] if sorts else _BY_NUMBER
-        if query.limit and len(sorts) <= 1 and self._is_short_walk(connection, first.key, query):
+        if query.limit and len(sorts) <= 1 and self._is_short_walk(counts, first.key, query):
             walked = self._prepared("walked", shape, lambda: self._walked(shape, first))
             found = _ids(walked.rows(connection, values))
-            if self._is_whole(connection, query, first.key, len(found)):
+            if _is_whole(counts, query, first.key, len(found)):
                 return found
         return _ids(self._prepared("sorted", shape, lambda: self._sorted(shape, sorts)).rows(connection, values))
 
@@ -64,17 +84,6 @@ class Search:
                 self._statements = {}  # in one step: others may be reading
             self._statements[way, shape] = known
         return known
-
-    def _is_whole(self, connection: sa.Connection, query: Query, key: Key, found: int) -> bool:
-        """Whether a walk has met all that answer.
-
-        Runs that have no number to sort by come last, so a page that is full without them is the right one, and so is
-        any where there are none of them.
-        """
-        is_metric = key.kind is Kind.METRIC
-        if found == query.limit or (is_metric and query.finite == key.name):
-            return True
-        return not is_metric and not _OTHERS[key.name].rows(connection, {"parent": query.parent})
 
     def _predicates(self, shape: Shape) -> list[Predicate]:
         """What a shape says, but for the parent and the order."""
@@ -160,7 +169,7 @@ class Search:
         )
         return _page(statement, query)
 
-    def _is_short_walk(self, connection: sa.Connection, key: Key, query: Query) -> bool:
+    def _is_short_walk(self, counts: _Counts, key: Key, query: Query) -> bool:
         """Whether there is an index to walk along, and walking it meets mostly runs that are wanted."""
         if key in _OWN_INDEXES:
             return self.layout.is_ours and query.parent is not None
@@ -168,10 +177,10 @@ class Search:
             return False
         if query.parent is None:
             return True
-        wanted = _count(_CHILDREN, connection, {"parent": query.parent, "limit": _MANY})
+        wanted = counts.of(_CHILDREN, query.parent, _MANY)
         if wanted == _MANY:
             return True
-        return wanted > _FEW and _count(_MEASURED, connection, {"metric": key.name, "limit": wanted * 4}) < wanted * 4
+        return wanted > _FEW and counts.of(_MEASURED, key.name, wanted * 4) < wanted * 4
 
     def _runs(self) -> sa.FromClause:
         """Runs, with what we know of them as trials."""
@@ -189,6 +198,18 @@ class Search:
         begun = sa.select(runs.c.start_time).where(runs.c.run_uuid == walked.c.run_uuid).scalar_subquery()
         number = [own.asc().nulls_last()] if self.layout.is_ours else []
         return [*number, begun.asc().nulls_last(), code_points(walked.c.run_uuid)]
+
+
+def _is_whole(counts: _Counts, query: Query, key: Key, found: int) -> bool:
+    """Whether a walk has met all that answer.
+
+    Runs that have no number to sort by come last, so a page that is full without them is the right one, and so is any
+    where there are none of them.
+    """
+    is_metric = key.kind is Kind.METRIC
+    if found == query.limit or (is_metric and query.finite == key.name):
+        return True
+    return not is_metric and query.parent is not None and not counts.of(_OTHERS[key.name], query.parent, 1)
 
 
 def _page(statement: sa.Select[str], query: Query) -> sa.Select[str]:
@@ -212,13 +233,8 @@ def _one() -> sa.Select[int]:
 
 
 def _counting(rows: sa.Select[int]) -> Prepared:
-    """How many rows there are, counted up to a limit."""
+    """How many rows there are of something, counted up to a limit."""
     return Prepared(sa.select(sa.func.count()).select_from(rows.limit(LIMIT).subquery()))
-
-
-def _count(counting: Prepared, connection: sa.Connection, values: Mapping[str, Any]) -> int:
-    [[count]] = counting.rows(connection, values)
-    return int(count)
 
 
 def is_parent_key() -> Predicate:
@@ -227,11 +243,10 @@ def is_parent_key() -> Predicate:
 
 
 def _others(column: str) -> Prepared:
-    """One of the children of a run that no walk along this column of its trials meets, if there is any."""
+    """The children of a run that no walk along this column of its trials meets."""
     own = hpo_trials.c
-    is_met = sa.exists().where(own.run_uuid == tags.c.run_uuid, own.sweep_uuid == PARENT, own[column].is_not(None))
-    others = _one().select_from(tags).where(is_parent_key(), tags.c.value == PARENT, ~is_met)
-    return Prepared(others.limit(1))
+    is_met = sa.exists().where(own.run_uuid == tags.c.run_uuid, own.sweep_uuid == _OF, own[column].is_not(None))
+    return _counting(_one().select_from(tags).where(is_parent_key(), tags.c.value == _OF, ~is_met))
 
 
 def _parents() -> sa.Select[str]:
@@ -263,8 +278,6 @@ def _finite_in(values: sa.FromClause, metric: str) -> list[Predicate]:
     return [*_present_in(values, metric), values.c.value > -LARGEST, values.c.value < LARGEST]
 
 
-_CHILDREN = _counting(_one().select_from(tags).where(is_parent_key(), tags.c.value == PARENT))
-_MEASURED = _counting(
-    _one().select_from(latest_metrics).where(latest_metrics.c.key == sa.bindparam("metric", type_=sa.String()))
-)
+_CHILDREN = _counting(_one().select_from(tags).where(is_parent_key(), tags.c.value == _OF))
+_MEASURED = _counting(_one().select_from(latest_metrics).where(latest_metrics.c.key == _OF))
 _OTHERS = {key.name: _others(key.name) for key in _OWN_INDEXES}

@@ -16,7 +16,7 @@ from trackers.sql.answers import Answers
 from trackers.sql.database import Database
 from trackers.sql.functions import code_points
 from trackers.sql.guard import WORKSPACE, Layout
-from trackers.sql.known_runs import KnownRuns
+from trackers.sql.known_runs import Known, KnownRuns
 from trackers.sql.loading import chunks, load_runs
 from trackers.sql.own_schema import hpo_artifacts, hpo_trials
 from trackers.sql.query_limit import is_worded_by_a_user, too_slow
@@ -96,12 +96,13 @@ class SqlTracker:
         with self._database.read() as connection:
             return load_runs(connection, layout, [run_id], datasets=True)
 
-    def _found(self, query: Query, known: Mapping[str, Run] | None = None) -> Sequence[Run]:
+    def _found(self, query: Query, known: Known | None = None) -> Sequence[Run]:
         """The answer, with runs that are known already; those have neither points nor data sets."""
         layout = self._layout()
+        known = known or Known()
         with self._database.read() as connection:
-            ids = self._ids(connection, layout, query)
-            of_memory = {run_id: run for run_id in ids if (run := known.get(run_id)) is not None} if known else {}
+            ids = self._ids(connection, layout, query, known)
+            of_memory = {run_id: run for run_id in ids if (run := known.runs.get(run_id)) is not None}
             new = [run_id for run_id in ids if run_id not in of_memory] if of_memory else ids
             read = load_runs(connection, layout, new, query.points_of, datasets=query.datasets)
         if not of_memory:
@@ -109,15 +110,15 @@ class SqlTracker:
         of_memory |= {run.id: run for run in read}
         return [of_memory[run_id] for run_id in ids if run_id in of_memory]
 
-    def _ids(self, connection: sa.Connection, layout: Layout, query: Query) -> Sequence[str]:
+    def _ids(self, connection: sa.Connection, layout: Layout, query: Query, known: Known) -> Sequence[str]:
         search = self._search
         if search is None or search.layout is not layout:
             search = self._search = Search(layout)
         if not is_worded_by_a_user(query):
-            return search.ids(connection, query)
+            return search.ids(connection, query, known)
         try:
             with self._database.limited(connection, self._query_seconds):
-                return search.ids(connection, query)
+                return search.ids(connection, query, known)
         except TimeoutError as error:
             raise too_slow(query, self._query_seconds, self._database.shown) from error
 
