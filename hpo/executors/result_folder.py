@@ -47,7 +47,7 @@ class ResultFolder:
         text = json.dumps(asdict(outcome))
         path = self.folder / _name(outcome.number, outcome.attempt)
         part = path.with_suffix(f".{os.getpid()}{_PART}")
-        with suppress(OSError):
+        try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(file, "w", encoding="utf-8", errors="surrogatepass") as stream:
@@ -55,6 +55,9 @@ class ResultFolder:
                 stream.flush()
                 os.fsync(file)
             part.replace(path)
+        except OSError:
+            with suppress(OSError):
+                part.unlink()  # it would keep the room that a full disk lacks
 
     def adopt(self, trials: Sequence[Trial]) -> Sequence[Outcome]:
         """The outcomes of these attempts that are here; all else that lies here is of no use any more and removed."""
