@@ -3,9 +3,8 @@
 Security table: secrets in params, environment capture, git remote, database URLs.
 """
 
-import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from hpo.errors import ConfigError
 from hpo.search import load, resume
 from trackers.opening import open_store
 
-HPO = (sys.executable, "-c", "from hpo.cli.main import main; main()")
 PLANTED = "S3CRET"
 VALUE = "S3CRET-of-the-environment"
 OBJECTIVE = """
@@ -67,12 +65,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def hpo(folder: Path, *words: str, variable: str | None = VALUE) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "UNRELATED": "S3CRET-unrelated"}
-    environment.pop("THE_VARIABLE", None)
-    if variable is not None:
-        environment["THE_VARIABLE"] = variable
-    return subprocess.run([*HPO, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+@pytest.fixture
+def hpo(folder: Path, zygote) -> Callable[..., object]:
+    """`hpo("run", "sweep.yaml")` in the folder; `variable` is what stands in THE_VARIABLE, if anything."""
+
+    def ended(*words: str, variable: str | None = VALUE) -> object:
+        named = {} if variable is None else {"THE_VARIABLE": variable}
+        return zygote.hpo(folder, *words, environment={"UNRELATED": "S3CRET-unrelated", **named})
+
+    return ended
 
 
 def recorded(folder: Path) -> bytes:
@@ -83,15 +84,13 @@ def recorded(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in files if path.name not in ours or "mlruns" in path.parts)
 
 
-def test_no_secret_is_recorded_or_shown_and_every_trial_gets_the_real_one(folder: Path) -> None:
-    done = hpo(folder, "run", "sweep.yaml", "--debug")
+def test_no_secret_is_recorded_or_shown_and_every_trial_gets_the_real_one(folder: Path, hpo) -> None:
+    done = hpo("run", "sweep.yaml", "--debug")
 
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     assert "kept off the record, shown as ***: parameters.hf_token, parameters.api_key" in done.stderr
     assert "trial 1 FAILED exception: ValueError: refused '***' and *** at postgresql://joe:***@host/db" in done.stderr
-    shown = [
-        hpo(folder, *words) for words in (("show",), ("show", "1"), ("logs", "1"), ("trials",), ("best", "-f", "json"))
-    ]
+    shown = [hpo(*words) for words in (("show",), ("show", "1"), ("logs", "1"), ("trials",), ("best", "-f", "json"))]
     for text in (done.stdout, done.stderr, *(view.stdout + view.stderr for view in shown)):
         assert PLANTED not in text
     assert "printed *** ***" in shown[2].stdout
@@ -110,14 +109,14 @@ def test_no_secret_is_recorded_or_shown_and_every_trial_gets_the_real_one(folder
 
 
 @pytest.mark.slow
-def test_a_sweep_goes_on_with_the_secrets_of_its_file_even_when_they_are_new_ones(folder: Path) -> None:
-    assert hpo(folder, "run", "sweep.yaml").returncode == 0
+def test_a_sweep_goes_on_with_the_secrets_of_its_file_even_when_they_are_new_ones(folder: Path, hpo) -> None:
+    assert hpo("run", "sweep.yaml").code == 0
     file = folder / "sweep.yaml"
     file.write_text(file.read_text().replace("S3CRET-token", "S3CRET-another"))
 
-    more = hpo(folder, "run", "sweep.yaml", "-n", "5")
+    more = hpo("run", "sweep.yaml", "-n", "5")
 
-    assert more.returncode == 0, more.stderr
+    assert more.code == 0, more.stderr
     assert "sweep secretive goes on: 3 of 5 trials ended" in more.stderr
     assert "5 trials (4 COMPLETE, 1 FAILED)" in more.stdout
     assert PLANTED.encode() not in recorded(folder)
@@ -125,9 +124,9 @@ def test_a_sweep_goes_on_with_the_secrets_of_its_file_even_when_they_are_new_one
 
 @pytest.mark.slow
 def test_resuming_takes_secrets_from_the_file_and_asks_for_it_where_it_is_gone(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, hpo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert hpo(folder, "run", "sweep.yaml").returncode == 0
+    assert hpo("run", "sweep.yaml").code == 0
     monkeypatch.setenv("THE_VARIABLE", "S3CRET-of-the-environment")
     monkeypatch.chdir(folder)
     uri = f"sqlite:///{folder}/mlflow.db"
@@ -140,18 +139,18 @@ def test_resuming_takes_secrets_from_the_file_and_asks_for_it_where_it_is_gone(
         resume("secretive", more=1, tracker=uri)
 
 
-def test_a_variable_that_is_not_set_is_said_before_anything_is_written(folder: Path) -> None:
-    done = hpo(folder, "run", "sweep.yaml", variable=None)
+def test_a_variable_that_is_not_set_is_said_before_anything_is_written(folder: Path, hpo) -> None:
+    done = hpo("run", "sweep.yaml", variable=None)
 
-    assert done.returncode == 2
+    assert done.code == 2
     assert "objective.secret_env: not set in the environment: THE_VARIABLE; nothing was run" in done.stderr
     assert not (folder / "mlflow.db").exists()
 
 
-def test_a_password_in_the_uri_of_a_store_is_never_shown(folder: Path) -> None:
+def test_a_password_in_the_uri_of_a_store_is_never_shown(hpo) -> None:
     for words in (("run", "sweep.yaml"), ("ls",), ("doctor",)):
-        done = hpo(folder, *words, "--tracker", "postgresql://joe:S3CRETpw@nowhere.invalid/db", "--debug")
-        assert done.returncode != 0
+        done = hpo(*words, "--tracker", "postgresql://joe:S3CRETpw@nowhere.invalid/db", "--debug")
+        assert done.code != 0
         assert PLANTED not in done.stdout + done.stderr
 
 
