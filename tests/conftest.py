@@ -5,7 +5,7 @@ import importlib.util
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,6 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # a model of 150 rows takes 30 times as much CPU by two threads that wait for each other as by one
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-# thousands of tests are collected, of which nothing is garbage: looking for it takes a third of that time
-gc.disable()
 
 # how fast a machine is, or how busy, is no fault of the code; and a failure is to come again
 settings.register_profile("project", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -87,8 +84,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Confi
 def pytest_collection_finish(session: pytest.Session) -> None:
     if getattr(session.config.option, "loadgroup", False):
         _dealing.forget_groups(session.items)  # type: ignore[attr-defined]
-    gc.freeze()  # what was collected stays to the end
-    gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Thousands of tests are collected and stay to the end: looking for garbage among them takes a third of that."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _leave_slow_cases(items: Sequence[pytest.Item]) -> None:
