@@ -46,20 +46,22 @@ SIDES = (
     Side("Ray Tune + MLflow", "ray", "ray", {"side": "mlflow"}),
     _ours("auto"),
     _ours("tpe"),
+    _ours("auto", "free"),
+    _ours("tpe", "free"),
     _optuna("tpe", "journal"),
 )
 MORE = (
-    _ours("random", 4), _ours("random", "free"), _ours("auto", 8), _ours("auto", 16), _ours("auto", "free"),
-    _ours("tpe", 16), _ours("tpe", "free"), _optuna("random", "sqlite", mlflow=True), _optuna("tpe", "sqlite"),
-    _optuna("tpe", "journal", mlflow=True),
+    _ours("random", 4), _ours("random", "free"), _ours("auto", 8), _ours("auto", 16), _ours("tpe", 16),
+    _optuna("random", "sqlite", mlflow=True), _optuna("tpe", "sqlite"), _optuna("tpe", "journal", mlflow=True),
 )  # fmt: skip
 """Measured where `--sides` names them."""
 TEXT = (
     "Threads that sleep, log-normal, {mean:g} s in the mean (sigma 0.7), drawn by the trial's number, {each} trials "
     "for each worker: the share of the time in which workers had a trial, until the last one started. Of ours all is "
-    "tracked, durably, with the default window or the one that is named (in multiples of the workers). A side that is "
-    "not done after {limit:.0f} s is ended, its share is that until then. hyperopt is left out: it runs one trial at a "
-    "time; so is W&B, which runs no sweep without a server."
+    "tracked, durably, with the default window, by which a search repeats trial for trial, or the one that is named "
+    "(`free`: learn from whatever has ended, as Optuna does). A side that is not done after {limit:.0f} s is ended, "
+    "its share is that until then. hyperopt is left out: it runs one trial at a time; so is W&B, which runs no sweep "
+    "without a server."
 )
 
 
