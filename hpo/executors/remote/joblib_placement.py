@@ -1,6 +1,7 @@
 """Puts pilots into any backend that joblib knows, or that a user registers there (Spark); for a process of its own."""
 
 import importlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -9,6 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import joblib
+import psutil
 
 from hpo.errors import ClusterUnavailable, ConfigError
 from hpo.executors.remote.cluster import Cluster
@@ -16,6 +18,7 @@ from hpo.executors.remote.placement import LOST, PilotReport, Placement
 from hpo.executors.remote.placement_process import FINDING, MAKING, PlacementProcess
 from hpo.executors.remote.sent_pilot import sent_pilot
 from hpo.failure_text import failure_line, message_line
+from hpo.processes.family import below, see_off
 
 ON_THIS_MACHINE = ("loky", "threading", "multiprocessing", "sequential")
 
@@ -85,7 +88,9 @@ class JoblibPlacement:
         return reports
 
     def close(self) -> None:
-        """Nothing to let go of: joblib's calls end with their pilots, or with this process."""
+        """Ends workers of loky, which would wait for more for five minutes; the rest ends with this process."""
+        started = below(os.getpid())
+        see_off([process for process in started if _is_lokys(process)], 0.0)
 
     def _run(self, errand: str, count: int) -> None:
         began = time.monotonic()
@@ -127,6 +132,14 @@ def joblib_placement(backend: str, cluster: Cluster, search_path: Sequence[str] 
     seconds = FINDING if backend in ON_THIS_MACHINE else MAKING  # Spark starts a virtual machine, and perhaps a cluster
     kind = f"{__name__}:{JoblibPlacement.__name__}"
     return PlacementProcess(kind, asked, search_path, seconds=seconds, is_over=cluster.is_over)
+
+
+def _is_lokys(process: psutil.Process) -> bool:
+    """Whether it is a worker; what takes away loky's files has to live on."""
+    try:
+        return any("popen_loky" in word for word in process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def _raise_errors(backend: Any) -> None:

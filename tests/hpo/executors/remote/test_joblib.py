@@ -21,6 +21,7 @@ from hpo.executors.remote.joblib_placement import TRIES, JoblibPlacement, joblib
 from hpo.executors.remote.placement import ENDED, LOST, PilotReport
 from hpo.executors.remote.placement_process import FINDING, MAKING
 from hpo.objective import TrialContext
+from hpo.processes.slot_processes import is_alive
 from hpo.trial import Goal, Outcome, State, Trial
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import a test file
@@ -204,6 +205,9 @@ def test_a_backend_of_the_user_is_registered_from_beside_the_sweep(make: Make, t
 
     assert run(executor, 4).metrics == {"loss": 8.0}
     until(lambda: executor.wait(0) == [] and executor.slots == 2)
+    processes = psutil.Process().children(recursive=True)
+    executor.close()
+    until(lambda: not any(is_alive(process.pid) for process in processes))
 
 
 @pytest.mark.slow
