@@ -126,6 +126,7 @@ def test_a_host_with_another_key_gets_nothing(line: DriverLine, guests: Guests) 
         ("hpo-slot", KEY, "another driver listens there"),
         ("ssh", KEY, "no driver of ours listens there"),
     ],
+    ids=["another key", "another driver", "no driver"],
 )
 def test_a_host_finds_out_who_is_not_its_driver(magic: str, key: bytes, problem: str) -> None:
     """The second one signs what it says, and proves nothing."""
