@@ -10,7 +10,7 @@ demo: .venv/.installed ## run the demo sweep: search, rank, register (default)
 	$(BIN)/hpo run configs/breast-cancer.yaml
 
 test: .venv/.installed-dev ## run the tests (under 8 minutes on 2 cores; four at once, for many wait)
-	$(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
 test-all: .venv/.installed-all ## run the tests and the slow ones, also those that need ray or Prefect
 	$(BIN)/python -m pytest -n 4 $(ARGS)

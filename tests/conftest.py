@@ -73,17 +73,10 @@ def _no_store_in_the_environment(request: pytest.FixtureRequest, monkeypatch: py
             monkeypatch.delenv(name, raising=False)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
     _leave_slow_cases(items)
-    if getattr(config.option, "loadgroup", False):
-        _dealing.deal(items)  # type: ignore[attr-defined]
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish(session: pytest.Session) -> None:
-    if getattr(session.config.option, "loadgroup", False):
-        _dealing.forget_groups(session.items)  # type: ignore[attr-defined]
+    if config.getoption("loadscopereorder", default=True) is False:
+        _dealing.put_in_order(items)  # type: ignore[attr-defined]
 
 
 @pytest.hookimpl(wrapper=True)
