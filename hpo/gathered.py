@@ -13,6 +13,7 @@ from hpo.autolog.described_model import AUTOLOG, DescribedModel
 from hpo.errors import HpoError
 from hpo.objective import TrialFiles
 from hpo.plain import plain_text
+from hpo.scratch import own_prefix
 from hpo.trial import InputFile, Report, SavedFile, SavedModel, Trial
 
 LOST_TAG = "hpo.autolog_lost"
@@ -91,7 +92,7 @@ class Gathered:
         if not texts or self._files is None:
             return
         try:
-            with tempfile.TemporaryDirectory(prefix="hpo-") as scratch:
+            with tempfile.TemporaryDirectory(prefix=own_prefix()) as scratch:
                 for name, text in texts.items():
                     path = Path(scratch, name)
                     path.parent.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ from hpo.provenance.environment import environment_tags
 from hpo.provenance.git import commit_tags, git_tags
 from hpo.recorded_config import EXPANDED_ARTIFACT, FILE_ARTIFACT, origin_tags, recorded
 from hpo.samplers.auto_stages import choice_text
+from hpo.scratch import own_prefix
 from hpo.standing import data_tags
 from hpo.warm_start import KnownTrial, with_told
 from trackers.artifacts import ArtifactFolder
@@ -104,7 +105,7 @@ class ParentRun:
             return
         artifact_uri = tracker.get(run_id).artifact_uri
         saved: list[Artifact] = []
-        with tempfile.TemporaryDirectory(prefix="hpo-") as scratch:
+        with tempfile.TemporaryDirectory(prefix=own_prefix()) as scratch:
             for name, content in files.items():
                 path = Path(scratch, name)
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,9 +14,14 @@ _YOUNG = 3600.0
 """Seconds: a folder changed so recently is left alone, for its driver may run in another container, unseen."""
 
 
+def own_prefix() -> str:
+    """How the names of this process's folders begin, so that it is known whose they were if it is killed."""
+    return f"{PREFIX}{os.getpid()}-"
+
+
 def new_scratch() -> Path:
     """A new empty folder of this process."""
-    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    return Path(tempfile.mkdtemp(prefix=own_prefix()))
 
 
 def abandoned(folder: Path, now: float | None = None) -> list[Path]:

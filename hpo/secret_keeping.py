@@ -9,6 +9,7 @@ from pathlib import Path
 from hpo.autolog.described_model import AUTOLOG
 from hpo.masking import Secrets
 from hpo.objective import Objective, TrialContext, TrialFiles
+from hpo.scratch import own_prefix
 from hpo.space import Params
 from hpo.trial import InputFile, Metrics, Outcome, SavedFile, SavedModel
 
@@ -68,14 +69,14 @@ class SecretKeepingFiles:
         hidden = self.secrets.hide(printed)
         if hidden == printed:
             return self.files.save_file(artifact_uri, source, name)
-        with tempfile.TemporaryDirectory(prefix="hpo-") as scratch:
+        with tempfile.TemporaryDirectory(prefix=own_prefix()) as scratch:
             masked = Path(scratch, "output.log")
             masked.write_text(hidden, "utf-8", "surrogateescape")
             return self.files.save_file(artifact_uri, masked, name)
 
     def _save_texts(self, artifact_uri: str, folder: Path, name: str) -> list[SavedFile]:
         """A folder of texts that we wrote ourselves: an estimator's parameters may hold a secret."""
-        with tempfile.TemporaryDirectory(prefix="hpo-") as scratch:
+        with tempfile.TemporaryDirectory(prefix=own_prefix()) as scratch:
             masked = Path(shutil.copytree(folder, Path(scratch, "texts")))
             for path in masked.rglob("*"):
                 if path.is_file():

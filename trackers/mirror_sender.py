@@ -1,6 +1,7 @@
 """Sends one run to a server: what it lacks of data, then files, then models, then how the run stands."""
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -102,7 +103,7 @@ class RunSender:
         mark = self.mark(FILES, parcel.run.id)
         if mark and (mark.remote, mark.sent) == (known.id, sent):
             return
-        with tempfile.TemporaryDirectory(prefix="hpo-mirror-") as scratch:
+        with tempfile.TemporaryDirectory(prefix=f"hpo-scratch-{os.getpid()}-") as scratch:
             folder = Path(scratch)
             for path, text in view.texts.items():
                 _place(folder, path).write_text(text, "utf-8", "backslashreplace")
@@ -124,7 +125,7 @@ class RunSender:
             model_id = ""
         reach("mirror.after_model")
         own_ids = {run.id: known.id, **({model.model_id: model_id} if model_id else {})}
-        with tempfile.TemporaryDirectory(prefix="hpo-mirror-") as scratch:
+        with tempfile.TemporaryDirectory(prefix=f"hpo-scratch-{os.getpid()}-") as scratch:
             folder = Path(scratch)
             below = folder if model_id else folder / model.path
             self._copy(run.artifact_uri, parcel.files_of(model), below, strip=f"{model.path}/")

@@ -14,6 +14,7 @@ from hpo.provenance.code_patch import DIFF, FilePatch, by_path, files_of
 from hpo.provenance.code_tree import APPLY, write_file
 from hpo.provenance.git import GitFailed, programs_of, run_git
 from hpo.provenance.source_files import is_program_name
+from hpo.scratch import own_prefix
 
 _SHORT = 60
 """Characters of a line that is shown for itself."""
@@ -68,7 +69,7 @@ def _content(code: Code) -> tuple[object, ...]:
 def _in_repository(before: Code, after: Code, repository: Path) -> Sequence[Changed]:
     """By git, in a place of its own: nothing is written into the repository."""
     objects = os.fsdecode(run_git(repository, "rev-parse", "--git-path", "objects")).strip()
-    with tempfile.TemporaryDirectory(prefix="hpo-code-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=own_prefix()) as scratch:
         info = Path(scratch, "objects", "info")
         info.mkdir(parents=True)
         info.joinpath("alternates").write_bytes(os.fsencode((repository / objects).resolve()) + b"\n")

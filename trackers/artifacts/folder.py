@@ -1,6 +1,7 @@
 """ArtifactFolder: keeps the files of runs, wherever their artifact URIs lead."""
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class ArtifactFolder:
         place = self._place(artifact_uri)
         check_name(name)
         model_id = "m-" + hashlib.sha256(f"{run_id}/{name}".encode()).hexdigest()[:32]
-        with tempfile.TemporaryDirectory(prefix="hpo-model-") as scratch:
+        with tempfile.TemporaryDirectory(prefix=f"hpo-scratch-{os.getpid()}-") as scratch:
             folder = Path(scratch)
             facts = models.ModelFacts(model_id, run_id, place.uri(name))
             if isinstance(model, Path):
