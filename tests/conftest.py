@@ -49,6 +49,7 @@ mlflow_proxy = _mlflow.mlflow_proxy  # type: ignore[attr-defined]
 fresh_name = _mlflow.fresh_name  # type: ignore[attr-defined]
 
 _beside("waiting")
+_beside("bench_files")
 _beside("process_placement")
 _beside("dask_zygote")
 _dask = _beside("dask_processes")

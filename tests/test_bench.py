@@ -1,27 +1,18 @@
 """What scripts/bench/everyone.py makes of measurements; the measuring itself is not a test."""
 
-import importlib
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import bench_files
 import pytest
-
-BENCH = Path(__file__).parents[1] / "scripts" / "bench"
 
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Callable[[str], ModuleType]]:
-    """Imports a file of scripts/bench by its name; afterwards none of them is there for other tests."""
-    before, path = set(sys.modules), list(sys.path)
-    sys.path[:0] = [str(BENCH), str(BENCH / "peers")]
-    yield importlib.import_module
-    sys.path[:] = path
-    for name, module in list(sys.modules.items()):
-        if name not in before and str(getattr(module, "__file__", "")).startswith(str(BENCH)):
-            del sys.modules[name]
+    with bench_files.importing() as named:
+        yield named
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 """The simulation of many workers (scripts/bench/simulate.py) drives the real driver, to the same ends."""
 
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 from types import ModuleType
 
+import bench_files
 import pytest
 
 COST = {
@@ -12,13 +12,10 @@ COST = {
 }
 
 
-@pytest.fixture
-def simulate(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "scripts" / "bench"))
-    import simulate
-
-    monkeypatch.setitem(sys.modules, "simulate", simulate)
-    return simulate
+@pytest.fixture(scope="module")
+def simulate() -> Iterator[ModuleType]:
+    with bench_files.importing() as named:
+        yield named("simulate")
 
 
 def test_every_trial_ends_once_for_good_also_where_workers_are_lost(simulate: ModuleType) -> None:

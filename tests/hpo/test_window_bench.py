@@ -1,9 +1,9 @@
 """The measure of windows (scripts/bench/window.py) tells and waits as the driver does."""
 
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 from types import ModuleType
 
+import bench_files
 import pytest
 
 from hpo.trial import Result, State, Trial
@@ -11,14 +11,11 @@ from hpo.window import Window
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # which it would set for good
         monkeypatch.setenv(variable, "1")
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "scripts" / "bench"))
-    import window
-
-    monkeypatch.setitem(sys.modules, "window", window)
-    return window
+    with bench_files.importing() as named:
+        yield named("window")
 
 
 def driven(size: int, trials: int) -> list[tuple[bool, int]]:
