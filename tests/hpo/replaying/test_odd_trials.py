@@ -183,7 +183,8 @@ def test_each_trial_is_replayed_with_the_code_that_it_ran_with(small: Repository
     small.write("sweep.yaml", SWEEP.replace("serial", "loky"))  # whose workers import the module anew
     small.commit()
     small.run()
-    small.write(f"{small.module}.py", OBJECTIVE.replace("1 - value", "2 - value"))
+    # of another size: Python runs what it has compiled if size and second are those of the source
+    small.write(f"{small.module}.py", OBJECTIVE.replace("1 - value", "20 - value"))
     small.forget()
     hpo.resume("small", more=2)
     small.code.unlink()
