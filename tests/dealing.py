@@ -6,10 +6,8 @@ of the suite, and imports every library.
 
 import pytest
 
-FIRST = ("faults", "interop", "contracts")
+FIRST = ("faults", "web", "interop", "contracts")
 """Folders whose files take long: what takes long should not be the last that one process is left with."""
-LAST = "web"
-"""Playwright leaves a running loop behind, in which others could not run theirs."""
 
 
 def put_in_order(items: list[pytest.Item]) -> None:
@@ -19,4 +17,4 @@ def put_in_order(items: list[pytest.Item]) -> None:
 
 def _turn(item: pytest.Item) -> int:
     folder = item.path.relative_to(item.config.rootpath).parts[1]
-    return FIRST.index(folder) if folder in FIRST else len(FIRST) + (folder == LAST)
+    return FIRST.index(folder) if folder in FIRST else len(FIRST)

@@ -18,7 +18,7 @@ BY_NUMBER, BY_VALUE = [Order("number")], [Order("value")]
 
 
 def trial(number: int) -> RunStarted:
-    params: dict[str, Value] = {"depth": number % 10, "name": "9"}
+    params: dict[str, Value] = {"depth": number % 10, "half": number % 10 + 0.5, "name": "9.0"}
     facts = TrialFacts(number, params)
     return RunStarted(f"{number:032x}", f"trial-{number}", "Default", 2000, SWEEP, params, trial=facts)
 
@@ -87,7 +87,7 @@ class Counted:
 
     def fullmatch(self, text: str) -> re.Match[str] | None:
         self.looks += 1
-        return re.fullmatch("[0-9]+", text)
+        return re.fullmatch("[0-9.]+", text)
 
 
 def test_texts_are_read_as_numbers_only_where_nothing_else_decides(
@@ -95,9 +95,11 @@ def test_texts_are_read_as_numbers_only_where_nothing_else_decides(
 ) -> None:
     pattern = Counted()
     monkeypatch.setattr("trackers.matching._NUMBER", pattern)
-    where = "params.depth = 9 and (params.name = 9 and not metrics.loss >= 0.2) and status = 'FINISHED'"
+    where = "params.half = 9.5 and (params.name = 9 and not metrics.loss >= 0.2) and status = 'FINISHED'"
     assert found(store, where, BY_NUMBER) == [9, 19]
     assert pattern.looks == 20 + 2
+    assert found(store, "params.depth = 9 and metrics.loss < 0.2", BY_NUMBER) == [9, 19]
+    assert pattern.looks == 20 + 2  # whole numbers are SQLite's own business
 
 
 def test_a_repeated_question_is_asked_of_the_store_only_once_somebody_has_written(store: Store, tmp_path: Path) -> None:

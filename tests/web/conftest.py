@@ -37,7 +37,7 @@ def seeding() -> ModuleType:
     return _script("seeded_store")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is there a loop runs in this thread, beside which no other test can run one
 def chromium(page_browser: ModuleType) -> Iterator[object]:
     from playwright.sync_api import expect
 
