@@ -53,6 +53,10 @@ class InvalidRecord(TrackerError):
     """A value cannot be stored as given, for example a key that is too long; nothing was written."""
 
 
+class UnreadableRun(TrackerError):
+    """A row on record holds what nobody writes who knows the tables; the message names run, column and value."""
+
+
 class FilterError(TrackerError):
     """A filter or an order cannot be understood; the message shows where."""
 

@@ -1,6 +1,7 @@
 """The store as a file: how it is made, shared, guarded, and left untouched where it is not ours."""
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -13,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from trackers.errors import NotAStore, ReadOnlyStore, StoreUnavailable
+from trackers.errors import NotAStore, ReadOnlyStore, StoreUnavailable, UnreadableRun
 from trackers.opening import absolute_artifacts, open_store
-from trackers.records import Order, Point, Query, RunStarted, RunUpdated
+from trackers.records import Order, Point, Query, RunStarted, RunUpdated, TrialFacts
 from trackers.sql.own_schema import VERSION
 from trackers.sql.sqlite_files import check_place
 
@@ -395,3 +396,26 @@ def test_opening_a_store_twice_in_one_process_keeps_its_locks(tmp_path: Path) ->
         # without it another process that closes the database takes it for the last one and removes the log we write to
         assert is_locked()
     assert not is_locked()
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "wanted"),
+    [
+        ("hpo_trials", "params", "{", "a JSON object"),
+        ("hpo_trials", "params", "[1]", "a JSON object"),
+        ("runs", "status", "WEIRD", "one of SCHEDULED, RUNNING, FINISHED, FAILED, KILLED"),
+    ],
+)
+def test_a_row_that_somebody_spoilt_is_named_with_its_place(
+    tmp_path: Path, table: str, column: str, value: str, wanted: str
+) -> None:
+    with open_store(f"sqlite:///{tmp_path}/mlflow.db") as store:
+        facts = TrialFacts(0, {"x": 1})
+        store.tracker.record([RunStarted("5" * 32, "sweep", "Default", 1)])
+        store.tracker.record([RunStarted("7" * 32, "trial-0", "Default", 1, "5" * 32, {"x": 1}, trial=facts)])
+    spoilt = f"UPDATE {table} SET {column} = '{value}' WHERE run_uuid = '{'7' * 32}'"
+    change(tmp_path / "mlflow.db", "PRAGMA ignore_check_constraints = 1", spoilt)
+    with open_store(f"sqlite:///{tmp_path}/mlflow.db", read_only=True) as store:
+        said = f"run {'7' * 32}: {table}.{column} holds '{value}', which is not {wanted}; "
+        with pytest.raises(UnreadableRun, match=re.escape(said)):
+            store.tracker.get("7" * 32)

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from trackers.errors import UnreadableRun
 from trackers.records import LoggedModel, Point, Run, Status, SweepFacts, TrialFacts, Value
 from trackers.rows import PARENT_TAG, merged_params
 from trackers.sql.functions import code_points
@@ -161,7 +162,7 @@ def _load_chunk(connection: sa.Connection, layout: Layout, ids: Sequence[str]) -
             id=run_id,
             name=name or "",
             experiment=experiment or "",
-            status=Status(status),
+            status=_status(run_id, status),
             started=started,
             ended=ended,
             artifact_uri=uri or "",
@@ -206,14 +207,33 @@ def _points(connection: sa.Connection, ids: Sequence[str], metric: str) -> Mappi
 
 def _trials(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, TrialFacts]:
     return {
-        run_id: TrialFacts(number, _typed(texts), *more)
+        run_id: TrialFacts(number, _typed(run_id, texts), *more)
         for run_id, number, texts, *more in _rows(connection, _TRIALS, ids)
     }
 
 
-def _typed(text: str) -> dict[str, Value]:
-    params: dict[str, Value] = json.loads(text)
+def _typed(run_id: str, text: str) -> dict[str, Value]:
+    try:
+        params: dict[str, Value] = json.loads(text)
+    except ValueError:
+        params = None  # type: ignore[assignment]
+    if not isinstance(params, dict):
+        raise _unreadable(run_id, "hpo_trials.params", text, "a JSON object")
     return params
+
+
+def _status(run_id: str, text: str) -> Status:
+    try:
+        return Status(text)
+    except ValueError:
+        raise _unreadable(run_id, "runs.status", text, f"one of {', '.join(Status)}") from None
+
+
+def _unreadable(run_id: str, column: str, text: str, wanted: str) -> UnreadableRun:
+    return UnreadableRun(
+        f"run {run_id}: {column} holds {text[:100]!r}, which is not {wanted}; no version of hpo or MLflow writes that: "
+        "correct the row, or restore the database from a backup"
+    )
 
 
 def _sweeps(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, SweepFacts]:
