@@ -214,9 +214,9 @@ def _trials(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, Trial
 
 def _typed(run_id: str, text: str) -> dict[str, Value]:
     try:
-        params: dict[str, Value] = json.loads(text)
+        params: Any = json.loads(text)
     except ValueError:
-        params = None  # type: ignore[assignment]
+        params = None
     if not isinstance(params, dict):
         raise _unreadable(run_id, "hpo_trials.params", text, "a JSON object")
     return params
