@@ -12,7 +12,7 @@ demo: .venv/.installed ## run the demo sweep: search, rank, register (default)
 test: .venv/.installed-dev ## run the tests (under 8 minutes on 2 cores; four at once, for many wait)
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
-test-all: .venv/.installed-all ## run the tests and the slow ones, also those that need ray or Prefect
+test-all: .venv/.installed-all ## run the tests and the slow ones, also those that need ray, Spark or Prefect
 	$(BIN)/python -m pytest -n 4 $(ARGS)
 
 check: .venv/.installed-dev ## format, lint, types

