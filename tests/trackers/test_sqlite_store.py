@@ -403,19 +403,20 @@ def test_opening_a_store_twice_in_one_process_keeps_its_locks(tmp_path: Path) ->
     [
         ("hpo_trials", "params", "{", "a JSON object"),
         ("hpo_trials", "params", "[1]", "a JSON object"),
+        ("runs", "status", None, "one of SCHEDULED, RUNNING, FINISHED, FAILED, KILLED"),
         ("runs", "status", "WEIRD", "one of SCHEDULED, RUNNING, FINISHED, FAILED, KILLED"),
     ],
 )
 def test_a_row_that_somebody_spoilt_is_named_with_its_place(
-    tmp_path: Path, table: str, column: str, value: str, wanted: str
+    tmp_path: Path, table: str, column: str, value: str | None, wanted: str
 ) -> None:
     with open_store(f"sqlite:///{tmp_path}/mlflow.db") as store:
         facts = TrialFacts(0, {"x": 1})
         store.tracker.record([RunStarted("5" * 32, "sweep", "Default", 1)])
         store.tracker.record([RunStarted("7" * 32, "trial-0", "Default", 1, "5" * 32, {"x": 1}, trial=facts)])
-    spoilt = f"UPDATE {table} SET {column} = '{value}' WHERE run_uuid = '{'7' * 32}'"
+    spoilt = f"UPDATE {table} SET {column} = {'NULL' if value is None else repr(value)} WHERE run_uuid = '{'7' * 32}'"
     change(tmp_path / "mlflow.db", "PRAGMA ignore_check_constraints = 1", spoilt)
     with open_store(f"sqlite:///{tmp_path}/mlflow.db", read_only=True) as store:
-        said = f"run {'7' * 32}: {table}.{column} holds '{value}', which is not {wanted}; "
+        said = f"run {'7' * 32}: {table}.{column} holds {value!r}, which is not {wanted}; "
         with pytest.raises(UnreadableRun, match=re.escape(said)):
             store.tracker.get("7" * 32)

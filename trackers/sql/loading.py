@@ -215,7 +215,7 @@ def _trials(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, Trial
 def _typed(run_id: str, text: str) -> dict[str, Value]:
     try:
         params: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, TypeError):
         params = None
     if not isinstance(params, dict):
         raise _unreadable(run_id, "hpo_trials.params", text, "a JSON object")
@@ -229,9 +229,9 @@ def _status(run_id: str, text: str) -> Status:
         raise _unreadable(run_id, "runs.status", text, f"one of {', '.join(Status)}") from None
 
 
-def _unreadable(run_id: str, column: str, text: str, wanted: str) -> UnreadableRun:
+def _unreadable(run_id: str, column: str, value: object, wanted: str) -> UnreadableRun:
     return UnreadableRun(
-        f"run {run_id}: {column} holds {text[:100]!r}, which is not {wanted}; no version of hpo or MLflow writes that: "
+        f"run {run_id}: {column} holds {value!r:.100}, which is not {wanted}; no version of hpo or MLflow writes that: "
         "correct the row, or restore the database from a backup"
     )
 
