@@ -71,7 +71,7 @@ def sync_with_uv(uv: list[str], groups: list[str]) -> None:
     environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(VENV)}
     environment.pop("VIRTUAL_ENV", None)  # an active environment of the user's is not ours to change
     command = [*uv, "sync", "--frozen", "--quiet", "--inexact", "--python", sys.executable, *chosen]
-    # tests start hundreds of processes; and where Python may not keep what it compiles, a first trial would be there after 5 s
+    # tests start hundreds of processes; where Python may not keep what it compiles, a first trial takes 5 s
     if groups or os.environ.get("PYTHONDONTWRITEBYTECODE"):
         command.append("--compile-bytecode")
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
